@@ -1,0 +1,51 @@
+# make demo, make test and make lint each work alone on a machine that has python3 (3.10 to 3.13), make and a
+# network to the Python package index. They share one environment, .venv, with the versions pinned in
+# Testing/requirements.txt. A stamp named after the checksum of what was installed makes a second call skip it.
+#
+#   make demo VOLUME=scan.nrrd MODEL=cardiac-cine-mr-1.0.0    the user's own volume (file or DICOM folder)
+#   make test TESTS=Testing/engine PYTEST_ARGS="-k geometry"  some of the tests
+#   make install PYTHON=python3.12 PIP_ARGS="..."             another interpreter, further options for pip
+
+PYTHON ?= python3
+VENV ?= .venv
+PIP_ARGS ?=
+PYTEST_ARGS ?=
+TESTS ?= Testing
+VOLUME ?=
+MODEL ?=
+DEMO ?= demo
+
+BIN := $(VENV)/bin
+REQUIREMENTS := Testing/requirements.txt pyproject.toml
+STAMP := $(VENV)/.installed-$(shell cat $(REQUIREMENTS) | cksum | tr ' ' '-')
+
+# Neither Qt nor VTK may look for a display.
+export QT_QPA_PLATFORM ?= offscreen
+export PYTHONUTF8 = 1
+
+.PHONY: install demo test lint clean
+
+install: $(STAMP)
+
+$(STAMP):
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -c 'import sys; sys.exit(not (3, 10) <= sys.version_info[:2] <= (3, 13) and "Python 3.10 to 3.13 is needed")'
+	$(BIN)/python -m pip install --disable-pip-version-check -q $(PIP_ARGS) -r Testing/requirements.txt
+	$(BIN)/python -m pip install --disable-pip-version-check -q --no-deps --no-build-isolation -e .
+	rm -f $(VENV)/.installed-*
+	touch $@
+
+demo: install
+	$(BIN)/python Testing/demo/demo.py --output "$(DEMO)" $(if $(VOLUME),--volume "$(VOLUME)") $(if $(MODEL),--model "$(MODEL)")
+
+test: install
+	$(BIN)/python -m pytest $(TESTS) $(PYTEST_ARGS)
+
+lint: install
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+clean:
+	rm -rf "$(DEMO)" build dist .pytest_cache .mypy_cache .ruff_cache CMAformerSegmentation/*.egg-info
+	find CMAformerSegmentation Testing -name __pycache__ -type d -prune -exec rm -rf {} +
