@@ -38,7 +38,7 @@ _LAZY = {
     "CancelledError": "errors",
 }
 
-__all__ = ["__version__", *_LAZY]  # noqa: PLE0604 - the names are resolved by __getattr__
+__all__ = ["__version__", *_LAZY]
 
 
 class _Package(types.ModuleType):

@@ -6,8 +6,8 @@ from __future__ import annotations
 class EngineError(Exception):
     """Something went wrong that the user can understand and often mend.
 
-    ``code`` is stable and kebab-case (programs switch on it), ``message`` one plain sentence that names no patient and no
-    folder, ``hint`` what to do next (may be empty).
+    ``code`` is stable and kebab-case (programs switch on it), ``message`` one plain sentence that names no patient and
+    no folder, ``hint`` what to do next (may be empty).
     """
 
     def __init__(self, code: str, message: str, hint: str = "") -> None:

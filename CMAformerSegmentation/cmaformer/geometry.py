@@ -17,8 +17,8 @@ Triple = tuple[float, float, float]
 class Geometry:
     """Grid of a volume in ITK's patient coordinates (LPS, mm).
 
-    ``size_ijk`` counts voxels along i, j, k; ``spacing`` is their distance in mm along i, j, k; ``origin`` the centre of
-    voxel (0, 0, 0); ``direction`` nine numbers row by row, whose columns are the unit vectors of i, j and k.
+    ``size_ijk`` counts voxels along i, j, k; ``spacing`` is their distance in mm along i, j, k; ``origin`` the centre
+    of voxel (0, 0, 0); ``direction`` nine numbers row by row, whose columns are the unit vectors of i, j and k.
     Two geometries are equal only if every bit is.
     """
 

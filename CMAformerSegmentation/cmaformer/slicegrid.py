@@ -15,7 +15,7 @@ import torch.nn.functional as F
 
 from .geometry import Geometry
 
-# A third axis counts as the thick one when its spacing exceeds the next by this factor; below, scanners' rounding decides.
+# An axis counts as the thick one when its spacing exceeds the next by this factor.
 THICK = 1.25
 
 
@@ -108,7 +108,7 @@ class SliceGrid:
         return result[:, 0].numpy()
 
     def to_source(self, probabilities: torch.Tensor) -> torch.Tensor:
-        """Probabilities (n, C, rows, cols) of the model's grid on the source's pixels, same device, (n, C, rows, cols)."""
+        """Probabilities (n, C, rows, cols) of the model's grid on the source's pixels, on the same device."""
         if tuple(probabilities.shape[-2:]) != self.model_shape:
             raise ValueError(
                 f"slices {tuple(probabilities.shape[-2:])} are not of the model's shape {self.model_shape}"

@@ -1,7 +1,7 @@
 """Images with their geometry: read a file or a DICOM folder, write a label map on exactly the same grid.
 
-Arrays are (K, J, I) as SimpleITK gives them. The slicing of a volume (`SliceGrid`) and its intensities (`Normalization`)
-are defined beside this file and belong to the same subject, so they are importable from here.
+Arrays are (K, J, I) as SimpleITK gives them. A volume's slicing (`SliceGrid`) and intensities (`Normalization`) are
+defined beside this file and belong to the same subject, so they are importable from here.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ def read_volume(path: str | os.PathLike[str]) -> Volume:
         if reader.GetNumberOfComponents() != 1:
             raise ImageError(
                 "not-scalar",
-                f"{path.name} has {reader.GetNumberOfComponents()} values per voxel (colour or vectors); one is needed.",
+                f"{path.name} has {reader.GetNumberOfComponents()} values per voxel (colour, vectors); one is needed.",
             )
         if len(size) > 3:
             reader.SetExtractSize([*size[:3], *([0] * (len(size) - 3))])
@@ -67,8 +67,8 @@ def read_volume(path: str | os.PathLike[str]) -> Volume:
 def finite(volume: Volume) -> tuple[Volume, int]:
     """The volume with NaN and infinite voxels replaced, and how many there were.
 
-    NaN and minus infinity become the smallest finite value, plus infinity the largest (0 if nothing is finite). A volume
-    without such voxels is returned as it is; otherwise its array is copied.
+    NaN and minus infinity become the smallest finite value, plus infinity the largest (0 if nothing is finite). A
+    volume without such voxels is returned as it is; otherwise its array is copied.
     """
     array = volume.array
     if array.dtype.kind != "f":

@@ -1,0 +1,92 @@
+"""Where the network runs, in which number type, and how many slices at a time."""
+
+from __future__ import annotations
+
+import functools
+import re
+import sys
+from pathlib import Path
+
+import torch
+
+from .errors import EngineError
+
+CHOICES = ("auto", "cpu", "cuda", "mps")
+# Pixels per batch. On a processor larger batches gain nothing but memory (measured: 4 slices of 256x256 are enough).
+CPU_PIXELS = 4 * 256 * 256
+# Bytes that one input pixel needs at the peak of the network on a GPU, estimated generously; an out-of-memory error
+# halves the batch anyway.
+GPU_BYTES_PER_PIXEL = 3000
+GPU_SLICES = 32
+
+
+def choose_device(name: str = "auto") -> torch.device:
+    """``auto`` takes CUDA, else Apple's MPS, else the processor; ``cuda:1`` is understood too.
+
+    Raises EngineError: ``bad-device`` for an unknown name, ``no-device`` if this computer does not have it.
+    """
+    if not re.fullmatch(r"auto|cpu|mps|cuda(:\d+)?", name):
+        raise EngineError("bad-device", f"Unknown device {name!r}; known are {', '.join(CHOICES)}.")
+    mps = bool(getattr(torch.backends, "mps", None)) and torch.backends.mps.is_available()
+    if name == "auto":
+        name = "cuda" if torch.cuda.is_available() else "mps" if mps else "cpu"
+    device = torch.device(name)
+    missing = (device.type == "mps" and not mps) or (
+        device.type == "cuda" and (device.index or 0) >= (torch.cuda.device_count() if torch.cuda.is_available() else 0)
+    )
+    if missing:
+        raise EngineError(
+            "no-device", f"This computer has no device {name} that PyTorch can use.", "Choose auto or cpu."
+        )
+    return device
+
+
+def precision(device: torch.device) -> torch.dtype:
+    """Number type of the network: bfloat16 where the hardware computes it, float16 on older GPUs, float32 else.
+
+    A processor without such instructions emulates bfloat16 and is slower with it than with float32.
+    """
+    if device.type == "cuda":
+        if torch.version.hip:  # AMD: capability numbers mean something else
+            return torch.bfloat16 if torch.cuda.is_bf16_supported() else torch.float16
+        major, _ = torch.cuda.get_device_capability(device)
+        return torch.bfloat16 if major >= 8 else torch.float16 if major >= 7 else torch.float32
+    if device.type == "cpu" and processor_has_bfloat16():
+        return torch.bfloat16
+    return torch.float32
+
+
+@functools.cache
+def processor_has_bfloat16() -> bool:
+    """Whether the processor multiplies bfloat16 matrices itself (AVX512-BF16, AMX, or Arm's BF16)."""
+    for probe in ("_is_avx512_bf16_supported", "_is_amx_tile_supported"):
+        found = getattr(torch.cpu, probe, None)  # private, so possibly gone in another version
+        if found is not None and found():
+            return True
+    if sys.platform != "linux":
+        return False
+    try:
+        words = set(Path("/proc/cpuinfo").read_text(errors="replace").split())
+    except OSError:
+        return False
+    return bool(words & {"avx512_bf16", "amx_bf16", "bf16"})
+
+
+def batch_size(device: torch.device, model_shape: tuple[int, int], source_shape: tuple[int, int], classes: int) -> int:
+    """Slices at a time, bounded by the network's maps (model pixels) and the probabilities (source pixels)."""
+    # Probabilities and their copy take 8 bytes a class and pixel; a pixel inside the network takes some hundred bytes.
+    pixels = max(model_shape[0] * model_shape[1], source_shape[0] * source_shape[1] * classes // 32, 1)
+    if device.type == "cuda":
+        free, _ = torch.cuda.mem_get_info(device)
+        return max(1, min(GPU_SLICES, int(0.5 * free / (GPU_BYTES_PER_PIXEL * pixels))))
+    if device.type == "mps":
+        return max(1, min(GPU_SLICES, 4 * CPU_PIXELS // pixels))
+    return max(1, min(GPU_SLICES, CPU_PIXELS // pixels))
+
+
+def release(device: torch.device) -> None:
+    """Give unused cached memory of a GPU back."""
+    if device.type == "cuda":
+        torch.cuda.empty_cache()
+    elif device.type == "mps":
+        torch.mps.empty_cache()

@@ -1,0 +1,81 @@
+"""Clean-up of a label map, structure by structure, in place and inside each structure's bounding box."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+from scipy import ndimage
+
+
+def clean_up(
+    labels: np.ndarray,
+    largest_component: Sequence[int] = (),
+    fill_holes: Sequence[int] = (),
+    between: Callable[[], None] = lambda: None,
+) -> None:
+    """Keep the largest connected part of some values and fill enclosed background in some, in a uint8 map (K, J, I).
+
+    Parts are connected through faces, edges and corners. What is removed becomes background; only background that is
+    enclosed on all sides in 3D is filled, so no other structure is overwritten. ``between`` is called before each step
+    and may raise to stop.
+    """
+    for value in largest_component:
+        between()
+        _keep_largest(labels, value)
+    for value in fill_holes:
+        between()
+        _fill_holes(labels, value)
+
+
+def _box(labels: np.ndarray, value: int) -> np.ndarray | None:
+    """View of the bounding box of a value, None if it does not occur; reads slice by slice, without a copy."""
+    rows = np.zeros(labels.shape[1], bool)
+    cols = np.zeros(labels.shape[2], bool)
+    planes = np.zeros(labels.shape[0], bool)
+    for k, plane in enumerate(labels):
+        mask = plane == value
+        if mask.any():
+            planes[k] = True
+            rows |= mask.any(axis=1)
+            cols |= mask.any(axis=0)
+    if not planes.any():
+        return None
+    spans = (np.flatnonzero(axis)[[0, -1]] for axis in (planes, rows, cols))
+    return labels[tuple(slice(first, last + 1) for first, last in spans)]
+
+
+def _sizes(parts: np.ndarray, count: int) -> np.ndarray:
+    """Voxels of each part; plane by plane, as counting makes an 8-byte copy of what it counts."""
+    sizes = np.zeros(count + 1, np.int64)
+    for plane in parts:
+        sizes += np.bincount(plane.ravel(), minlength=count + 1)
+    return sizes
+
+
+def _keep_largest(labels: np.ndarray, value: int) -> None:
+    box = _box(labels, value)
+    if box is None:
+        return
+    parts, count = ndimage.label(box == value, structure=np.ones((3, 3, 3)))
+    if count > 1:
+        sizes = _sizes(parts, count)
+        sizes[0] = 0
+        box[(parts > 0) & (parts != int(sizes.argmax()))] = 0
+
+
+def _fill_holes(labels: np.ndarray, value: int) -> None:
+    box = _box(labels, value)
+    if box is None:
+        return
+    parts, count = ndimage.label(box != value)
+    if not count:
+        return
+    # A hole touches no side of the box: whatever does continues outside of the structure.
+    hole = np.ones(count + 1, bool)
+    hole[0] = False
+    for axis in range(3):
+        for end in (0, -1):
+            hole[np.unique(parts.take(end, axis=axis))] = False
+    if hole.any():
+        box[hole[parts] & (box == 0)] = value

@@ -1,0 +1,292 @@
+"""Volume + model -> label map on the volume's own grid.
+
+Slices run through the network in batches; each batch's probabilities are brought to the source's pixels, the argmax is
+taken there, and only a uint8 volume is kept: memory does not grow with classes times voxels.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import torch
+
+from . import __version__
+from .device import batch_size as default_batch_size
+from .device import choose_device, precision, release
+from .errors import CancelledError, EngineError
+from .geometry import Geometry, Volume
+from .model import Model, load_model
+from .normalization import Normalization
+from .postprocess import clean_up
+from .slicegrid import SliceGrid
+from .volume import finite, read_volume
+
+Network = Callable[[torch.Tensor], Any]
+PRECISIONS = {torch.float32: "fp32", torch.float16: "fp16", torch.bfloat16: "bf16"}
+OutOfMemory: Any = getattr(torch, "OutOfMemoryError", torch.cuda.OutOfMemoryError)
+
+
+class Steps(dict[str, float]):
+    """Seconds spent in each named step; the same step may be timed several times."""
+
+    @contextmanager
+    def time(self, name: str) -> Any:
+        """Add the seconds of a ``with`` block to a step."""
+        start = time.perf_counter()
+        try:
+            yield
+        finally:
+            self[name] = self.get(name, 0.0) + time.perf_counter() - start
+
+    def rounded(self) -> dict[str, float]:
+        """Seconds to the millisecond."""
+        return {name: round(seconds, 3) for name, seconds in self.items()}
+
+
+@dataclass
+class Segmentation:
+    """The result: ``labels`` uint8 (K, J, I) on ``geometry``, the image's own, and how it came about.
+
+    ``structures``: one entry per class with value, name, voxels, volume_ml. ``warnings``: (code, message) pairs.
+    """
+
+    labels: np.ndarray
+    geometry: Geometry
+    structures: list[dict[str, Any]]
+    device: str
+    precision: str
+    batch_size: int
+    model: dict[str, str]
+    steps: Steps
+    seconds: float = 0.0
+    warnings: list[tuple[str, str]] = field(default_factory=list)
+
+    def summary(self) -> dict[str, Any]:
+        """Plain JSON types, without the voxels."""
+        return {
+            "structures": self.structures,
+            "device": self.device,
+            "precision": self.precision,
+            "batch_size": self.batch_size,
+            "steps": self.steps.rounded(),
+            "seconds": round(self.seconds, 3),
+            "model": self.model,
+            "engine_version": __version__,
+        }
+
+
+@dataclass
+class Listener:
+    """Who wants to hear how it goes, and who may stop it."""
+
+    progress: Callable[[int, int, float | None], None] = lambda done, total, eta_s: None
+    warning: Callable[[str, str, str], None] = lambda code, message, hint: None
+    cancelled: Callable[[], bool] = lambda: False
+
+    def check(self) -> None:
+        """Raise CancelledError if a stop was asked for."""
+        if self.cancelled():
+            raise CancelledError()
+
+
+def segment(
+    image: str | os.PathLike[str] | Volume,
+    model: Model | str | os.PathLike[str],
+    *,
+    device: str | torch.device = "auto",
+    batch_size: int | None = None,
+    cleanup: bool = True,
+    progress: Callable[[int, int, float | None], None] | None = None,
+    warning: Callable[[str, str, str], None] | None = None,
+    cancelled: Callable[[], bool] | None = None,
+    network: Network | None = None,
+) -> Segmentation:
+    """Segment one volume.
+
+    ``image`` is a path (file or DICOM folder) or a Volume; ``model`` a Model or its folder. ``network`` is given by
+    callers that keep one warm on the device; it maps (B, channels, H, W) to an object with ``logits``.
+    ``progress(done, total, eta_s)`` is called after each batch, ``warning(code, message, hint)`` when
+    something should be known, ``cancelled()`` is asked before each batch.
+
+    Raises ImageError, ModelError, CancelledError, or EngineError (``no-device``, ``out-of-memory``).
+    """
+    start = time.perf_counter()
+    steps = Steps()
+    listener = Listener(progress or Listener.progress, warning or Listener.warning, cancelled or Listener.cancelled)
+    where = device if isinstance(device, torch.device) else choose_device(device)
+    if batch_size is not None and batch_size < 1:
+        raise EngineError("bad-batch-size", f"The batch size must be at least 1, not {batch_size}.")
+    if not isinstance(model, Model):
+        model = load_model(model)
+    listener.check()
+    with steps.time("read"):
+        volume = image if isinstance(image, Volume) else read_volume(image)
+    with steps.time("model"):
+        net = network if network is not None else prepare(model, where)
+    run = _Run(volume, model, net, where, batch_size, listener, steps)
+    labels = run.labels()
+    if cleanup:
+        with steps.time("cleanup"):
+            clean_up(labels, **model.description.postprocessing, between=listener.check)
+    with steps.time("measure"):
+        structures = measure(labels, volume.geometry, model)
+    return Segmentation(
+        labels,
+        volume.geometry,
+        structures,
+        where.type,
+        PRECISIONS[run.dtype],
+        run.batch,
+        {"id": model.id, "sha256": model.sha256},
+        steps,
+        time.perf_counter() - start,
+        run.warnings,
+    )
+
+
+def prepare(model: Model, device: torch.device) -> torch.nn.Module:
+    """The model's network on a device as `segment` wants it. Raises EngineError (``out-of-memory``) or ModelError."""
+    try:
+        return model.network(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    except OutOfMemory:
+        release(device)
+        raise out_of_memory() from None
+
+
+def out_of_memory() -> EngineError:
+    """The error of a graphics card that cannot hold a single slice."""
+    return EngineError(
+        "out-of-memory",
+        "The memory of the graphics card is not sufficient, not even for one slice at a time.",
+        "Choose the CPU as device, or close other programs that use the graphics card.",
+    )
+
+
+def measure(labels: np.ndarray, geometry: Geometry, model: Model) -> list[dict[str, Any]]:
+    """Voxels and volume (ml) of each structure of a model in a label map (K, J, I)."""
+    counts = np.zeros(256, np.int64)
+    for plane in labels:
+        counts += np.bincount(plane.ravel(), minlength=256)
+    return [
+        {
+            "value": structure.value,
+            "name": structure.name,
+            "voxels": int(counts[structure.value]),
+            "volume_ml": round(float(counts[structure.value]) * geometry.voxel_volume_ml, 4),
+        }
+        for structure in model.description.classes
+    ]
+
+
+class _Run:
+    """One volume on its way through the network."""
+
+    def __init__(
+        self,
+        volume: Volume,
+        model: Model,
+        network: Network,
+        device: torch.device,
+        batch: int | None,
+        listener: Listener,
+        steps: Steps,
+    ) -> None:
+        self.listener, self.steps, self.network, self.device = listener, steps, network, device
+        self.warnings: list[tuple[str, str]] = []
+        with steps.time("prepare"):
+            volume, replaced = finite(volume)
+            for note in volume.notes:
+                self.warn("image", note)
+            if replaced:
+                self.warn("not-finite", f"{replaced} voxels of the image are not numbers; they count as its minimum.")
+            source = model.description.input
+            self.array = volume.array
+            self.grid = SliceGrid(volume.geometry, source.slicing, source.spacing_mm)
+            self.normalize = Normalization(source.normalization, volume.array)
+            if volume.array.min() == volume.array.max():
+                self.warn(
+                    "constant-image", "All voxels of the image have the same value; there is nothing to see in it."
+                )
+        self.context = source.context_slices
+        values = [0] + [structure.value for structure in model.description.classes]
+        self.values = torch.tensor(values, dtype=torch.uint8)
+        self.dtype = precision(device)
+        self.batch = batch or default_batch_size(device, self.grid.model_shape, self.grid.source_shape, len(values))
+
+    def warn(self, code: str, message: str, hint: str = "") -> None:
+        self.warnings.append((code, message))
+        self.listener.warning(code, message, hint)
+
+    def labels(self) -> np.ndarray:
+        """uint8 (K, J, I)."""
+        result = np.zeros(self.grid.geometry.shape_kji, np.uint8)
+        total, done = self.grid.count, 0
+        self.batch = min(self.batch, total)
+        self.listener.progress(0, total, None)
+        begin = time.perf_counter()
+        while done < total:
+            self.listener.check()
+            indices = np.arange(done, min(done + self.batch, total))
+            with self.steps.time("resample"):
+                slices = self._input(indices)
+            try:
+                planes = self._predict(slices)
+            except OutOfMemory:
+                planes = None  # handled outside of the block, which keeps the tensors of the failed batch alive
+            if planes is None:
+                self._smaller_batch()
+                continue
+            self.grid.insert(result, indices, planes)
+            done += len(indices)
+            left = (time.perf_counter() - begin) / done * (total - done)
+            self.listener.progress(done, total, left)
+        return result
+
+    def _input(self, indices: np.ndarray) -> torch.Tensor:
+        """Normalised slices (n, channels, rows, cols); channels are a slice's neighbours, repeated at the ends."""
+        first = max(0, indices[0] - self.context)
+        last = min(self.grid.count - 1, indices[-1] + self.context)
+        slices = self.normalize(self.grid.to_model(self.array, np.arange(first, last + 1)))
+        around = np.arange(-self.context, self.context + 1)
+        neighbours = np.clip(indices[:, None] + around, first, last) - first
+        return torch.from_numpy(slices[neighbours])
+
+    @torch.inference_mode()
+    def _predict(self, slices: torch.Tensor) -> np.ndarray:
+        """Label values uint8 (n, rows, cols) on the source's pixels."""
+        with self.steps.time("network"):
+            x = slices.to(self.device).contiguous(memory_format=torch.channels_last)
+            logits = self._forward(x)
+        with self.steps.time("resample"):
+            probabilities = self.grid.to_source(torch.softmax(logits, dim=1))
+            best = probabilities.argmax(dim=1).to("cpu", torch.uint8)
+            return self.values[best.long()].numpy()
+
+    def _forward(self, x: torch.Tensor) -> torch.Tensor:
+        reduced = self.dtype != torch.float32
+        with torch.autocast(self.device.type, self.dtype, enabled=reduced):
+            logits: torch.Tensor = self.network(x).logits
+        logits = logits.float()
+        finite_logits = bool(torch.isfinite(logits).all())  # waits for the device, so the step's time is true
+        if finite_logits:
+            return logits
+        if not reduced:
+            raise EngineError(
+                "bad-prediction", "The network's answer is not finite; its weights do not fit this image."
+            )
+        self.warn("precision", f"{PRECISIONS[self.dtype]} is not accurate enough for this image; going on in fp32.")
+        self.dtype = torch.float32
+        return self._forward(x)
+
+    def _smaller_batch(self) -> None:
+        release(self.device)
+        if self.batch == 1:
+            raise out_of_memory()
+        self.batch = max(1, self.batch // 2)
+        self.warn("smaller-batch", f"The device's memory is short; going on with {self.batch} slices at a time.")
