@@ -80,7 +80,8 @@ def short_axis_heart(
 ) -> SyntheticVolume:
     """A synthetic short-axis heart at end-diastole, slices from base to apex; labels as in `STRUCTURES`.
 
-    `spacing` is (i, j, k) in mm. The direction is oblique, as short-axis planes are in the scanner's frame.
+    `spacing` is (i, j, k) in mm. The direction is oblique, as short-axis planes are in a scanner: slices run to
+    the patient's left, front and feet, rows towards the feet. Seen so, base first, it has a negative determinant.
     """
     images, labels = [], []
     for painter in _painters(rows, columns, slices, spacing, seed):
@@ -89,11 +90,14 @@ def short_axis_heart(
         painter.heart()
         images.append(painter.image())
         labels.append(painter.labels())
-    direction = direction_from_angles((-52.0, 24.0, 18.0))
+    through = np.array([0.64, -0.58, -0.50]) / np.linalg.norm([0.64, -0.58, -0.50])
+    down = np.array([0.0, 0.0, -1.0]) + through[2] * through
+    down /= np.linalg.norm(down)
+    frame = np.stack([np.cross(through, down), down, through], axis=1)
     middle = np.array([columns, rows, slices]) * spacing / 2.0
-    origin = np.array([-28.0, -36.0, 14.0]) - np.reshape(direction, (3, 3)) @ middle
+    origin = np.array([35.0, -40.0, 10.0]) - frame @ middle
     return SyntheticVolume(
-        np.stack(images), np.stack(labels), spacing, tuple(float(value) for value in origin), direction
+        np.stack(images), np.stack(labels), spacing, tuple(map(float, origin)), tuple(map(float, frame.ravel()))
     )
 
 
