@@ -36,7 +36,7 @@ $(STAMP):
 	touch $@
 
 demo: install
-	$(BIN)/python Testing/demo/demo.py --output "$(DEMO)" $(if $(VOLUME),--volume "$(VOLUME)") $(if $(MODEL),--model "$(MODEL)")
+	PYTHONPATH=Testing $(BIN)/python -m demo.demo --output "$(DEMO)" $(if $(VOLUME),--volume "$(VOLUME)") $(if $(MODEL),--model "$(MODEL)")
 
 test: install
 	$(BIN)/python -m pytest $(TESTS) $(PYTEST_ARGS)

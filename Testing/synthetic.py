@@ -211,7 +211,7 @@ class _Slice:
     def heart_distances(self) -> tuple[Array, Array, Array]:
         """Signed distances (mm) to the cavity, the epicardium of the left ventricle and the right ventricle."""
         depth = self.depth
-        cavity_radius = 6.0 + 23.5 * np.sqrt(max(0.0, 1.0 - (0.99 * depth) ** 2.4))
+        cavity_radius = 5.0 + 24.5 * np.sqrt(1.0 - (0.96 * depth) ** 2)
         wall = 9.4 - 1.4 * depth
         cavity = self.ellipse(0.0, 0.0, cavity_radius * 1.03, cavity_radius * 0.98, 25.0, rough=0.35)
         outer = cavity_radius + wall

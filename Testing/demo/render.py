@@ -282,7 +282,11 @@ def _surface_view(window: vtk.vtkRenderWindow, front: vtk.vtkRenderer, scene: Sc
         style.SetDiffuse(0.85)
         style.SetSpecular(0.25)
         style.SetSpecularPower(30)
-        style.SetOpacity(0.40 if any(_encloses(structure, other) for other in solid if other is not structure) else 1.0)
+        if any(_encloses(structure, other) for other in solid if other is not structure):
+            style.SetOpacity(0.40)
+        else:  # a little nearer to the eye than the inner wall of what encloses it, which it touches everywhere
+            mapper.SetResolveCoincidentTopologyToPolygonOffset()
+            mapper.SetRelativeCoincidentTopologyPolygonOffsetParameters(0.0, -300.0)
         renderer.AddActor(actor)
 
     camera = renderer.GetActiveCamera()
@@ -290,7 +294,7 @@ def _surface_view(window: vtk.vtkRenderWindow, front: vtk.vtkRenderer, scene: Sc
     camera.SetFocalPoint(0, 0, 0)
     camera.SetViewUp(0, 0, 1)
     renderer.ResetCamera()
-    camera.Zoom(1.25)
+    camera.Zoom(1.4)
     note = "seen from the patient's front, left and above" if solid else "nothing was found"
     _headline(front, box, "Surfaces", note)
     if solid:
