@@ -1,0 +1,79 @@
+"""The demo: its report, and that the overview shows what it is given."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import vtk
+from vtk.util.numpy_support import vtk_to_numpy
+
+import synthetic
+from demo.render import HEIGHT, WIDTH, Scene, Structure, write_overview
+
+COLORS = {1: (0.2, 0.5, 1.0), 2: (1.0, 0.8, 0.2), 3: (0.9, 0.1, 0.1)}
+
+
+def sphere(radius: float, center: tuple[float, float, float]) -> vtk.vtkPolyData:
+    source = vtk.vtkSphereSource()
+    source.SetRadius(radius)
+    source.SetCenter(center)
+    source.SetThetaResolution(48)
+    source.SetPhiResolution(48)
+    source.Update()
+    return source.GetOutput()
+
+
+def picture(path: Path) -> np.ndarray:
+    reader = vtk.vtkPNGReader()
+    reader.SetFileName(str(path))
+    reader.Update()
+    width, height, _ = reader.GetOutput().GetDimensions()
+    return vtk_to_numpy(reader.GetOutput().GetPointData().GetScalars()).reshape(height, width, -1)[::-1]
+
+
+def draw(path: Path, labels: np.ndarray, structures: list[Structure]) -> np.ndarray:
+    image = np.linspace(0, 1000, labels.size).reshape(labels.shape)
+    ijk_to_ras = np.diag([-1.0, -1.0, 4.0, 1.0])
+    write_overview(Scene(image, labels, ijk_to_ras, structures, "Ellipsoids", "synthetic"), path)
+    return picture(path)
+
+
+def share(view: np.ndarray, color: tuple[float, float, float]) -> float:
+    return float((np.abs(view.astype(float) / 255.0 - color).max(axis=2) < 0.02).mean())
+
+
+def test_every_view_shows_every_structure_in_its_color(tmp_path: Path) -> None:
+    labels = synthetic.ellipsoid_labels((16, 60, 60), (1.0, 1.0, 4.0), classes=3)
+    centers = [(-60.0, 0.0, 0.0), (0.0, 0.0, 0.0), (60.0, 0.0, 0.0)]
+    structures = [
+        Structure(value, f"structure {value}", COLORS[value], 1.5 * value, sphere(25.0, center))
+        for value, center in zip(COLORS, centers)
+    ]
+    drawn = draw(tmp_path / "overview.png", labels, structures)
+    assert drawn.shape[:2] == (HEIGHT, WIDTH)
+    middle_y = (76 + HEIGHT - 64) // 2
+    for view in (drawn[76:middle_y, : WIDTH // 2], drawn[76:middle_y, WIDTH // 2 :], drawn[middle_y:-64, : WIDTH // 2]):
+        for color in COLORS.values():
+            assert share(view, color) > 0.001  # the outlines
+    hue = drawn[middle_y + 40 : -64, WIDTH // 2 :].astype(int)
+    assert (hue[..., 2] - hue[..., 0] > 100).mean() > 0.01  # the blue sphere
+    assert (hue[..., 0] - hue[..., 2] > 100).mean() > 0.01  # the yellow and the red one
+
+
+def test_slices_keep_their_proportions(tmp_path: Path) -> None:
+    """A ball stays round in the view across 4 mm slices, where a voxel is four times as high as wide."""
+    k, j, i = np.meshgrid((np.arange(25) - 12) * 4.0, np.arange(100) - 50.0, np.arange(100) - 50.0, indexing="ij")
+    labels = (np.sqrt(k**2 + j**2 + i**2) < 40).astype(np.uint8)
+    drawn = draw(tmp_path / "overview.png", labels, [Structure(1, "ball", COLORS[3], 268.0, None)])
+    view = drawn[120 : (76 + HEIGHT - 64) // 2 - 6, WIDTH // 2 + 6 :].astype(float) / 255.0
+    outline = np.abs(view - COLORS[3]).max(axis=2) < 0.05
+    rows, columns = np.nonzero(outline)
+    assert np.ptp(rows) / np.ptp(columns) == pytest.approx(1.0, abs=0.08)
+
+
+def test_an_empty_segmentation_is_drawn_too(tmp_path: Path) -> None:
+    labels = np.zeros((4, 32, 32), np.uint8)
+    drawn = draw(tmp_path / "overview.png", labels, [Structure(1, "nothing", COLORS[1], 0.0, None)])
+    assert drawn.std() > 10

@@ -1,0 +1,110 @@
+"""The repository itself: what may be in it, what must be, and that it says the same version everywhere."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+IMAGE_DATA = re.compile(r"\.(nrrd|nhdr|nii|nii\.gz|mha|mhd|dcm|ima|h5|hdf5|npy|npz|mat)$", re.IGNORECASE)
+MEGABYTE = 1024 * 1024
+
+
+def committed() -> list[Path]:
+    """Files that git tracks; the tests also run from an archive without git, and then have nothing to look at."""
+    try:
+        listing = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, check=True).stdout
+    except (OSError, subprocess.CalledProcessError):
+        pytest.skip("this is not a git checkout")
+    return [ROOT / name for name in listing.decode().split("\0") if name and (ROOT / name).is_file()]
+
+
+def test_no_image_data_is_committed() -> None:
+    assert [str(path) for path in committed() if IMAGE_DATA.search(path.name)] == []
+
+
+def test_no_file_is_large_and_the_checkout_stays_small() -> None:
+    sizes = {str(path.relative_to(ROOT)): path.stat().st_size for path in committed()}
+    assert {name: size for name, size in sizes.items() if size > 20 * MEGABYTE} == {}
+    assert sum(sizes.values()) < 60 * MEGABYTE
+
+
+def test_pictures_are_few_and_light() -> None:
+    pictures = [path for path in committed() if path.suffix.lower() in (".png", ".jpg", ".jpeg")]
+    assert [str(path) for path in pictures if path.stat().st_size > 300_000] == []
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "CMakeLists.txt",
+        "CMAformer.s4ext",
+        "CMAformer.json",
+        "LICENSE",
+        "README.md",
+        "CHANGELOG.md",
+        "CONTRIBUTING.md",
+        "CITATION.cff",
+        "Makefile",
+        "pyproject.toml",
+        ".ci/run",
+        "CMAformerSegmentation/CMAformerSegmentation.py",
+        "CMAformerSegmentation/CMAformerSegmentationLib/__init__.py",
+        "CMAformerSegmentation/cmaformer/__init__.py",
+        "CMAformerSegmentation/cmaformer/__main__.py",
+    ],
+)
+def test_the_layout_is_there(name: str) -> None:
+    assert (ROOT / name).is_file()
+
+
+def test_the_licence_is_apache_2_in_full() -> None:
+    text = (ROOT / "LICENSE").read_text(encoding="utf-8")
+    assert "Apache License" in text and "Version 2.0, January 2004" in text
+    assert "9. Accepting Warranty or Additional Liability." in text
+
+
+def test_the_version_is_the_same_everywhere() -> None:
+    version = _first(r'^__version__ = "([^"]+)"', "CMAformerSegmentation/cmaformer/__init__.py")
+    assert _first(r"^version: (\S+)", "CITATION.cff") == version
+    assert _first(r"^## \[([^\]]+)\]", "CHANGELOG.md") == version
+    assert 'dynamic = ["version"]' in (ROOT / "pyproject.toml").read_text(encoding="utf-8")
+
+
+def test_what_is_pinned_satisfies_the_lower_bounds_of_the_package() -> None:
+    pinned = dict(re.findall(r"^([A-Za-z0-9_-]+)==([0-9.]+)", _text("Testing/requirements.txt"), re.MULTILINE))
+    dependencies = _first(r"^dependencies = \[(.*)\]", "pyproject.toml")
+    bounds = re.findall(r'"([A-Za-z0-9_-]+)>=([0-9.]+)"', dependencies)
+    assert len(bounds) == 4
+    for name, least in bounds:
+        assert _numbers(pinned[name]) >= _numbers(least), name
+
+
+def test_local_links_of_the_documents_lead_somewhere() -> None:
+    broken = []
+    for document in ROOT.glob("*.md"):
+        for target in re.findall(r"\]\(([^)#]+)(?:#[^)]*)?\)", document.read_text(encoding="utf-8")):
+            if "://" not in target and not (ROOT / target).exists():
+                broken.append(f"{document.name}: {target}")
+    assert broken == []
+
+
+def test_scripts_that_must_run_can_run() -> None:
+    assert (ROOT / ".ci" / "run").stat().st_mode & 0o111
+
+
+def _text(name: str) -> str:
+    return (ROOT / name).read_text(encoding="utf-8")
+
+
+def _first(pattern: str, name: str) -> str:
+    match = re.search(pattern, _text(name), re.MULTILINE)
+    assert match is not None, f"{name} has no line like {pattern}"
+    return match.group(1)
+
+
+def _numbers(version: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in version.split("."))
