@@ -1,0 +1,152 @@
+"""Batched augmentation on the device: one geometric transform for image, labels and distances, then intensities."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from .slices import CACHED_PIXELS
+
+# The network's signed distances are truncated here, in pixels of the patch: beyond, a boundary is simply "far".
+DISTANCE_PIXELS = 24
+
+
+@dataclass(frozen=True)
+class Augmentation:
+    """How much each window is changed. Probabilities are per window; angles in degrees.
+
+    Attributes:
+        rotation: largest rotation to either side.
+        zoom: smallest and largest magnification (drawn on a logarithmic scale).
+        stretch: largest difference of the magnification between the axes, as a factor.
+        right_angle: probability of a turn by 90, 180 or 270 degrees.
+        flip: probability of a mirrored window. Left and right organs look alike in a mirror: keep 0 for those.
+        elastic: standard deviation of a smooth displacement, as a fraction of the window.
+        gamma: largest exponent of the intensity curve (its inverse is the smallest).
+        contrast: largest factor of the contrast (its inverse is the smallest).
+        brightness: largest shift, in standard deviations of the volume.
+        noise: largest standard deviation of Gaussian noise, likewise.
+        blur: probability of a window of half the resolution.
+    """
+
+    rotation: float = 25.0
+    zoom: tuple[float, float] = (0.75, 1.35)
+    stretch: float = 1.1
+    right_angle: float = 0.1
+    flip: float = 0.0
+    elastic: float = 0.01
+    gamma: float = 1.4
+    contrast: float = 1.3
+    brightness: float = 0.2
+    noise: float = 0.12
+    blur: float = 0.1
+
+
+@dataclass
+class Batch:
+    """A batch of augmented patches on the device.
+
+    Attributes:
+        images: (B, Cin, P, P).
+        frames: (B, 4) top, left, bottom, right in slice coordinates.
+        labels: int64 (B, P, P).
+        distances: (B, C-1, P, P) in [-1, 1], negative inside.
+    """
+
+    images: Tensor
+    frames: Tensor
+    labels: Tensor
+    distances: Tensor
+
+
+def augment(
+    windows: Mapping[str, np.ndarray], patch: int, settings: Augmentation, rng: np.random.Generator, device: Any
+) -> Batch:
+    """Cut augmented patches out of larger windows (see :meth:`cmaformer.slices.Sampler.batch`).
+
+    Distances scale with the magnification, because they are measured in pixels of the patch.
+    """
+    images = torch.from_numpy(windows["images"]).to(device)
+    size, _, side, _ = images.shape
+    matrices, zooms = _matrices(size, patch / side, settings, rng)
+    theta = torch.from_numpy(matrices).to(device)
+    grid = F.affine_grid(theta, [size, 1, patch, patch], align_corners=False)
+    if settings.elastic:
+        coarse = rng.normal(0.0, settings.elastic, (size, 2, 6, 6)).astype(np.float32)
+        field = F.interpolate(torch.from_numpy(coarse).to(device), size=(patch, patch), mode="bicubic")
+        grid = grid + field.permute(0, 2, 3, 1)
+    labels = torch.from_numpy(windows["labels"]).to(device)
+    distances = torch.from_numpy(windows["distances"]).to(device).float().div(127)
+    cut = F.grid_sample(images, grid, padding_mode="zeros", align_corners=False)
+    picked = F.grid_sample(labels[:, None].float(), grid, mode="nearest", align_corners=False)
+    far = F.grid_sample(distances - 1, grid, align_corners=False) + 1  # outside the window: 1, far
+    scale = torch.from_numpy(zooms).to(device)[:, None, None, None] * (CACHED_PIXELS / DISTANCE_PIXELS)
+    frames = _frames(torch.from_numpy(windows["frames"]).to(device), theta)
+    return Batch(
+        _intensities(cut, settings, rng).contiguous(memory_format=torch.channels_last),
+        frames,
+        picked[:, 0].round().long(),
+        (far * scale).clamp(-1, 1),
+    )
+
+
+def _matrices(
+    size: int, part: float, settings: Augmentation, rng: np.random.Generator
+) -> tuple[np.ndarray, np.ndarray]:
+    """Affine matrices (B, 2, 3) from patch to window coordinates, and the magnifications (B,)."""
+    low, high = (math.log(z) for z in settings.zoom)
+    zooms = np.exp(rng.uniform(low, high, size))
+    stretches = np.exp(rng.uniform(-0.5, 0.5, size) * math.log(settings.stretch))
+    angles = np.deg2rad(rng.uniform(-settings.rotation, settings.rotation, size))
+    angles += np.pi / 2 * rng.integers(1, 4, size) * (rng.random(size) < settings.right_angle)
+    mirror = np.where(rng.random(size) < settings.flip, -1.0, 1.0)
+    cos, sin = np.cos(angles), np.sin(angles)
+    x_scale, y_scale = part / zooms * stretches * mirror, part / zooms / stretches
+    matrices = np.zeros((size, 2, 3))
+    matrices[:, 0, 0], matrices[:, 0, 1] = cos * x_scale, -sin * y_scale
+    matrices[:, 1, 0], matrices[:, 1, 1] = sin * x_scale, cos * y_scale
+    # A centred structure is not always in the very centre.
+    matrices[:, :, 2] = rng.uniform(-0.12, 0.12, (size, 2))
+    return matrices.astype(np.float32), zooms.astype(np.float32)
+
+
+def _frames(windows: Tensor, theta: Tensor) -> Tensor:
+    """The patches' place in the slice: the window's place, moved and scaled (a rotation keeps the square's axes)."""
+    centre = (windows[:, :2] + windows[:, 2:]) / 2
+    half = (windows[:, 2:] - windows[:, :2]) / 2
+    scale = theta[:, :, :2].norm(dim=1).flip(1)  # columns are x and y; frames are y and x
+    centre = centre + theta[:, :, 2].flip(1) * half
+    return torch.cat([centre - half * scale, centre + half * scale], dim=1)
+
+
+def _intensities(images: Tensor, settings: Augmentation, rng: np.random.Generator) -> Tensor:
+    size = images.shape[0]
+
+    def drawn(values: np.ndarray) -> Tensor:
+        return torch.from_numpy(values.astype(np.float32)).to(images.device)[:, None, None, None]
+
+    def factor(largest: float) -> Tensor:
+        return drawn(np.exp(rng.uniform(-1, 1, size) * math.log(largest)))
+
+    gamma, contrast = factor(settings.gamma), factor(settings.contrast)
+    low = images.amin((1, 2, 3), keepdim=True)
+    span = (images.amax((1, 2, 3), keepdim=True) - low).clamp_min(1e-3)
+    images = ((images - low) / span).clamp_min(1e-6).pow(gamma) * span + low
+    images = images * contrast + drawn(rng.uniform(-1, 1, size) * settings.brightness)
+    blurred = rng.random(size) < settings.blur
+    if blurred.any():
+        chosen = torch.from_numpy(np.flatnonzero(blurred)).to(images.device)
+        half = F.avg_pool2d(images[chosen], 2)
+        images[chosen] = F.interpolate(half, size=images.shape[2:], mode="bilinear", align_corners=False)
+    level = drawn(rng.uniform(0, settings.noise, size))
+    seed = int(rng.integers(2**31))
+    generator = torch.Generator(device=images.device).manual_seed(seed)
+    noise = torch.randn(images.shape, generator=generator, device=images.device)
+    return images + noise * level

@@ -1,0 +1,86 @@
+"""How a training is run: sizes, schedule, optimiser, weights of the objective (Eq. 5). Stored in the job."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields, replace
+from typing import Any
+
+from .augmentation import Augmentation
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """Settings of a training.
+
+    Attributes:
+        iterations: optimiser steps.
+        batch_size: labeled patches a step.
+        patch: side of the square patches in pixels of the model's grid; a multiple of 32 wastes nothing.
+        centred: part of the patches centred on a structure drawn with equal chances.
+        learning_rate: the highest, of AdamW.
+        weight_decay: of AdamW, on weights only (not on norms, biases and gains).
+        warm_up: part of the iterations during which the learning rate rises.
+        clip: largest norm of the gradient.
+        ema: decay of the teacher's exponential moving average.
+        supervised_weight: lambda of Eq. (5), of the mean squared errors.
+        consistency_weight: gamma of Eq. (5), of Eq. (2) on labeled slices.
+        alpha: weight of the cross-entropy in Eq. (2).
+        deep_weight: weight of the deep supervision, where the network has it.
+        evaluate_every: iterations between two looks at the held-out cases; 0 looks at the end only.
+        checkpoint_every: iterations between two checkpoints.
+        augmentation: see :class:`cmaformer.augmentation.Augmentation`.
+    """
+
+    iterations: int = 6000
+    batch_size: int = 8
+    patch: int = 192
+    centred: float = 0.67
+    learning_rate: float = 1e-3
+    weight_decay: float = 0.01
+    warm_up: float = 0.05
+    clip: float = 1.0
+    ema: float = 0.99
+    supervised_weight: float = 1.0
+    consistency_weight: float = 1.0
+    alpha: float = 0.3
+    deep_weight: float = 0.3
+    evaluate_every: int = 500
+    checkpoint_every: int = 100
+    augmentation: Augmentation = field(default_factory=Augmentation)
+
+    def __post_init__(self) -> None:
+        if self.iterations < 1 or self.batch_size < 1 or self.patch < 32:
+            raise ValueError("a training needs at least 1 iteration, 1 patch a batch and patches of 32 pixels")
+        if not 0 < self.learning_rate < 1 or not 0 <= self.ema < 1:
+            raise ValueError("learning_rate must lie in (0, 1) and ema in [0, 1)")
+
+    def to_dict(self) -> dict[str, Any]:
+        """The recipe as plain JSON types."""
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> Recipe:
+        """The recipe back from :meth:`to_dict`. Raises ValueError for unknown or impossible entries."""
+        unknown = sorted(set(values) - {f.name for f in fields(cls)})
+        if unknown:
+            raise ValueError(f"unknown training settings: {', '.join(unknown)}")
+        entries = dict(values)
+        if isinstance(entries.get("augmentation"), Mapping):
+            augmentation = dict(entries["augmentation"])
+            augmentation["zoom"] = tuple(augmentation.get("zoom", Augmentation.zoom))
+            entries["augmentation"] = Augmentation(**augmentation)
+        return cls(**entries)
+
+    def with_overrides(self, values: Mapping[str, Any]) -> Recipe:
+        """The recipe with those entries replaced that are not None."""
+        return replace(self, **{key: value for key, value in values.items() if value is not None})
+
+    def rate(self, iteration: int) -> float:
+        """Learning rate of an iteration (from 0): linear warm-up, then a cosine down to a hundredth."""
+        warm = max(1, round(self.warm_up * self.iterations))
+        if iteration < warm:
+            return self.learning_rate * (iteration + 1) / warm
+        done = (iteration - warm) / max(1, self.iterations - warm)
+        return self.learning_rate * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * done)))

@@ -1,0 +1,236 @@
+"""Training slices: cut, normalised and cached on disk once, then read as windows, batch by batch.
+
+The cache holds one set of ``.npy`` files a case on the model's grid, memory-mapped when read, so memory does not grow with
+the number of cases; a cache made on one computer can be trained on another that has only torch, numpy and scipy.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from scipy import ndimage
+
+from .cases import Case, CaseList, CasesError
+from .errors import CancelledError
+
+# Signed distances are cached up to here (in pixels of the model's grid): twice what a network learns (see
+# `augmentation.DISTANCE_PIXELS`), so that a patch shrunk to half still knows them all.
+CACHED_PIXELS = 48
+INDEX = "index.json"
+
+
+def signed_distance(mask: np.ndarray) -> np.ndarray:
+    """Signed distance map of a binary mask (H, W) in [-1, 1], as int8 in -127..127: negative inside.
+
+    Euclidean distance in pixels over CACHED_PIXELS, truncated. Without foreground it is +1 everywhere.
+    """
+    if not mask.any():
+        return np.full(mask.shape, 127, np.int8)
+    distance = np.asarray(ndimage.distance_transform_edt(~mask)) - np.asarray(ndimage.distance_transform_edt(mask))
+    return np.rint(np.clip(distance / CACHED_PIXELS, -1, 1) * 127).astype(np.int8)
+
+
+def prepare(
+    case_list: CaseList,
+    model_input: dict[str, Any],
+    folder: Path,
+    progress: Callable[[int, int], None] = lambda done, total: None,
+    cancelled: Callable[[], bool] = lambda: False,
+) -> None:
+    """Cut every case into slices on the model's grid and cache them in ``folder``; cases already there are kept.
+
+    Args:
+        case_list: the cases; labels are needed for labeled and held-out ones.
+        model_input: the ``input`` part of a ``model.json``: spacing_mm, slicing, normalization.
+        folder: where the cache goes.
+        progress: called with the number of cases done and in all.
+        cancelled: asked before each case.
+
+    Raises:
+        CasesError: a label map lies on another grid than its image, or holds a value that is no class.
+        ImageError: a file cannot be read.
+        CancelledError: asked to stop.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    entries = []
+    for number, case in enumerate(case_list.cases):
+        if cancelled():
+            raise CancelledError()
+        about = folder / f"{number:05d}.json"
+        if not about.exists():
+            entry = _prepare_case(case, number, len(case_list.structures), model_input, folder)
+            _write_json(about, entry)
+        entries.append(json.loads(about.read_text(encoding="utf-8")))
+        progress(number + 1, len(case_list.cases))
+    _write_json(folder / INDEX, {"classes": len(case_list.structures) + 1, "cases": entries})
+
+
+def _prepare_case(
+    case: Case, number: int, structures: int, model_input: dict[str, Any], folder: Path
+) -> dict[str, Any]:
+    # Reading images needs SimpleITK, which a computer that trains a prepared cache may not have.
+    from .volume import Normalization, SliceGrid, finite, read_volume
+
+    volume, _ = finite(read_volume(case.image))
+    grid = SliceGrid(volume.geometry, model_input["slicing"], model_input["spacing_mm"])
+    every = np.arange(grid.count)
+    normalise = Normalization(model_input["normalization"], volume.array)
+    images = normalise(grid.to_model(volume.array, every)).astype(np.float16)
+    np.save(folder / f"{number:05d}.images.npy", images)
+    entry: dict[str, Any] = {"number": number, "role": case.role, "shape": list(images.shape), "pixels": {}}
+    entry["spacing_mm"] = [grid.slice_spacing, *(model_input["spacing_mm"] or grid.pixel_spacing)]
+    if case.labels is None:
+        return entry
+    labels = read_volume(case.labels)
+    if labels.geometry.shape_kji != volume.geometry.shape_kji:
+        raise CasesError(
+            "label-grid",
+            f"{case.name}: the label map has {labels.geometry.shape_kji} voxels and the image "
+            f"{volume.geometry.shape_kji} (slices, rows, columns).",
+            "Export the segmentation with the image as its reference.",
+        )
+    values = np.unique(labels.array)
+    strange = [value for value in values.tolist() if value not in range(structures + 1)]
+    if strange:
+        raise CasesError(
+            "unknown-label",
+            f"{case.name}: the label map holds the value {strange[0]:g}, which is no class of the list.",
+            "Add it to the classes, or remove it from the label map.",
+        )
+    maps = grid.labels_to_model(labels.array.astype(np.uint8), every, structures + 1)
+    np.save(folder / f"{number:05d}.labels.npy", maps)
+    distances = [[signed_distance(slice_ == value) for value in range(1, structures + 1)] for slice_ in maps]
+    np.save(folder / f"{number:05d}.distances.npy", np.array(distances, np.int8))
+    entry["pixels"] = {
+        str(value): [int(n) for n in np.count_nonzero(maps == value, axis=(1, 2))] for value in range(structures + 1)
+    }
+    return entry
+
+
+def _write_json(path: Path, content: dict[str, Any]) -> None:
+    temporary = path.with_suffix(".tmp")
+    temporary.write_text(json.dumps(content), encoding="utf-8")
+    os.replace(temporary, path)
+
+
+class SliceStore:
+    """The cached slices of a training, read in place.
+
+    Args:
+        folder: a folder that :func:`prepare` has filled.
+
+    Raises:
+        CasesError: the cache is not complete.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        try:
+            index = json.loads((folder / INDEX).read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            raise CasesError(
+                "no-slices", "The prepared slices are missing or damaged.", "Start the training from its images."
+            ) from None
+        self.classes: int = index["classes"]
+        self.cases: list[dict[str, Any]] = index["cases"]
+        self._arrays: dict[tuple[int, str], np.ndarray] = {}
+
+    def numbers(self, role: str) -> list[int]:
+        """Numbers of the cases of a role."""
+        return [entry["number"] for entry in self.cases if entry["role"] == role]
+
+    def array(self, number: int, kind: str) -> np.ndarray:
+        """One case, memory-mapped: "images" float16 (S, H, W), "labels" uint8 (S, H, W), "distances" int8 (S, C-1, H, W)."""
+        key = (number, kind)
+        if key not in self._arrays:
+            self._arrays[key] = np.load(self.folder / f"{number:05d}.{kind}.npy", mmap_mode="r")
+        return self._arrays[key]
+
+    def class_shares(self, numbers: list[int]) -> np.ndarray:
+        """Share of each class among the labelled pixels of some cases: (classes,), sums to 1."""
+        counts = np.zeros(self.classes)
+        for number in numbers:
+            for value, pixels in self.cases[number]["pixels"].items():
+                counts[int(value)] += sum(pixels)
+        return counts / max(1.0, counts.sum())
+
+
+class Sampler:
+    """Draws training windows: a part anywhere, the rest centred on a class drawn with equal chances.
+
+    A batch depends only on the seed and its number, so that a resumed training continues with the very batches it would
+    have had, and several processes can share one batch without talking to each other.
+
+    Args:
+        store: the cached slices.
+        numbers: the cases to draw from.
+        window: side of the square windows in pixels; slices are zero-padded (the mean intensity) where they end.
+        context: neighbouring slices on each side that become channels.
+        centred: part of the windows that are centred on a structure (where there are labels).
+        seed: of the training.
+    """
+
+    def __init__(
+        self, store: SliceStore, numbers: list[int], window: int, context: int, centred: float, seed: int
+    ) -> None:
+        self.store, self.window, self.context, self.centred, self.seed = store, window, context, centred, seed
+        self.slices = [(number, index) for number in numbers for index in range(store.cases[number]["shape"][0])]
+        by_class: list[list[tuple[int, int]]] = [
+            [
+                (number, index)
+                for number in numbers
+                for index, pixels in enumerate(store.cases[number]["pixels"].get(str(value), []))
+                if pixels
+            ]
+            for value in range(1, store.classes)
+        ]
+        self.by_class = [(value, slices) for value, slices in enumerate(by_class, 1) if slices]
+
+    def batch(self, size: int, number: int) -> dict[str, np.ndarray]:
+        """Batch ``number`` of the training.
+
+        Returns:
+            images float32 (B, Cin, window, window), labels uint8 (B, window, window), distances int8
+            (B, C-1, window, window), frames float32 (B, 4): top, left, bottom, right of each window in slice coordinates
+            ([-1, 1] from border to border).
+        """
+        rng = np.random.default_rng([self.seed, number])
+        items = [self._draw(rng) for _ in range(size)]
+        return {key: np.stack([item[key] for item in items]) for key in items[0]}
+
+    def _draw(self, rng: np.random.Generator) -> dict[str, np.ndarray]:
+        if self.by_class and rng.random() < self.centred:
+            value, slices = self.by_class[rng.integers(len(self.by_class))]
+            number, index = slices[rng.integers(len(slices))]
+            places = np.argwhere(self.store.array(number, "labels")[index] == value)
+            row, column = (int(x) for x in places[rng.integers(len(places))])
+        else:
+            number, index = self.slices[rng.integers(len(self.slices))]
+            height, width = self.store.cases[number]["shape"][1:]
+            row, column = int(rng.integers(height)), int(rng.integers(width))
+        return self._window(number, index, row, column)
+
+    def _window(self, number: int, index: int, row: int, column: int) -> dict[str, np.ndarray]:
+        images = self.store.array(number, "images")
+        count, height, width = images.shape
+        side = self.window
+        top, left = row - side // 2, column - side // 2
+        rows = slice(max(0, top), min(height, top + side))
+        columns = slice(max(0, left), min(width, left + side))
+        inside = (slice(rows.start - top, rows.stop - top), slice(columns.start - left, columns.stop - left))
+        neighbours = np.clip(np.arange(index - self.context, index + self.context + 1), 0, count - 1)
+        item = {"images": np.zeros((len(neighbours), side, side), np.float32)}
+        item["images"][(slice(None), *inside)] = images[neighbours, rows, columns]
+        if self.store.cases[number]["pixels"]:
+            item["labels"] = np.zeros((side, side), np.uint8)
+            item["labels"][inside] = self.store.array(number, "labels")[index, rows, columns]
+            item["distances"] = np.full((self.store.classes - 1, side, side), 127, np.int8)
+            item["distances"][(slice(None), *inside)] = self.store.array(number, "distances")[index, :, rows, columns]
+        corners = np.array([top / height, left / width, (top + side) / height, (left + side) / width])
+        item["frames"] = (corners * 2 - 1).astype(np.float32)
+        return item

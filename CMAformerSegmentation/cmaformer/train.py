@@ -1,0 +1,405 @@
+"""Train a model from cases: the command, its job folder, and the model folder that comes out.
+
+``create`` writes the job and prepares its slices, ``work`` trains and leaves ``result/<model id>/``. In between, the job
+folder can be carried to another computer. The loop itself is in ``trainer.py``.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import re
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from . import __version__
+from . import job as jobs
+from .cases import CaseList, CasesError, read_cases
+from .errors import CancelledError, EngineError, JobError
+from .lock import Lock
+from .recipe import Recipe
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from .model import Model
+
+SLICES, INITIAL = "slices", "initial.pt"
+
+
+def train(
+    cases: str | os.PathLike[str] | CaseList,
+    job: str | os.PathLike[str],
+    name: str,
+    base: Model | None = None,
+    device: str = "auto",
+    events: jobs.Events | None = None,
+    **settings: Any,
+) -> Path:
+    """Train a model and return its folder (inside the job folder).
+
+    Args:
+        cases: a ``cases.json`` or what :func:`cmaformer.cases.read_cases` made of one.
+        job: a new folder for the work.
+        name: name of the new model; its id is made of it.
+        base: a model to start from, or None for a fresh network.
+        device: "auto", "cpu", "cuda" or "mps".
+        events: where to tell what happens; the job's ``events.jsonl`` if None.
+        settings: further arguments of :func:`create`.
+
+    Raises:
+        CasesError, ImageError, JobError: bad input, before any work.
+        CancelledError: the job was cancelled; its checkpoint is there.
+    """
+    case_list = cases if isinstance(cases, CaseList) else read_cases(cases)
+    create(case_list, Path(job), name, base, **settings)
+    return work(Path(job), device, events)
+
+
+def create(
+    case_list: CaseList,
+    folder: Path,
+    name: str,
+    base: Model | None = None,
+    *,
+    size: str = "small",
+    spacing_mm: Sequence[float] | None = None,
+    slicing: str = "acquired",
+    normalization: dict[str, Any] | None = None,
+    context_slices: int = 0,
+    recipe: Recipe | None = None,
+    seed: int = 0,
+    facts: dict[str, str] | None = None,
+) -> jobs.Job:
+    """Write the job folder of a training (without its slices).
+
+    What the base model says of its input and network is taken over; otherwise the in-plane spacing is the median of the
+    labeled images.
+
+    Args:
+        case_list: classes and cases.
+        folder: a new or empty folder.
+        name: name of the model.
+        base: model to start from.
+        size: configuration of a fresh network.
+        spacing_mm: (row, column) in mm of a fresh model's grid.
+        slicing: "axial" or "acquired" of a fresh model.
+        normalization: of a fresh model; see :class:`cmaformer.normalization.Normalization`.
+        context_slices: neighbours on each side of a fresh model.
+        recipe: how to train.
+        seed: of weights, batches and augmentation.
+        facts: title, task, modality, description and license of a fresh model.
+
+    Raises:
+        JobError: the folder holds a job already.
+        CasesError: the name is empty.
+    """
+    import torch
+
+    from .network import NetworkConfig, configuration
+
+    slug = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")
+    if not slug:
+        raise CasesError("bad-name", "The name of the model needs letters or digits.")
+    classes = len(case_list.structures) + 1
+    facts = facts or {}
+    folder.mkdir(parents=True, exist_ok=True)
+    if base is not None:
+        config = NetworkConfig.from_dict({**base.description.network, "classes": classes})
+        model_input = dict(base.description["input"])
+    else:
+        config = configuration(size, in_channels=2 * context_slices + 1, classes=classes)
+        model_input = {
+            "channels": config.in_channels,
+            "context_slices": context_slices,
+            "spacing_mm": [float(s) for s in spacing_mm or median_spacing(case_list, slicing)],
+            "slicing": slicing,
+            "normalization": normalization or {"type": "percentile", "low": 0.5, "high": 99.5},
+        }
+    inputs = {"slices": SLICES}
+    if base is not None:
+        torch.save(warm_start(base, config)[0], folder / INITIAL)
+        inputs["initial"] = INITIAL
+    description = {
+        "id": f"{slug}-1.0.0",
+        "version": "1.0.0",
+        "title": facts.get("title", name),
+        "description": facts.get("description", f"Segments {', '.join(s.name for s in case_list.structures)}."),
+        "task": facts.get("task", ", ".join(s.name for s in case_list.structures)),
+        "modality": facts.get("modality", base.description.modality if base else "other"),
+        "classes": [
+            {"value": s.value, "name": s.name, "color": list(s.color), "terminology": s.terminology}
+            for s in case_list.structures
+        ],
+        "input": model_input,
+        "postprocessing": {"largest_component": [], "fill_holes": []},
+        "network": config.to_dict(),
+        "license": facts.get("license", base.description.license if base else "not stated"),
+        "parent": base.id if base else None,
+    }
+    job = jobs.write_job(
+        folder,
+        {
+            "schema": jobs.SCHEMA,
+            "kind": "train",
+            "id": jobs.new_id(),
+            "inputs": inputs,
+            "model": {"id": base.id, "sha256": base.sha256} if base else {},
+            "parameters": {
+                "recipe": (recipe or Recipe()).to_dict(),
+                "network": config.to_dict(),
+                "context_slices": model_input["context_slices"],
+                "description": description,
+            },
+            "seed": seed,
+            "engine_version": __version__,
+        },
+    )
+    _write_cases(folder / "cases.json", case_list)
+    return job
+
+
+def median_spacing(case_list: CaseList, slicing: str) -> list[float]:
+    """Median (row, column) spacing in mm of the slices of at most 20 labeled images."""
+    from .slicegrid import SliceGrid
+    from .volume import read_volume
+
+    spacings = [
+        SliceGrid(read_volume(case.image).geometry, slicing, None).pixel_spacing
+        for case in case_list.with_role("labeled")[:20]
+    ]
+    return [float(s) for s in np.median(np.array(spacings), axis=0)]
+
+
+def warm_start(base: Model, config: Any) -> tuple[dict[str, Tensor], list[str]]:
+    """Weights of a fresh network with all those of the base that fit, and the names of those that do not.
+
+    Heads for other classes have other shapes, so they start afresh.
+    """
+    from .network import CMAformer
+
+    fresh = CMAformer(config).state_dict()
+    known = base.network().state_dict()
+    left = [name for name, value in fresh.items() if name not in known or known[name].shape != value.shape]
+    return {name: fresh[name] if name in left else known[name] for name in fresh}, left
+
+
+def work(folder: Path, device: str = "auto", events: jobs.Events | None = None, prepare_only: bool = False) -> Path:
+    """Prepare (if need be) and train the job of a folder, from its last checkpoint if there is one.
+
+    Returns:
+        The folder of the new model (of the slices with ``prepare_only``).
+
+    Raises:
+        JobError: the folder holds no training, or another process works on it, or it is done.
+    """
+    job = jobs.read_job(folder)
+    if job.kind != "train":
+        raise JobError("bad-job", "This job folder holds no training.", "Give the --job folder of a training.")
+    if jobs.has_result(folder):
+        raise JobError("job-done", "This training is done; its model is in result/.")
+    events = events or jobs.Events.of_job(folder)
+    with Lock(folder):
+        (folder / jobs.CANCEL).unlink(missing_ok=True)  # a request to stop an earlier run
+        try:
+            return _work(job, device, events, prepare_only)
+        except CancelledError:
+            events.emit("cancelled")
+            raise
+        except EngineError as error:
+            events.error(error)
+            raise
+
+
+def _work(job: jobs.Job, device: str, events: jobs.Events, prepare_only: bool) -> Path:
+    from .slices import INDEX, prepare
+
+    description = job.parameters["description"]
+    slices = job.folder / job.inputs["slices"]
+    if not (slices / INDEX).exists():
+        prepare(
+            read_cases(job.folder / "cases.json"),
+            description["input"],
+            slices,
+            lambda done, total: events.progress(done, total, unit="cases"),
+            lambda: jobs.cancel_requested(job.folder),
+        )
+    if prepare_only:
+        return slices
+    import torch
+
+    from .device import choose_device
+    from .trainer import Trainer
+
+    chosen = torch.device(choose_device(device))
+    initial = torch.load(job.input("initial"), weights_only=True) if "initial" in job.inputs else None
+    trainer = Trainer(job, events, chosen, initial)
+    resumed = trainer.load_checkpoint()
+    events.emit("started", device=chosen.type, resumed_at=trainer.iteration if resumed else None)
+    trainer.run()
+    return _finish(trainer)
+
+
+def _finish(trainer: Any) -> Path:
+    """The teacher as a model folder in ``result/``, with the Dice of the held-out cases beside it."""
+    from .model import save_model
+
+    job, recipe = trainer.job, trainer.recipe
+    description = {**job.parameters["description"]}
+    labeled, held_out = trainer.store.numbers("labeled"), trainer.held_out
+    description["training"] = {
+        "labeled_cases": len(labeled),
+        "unlabeled_cases": len(trainer.store.numbers("unlabeled")),
+        "held_out_cases": len(held_out),
+        "iterations": recipe.iterations,
+        "batch_size": recipe.batch_size,
+        "patch": recipe.patch,
+        "seed": job.seed,
+        "phases": ["supervised"],
+        "engine_version": __version__,
+        "date": time.strftime("%Y-%m-%d"),
+    }
+    description["metrics"] = {}
+    report: dict[str, Any] = {"history": trainer.history, "seconds": trainer.seconds}
+    if held_out:
+        scores = trainer.scores()
+        names = [c["name"] for c in description["classes"]]
+        description["metrics"] = {
+            "held_out_dice": {
+                name: {"mean": round(float(np.nanmean(column)), 4), "std": round(float(np.nanstd(column)), 4)}
+                for name, column in zip(names, scores.T)
+            },
+            "grid": "model",
+        }
+        report["held_out_dice"] = [[None if np.isnan(s) else float(s) for s in row] for row in scores]
+    with jobs.new_result(job.folder) as result:
+        save_model(result / description["id"], description, trainer.teacher.state_dict(), card(description))
+        (result / "report.json").write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
+    trainer.events.emit("finished", seconds=round(trainer.seconds, 1), steps={})
+    return job.folder / jobs.RESULT / description["id"]
+
+
+def card(description: dict[str, Any]) -> str:
+    """The card of a trained model, in Markdown, from the facts of its description."""
+    facts = description["training"]
+    lines = [
+        f"# {description['title']}",
+        "",
+        description["description"],
+        "",
+        f"- Modality: {description['modality']}",
+        f"- Structures: {', '.join(c['name'] for c in description['classes'])}",
+        f"- Trained on: {facts['labeled_cases']} labeled and {facts['unlabeled_cases']} unlabeled images",
+        f"- Tested on: {facts['held_out_cases']} held-out images of other patients",
+        f"- In-plane spacing: {description['input']['spacing_mm']} mm, slices: {description['input']['slicing']}",
+        f"- Parent model: {description['parent'] or 'none'}",
+        f"- Date: {facts['date']}; engine {facts['engine_version']}",
+        f"- License: {description['license']}",
+        "",
+    ]
+    dice = description["metrics"].get("held_out_dice")
+    if dice:
+        lines += ["| structure | Dice on held-out images, mean | spread (std) |", "|---|---|---|"]
+        lines += [f"| {name} | {value['mean']:.3f} | {value['std']:.3f} |" for name, value in dice.items()]
+        lines.append("")
+    lines.append("For research; not a medical device. Check every result before you rely on it.")
+    return "\n".join(lines) + "\n"
+
+
+def _write_cases(path: Path, case_list: CaseList) -> None:
+    """The cases with absolute paths, so that an interrupted preparation can go on; this file stays on this computer."""
+    content = {
+        "classes": {
+            str(s.value): {"name": s.name, "color": list(s.color), "terminology": s.terminology}
+            for s in case_list.structures
+        },
+        "cases": [
+            {
+                "name": case.name,
+                "image": str(case.image.resolve()),
+                "labels": str(case.labels.resolve()) if case.labels else None,
+                "role": case.role,
+                "patient": case.patient,
+            }
+            for case in case_list.cases
+        ],
+    }
+    path.write_text(json.dumps(content, indent=1), encoding="utf-8")
+
+
+# --- the command ------------------------------------------------------------------------------------------------------
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Arguments of ``python -m cmaformer train``."""
+    start = parser.add_mutually_exclusive_group(required=True)
+    start.add_argument("--cases", type=Path, help="a cases.json: classes, and images with labels and roles")
+    start.add_argument("--resume", type=Path, metavar="JOB", help="go on with the training of a job folder")
+    parser.add_argument("--job", type=Path, help="new folder for the work (with --cases)")
+    parser.add_argument("--name", help="name of the new model (with --cases)")
+    parser.add_argument("--base", type=Path, help="folder of a model to start from")
+    parser.add_argument("--prepare-only", action="store_true", help="prepare the job folder, and train it elsewhere")
+    parser.add_argument("--device", default="auto", choices=("auto", "cpu", "cuda", "mps"))
+    parser.add_argument("--size", default="small", choices=("small", "base", "large"), help="network, without --base")
+    parser.add_argument("--spacing", type=float, nargs=2, metavar="MM", help="in-plane spacing, without --base")
+    parser.add_argument("--slicing", default="acquired", choices=("acquired", "axial"))
+    parser.add_argument("--context", type=int, default=0, help="neighbouring slices on each side as channels")
+    parser.add_argument("--window", type=float, nargs=2, metavar="HU", help="CT window (default: percentiles)")
+    parser.add_argument("--iterations", type=int)
+    parser.add_argument("--batch-size", type=int)
+    parser.add_argument("--patch", type=int)
+    parser.add_argument("--learning-rate", type=float)
+    parser.add_argument("--evaluate-every", type=int)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--recipe", type=Path, help="a JSON file with settings of the recipe")
+    for fact in ("title", "task", "modality", "description", "license"):
+        parser.add_argument(f"--{fact}", help=f"{fact} of the new model")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Run the command; EngineErrors go to the caller. Returns the exit code."""
+    if args.resume is not None:
+        folder = args.resume
+    else:
+        if args.job is None or args.name is None:
+            print("train: --cases needs --job and --name", file=sys.stderr)
+            return 2
+        folder = args.job
+        _create_from(args)
+    result = work(folder, args.device, prepare_only=args.prepare_only)
+    print(result)
+    return 0
+
+
+def _create_from(args: argparse.Namespace) -> None:
+    from .model import load_model
+
+    recipe = Recipe()
+    try:
+        if args.recipe:
+            recipe = Recipe.from_dict(json.loads(args.recipe.read_text(encoding="utf-8")))
+        names = ("iterations", "batch_size", "patch", "learning_rate", "evaluate_every")
+        recipe = recipe.with_overrides({name: getattr(args, name) for name in names})
+    except (OSError, ValueError) as error:
+        raise JobError("bad-recipe", f"The settings of the training cannot be used: {error}.") from None
+    facts = {name: getattr(args, name) for name in ("title", "task", "modality", "description", "license")}
+    create(
+        read_cases(args.cases),
+        args.job,
+        args.name,
+        load_model(args.base) if args.base else None,
+        size=args.size,
+        spacing_mm=args.spacing,
+        slicing=args.slicing,
+        normalization={"type": "window", "low": args.window[0], "high": args.window[1]} if args.window else None,
+        context_slices=args.context,
+        recipe=recipe,
+        seed=args.seed,
+        facts={name: value for name, value in facts.items() if value},
+    )
