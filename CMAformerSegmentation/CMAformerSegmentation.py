@@ -1,0 +1,241 @@
+"""CMAformer Segmentation: a panel, a console interface and a self test. Everything that works is in the Lib folder."""
+
+import enum
+import sys
+
+import slicer
+import vtk
+from slicer import vtkMRMLScalarVolumeNode, vtkMRMLSegmentationNode
+from slicer.i18n import tr as _
+from slicer.i18n import translate
+from slicer.parameterNodeWrapper import parameterNodeWrapper
+from slicer.ScriptedLoadableModule import (
+    ScriptedLoadableModule,
+    ScriptedLoadableModuleLogic,
+    ScriptedLoadableModuleTest,
+    ScriptedLoadableModuleWidget,
+)
+from slicer.util import VTKObservationMixin
+
+from CMAformerSegmentationLib.environment import bundledModelFolders, deviceArgument, engineVersion, userModelFolder
+from CMAformerSegmentationLib.catalog import Catalog, findModels
+from CMAformerSegmentationLib.loading import loadVolume
+from CMAformerSegmentationLib.segmentation import Request, SegmentationTask
+from CMAformerSegmentationLib.segmentPanel import SegmentPanel
+from CMAformerSegmentationLib.selftest import runSelfTest
+from CMAformerSegmentationLib.taskRunner import TaskRunner
+
+
+class CMAformerSegmentation(ScriptedLoadableModule):
+    """The module as Slicer's module list shows it."""
+
+    def __init__(self, parent):
+        ScriptedLoadableModule.__init__(self, parent)
+        self.parent.title = _("CMAformer Segmentation")
+        self.parent.categories = [translate("qSlicerAbstractCoreModule", "Segmentation")]
+        self.parent.dependencies = []
+        self.parent.contributors = ["The SlicerCMAformer contributors"]
+        self.parent.helpText = _("""
+Segments structures in CT and MR volumes with CMAformer, a network of convolutions and attention. It runs on this
+computer, with or without a GPU; nothing is sent anywhere. For research, not for diagnosis.
+See the <a href="{url}">documentation</a>.
+""").format(url="https://github.com/CMAformer/SlicerCMAformer")
+        self.parent.acknowledgementText = _("""
+The network follows the CMAformer publication; see the extension's home page for the citation and the licenses.
+""")
+
+
+class Device(enum.Enum):
+    """Where the network runs. Stored in the scene by name."""
+
+    AUTO = "auto"
+    GPU = "gpu"
+    CPU = "cpu"
+
+    def label(self):
+        """Text in the panel's list."""
+        return {"auto": _("Automatic"), "gpu": _("GPU"), "cpu": _("CPU")}[self.value]
+
+
+@parameterNodeWrapper
+class CMAformerSegmentationParameterNode:
+    """What the user has chosen; saved with the scene.
+
+    inputVolume - The volume to segment.
+    outputSegmentation - Receives the result; a new one is made when nothing is chosen.
+    modelId - The model; empty for the first one there is.
+    device - Where the network runs.
+    """
+
+    inputVolume: vtkMRMLScalarVolumeNode
+    outputSegmentation: vtkMRMLSegmentationNode
+    modelId: str = ""
+    device: Device = Device.AUTO
+
+
+class CMAformerSegmentationWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
+    """The module's panel. Each section is in a file of its own in the Lib folder."""
+
+    def __init__(self, parent=None) -> None:
+        ScriptedLoadableModuleWidget.__init__(self, parent)
+        VTKObservationMixin.__init__(self)
+        self.logic = None
+        self.segmentPanel = None
+        self._parameterNode = None
+        self._parameterNodeGuiTag = None
+
+    def setup(self) -> None:
+        """Called when the user opens the module the first time."""
+        ScriptedLoadableModuleWidget.setup(self)
+        uiWidget = slicer.util.loadUI(self.resourcePath("UI/CMAformerSegmentation.ui"))
+        self.layout.addWidget(uiWidget)
+        self.ui = slicer.util.childWidgetVariables(uiWidget)
+        uiWidget.setMRMLScene(slicer.mrmlScene)
+        self.logic = CMAformerSegmentationLogic()
+        self.segmentPanel = SegmentPanel(self.ui, self.logic)
+        self.addObserver(slicer.mrmlScene, slicer.mrmlScene.StartCloseEvent, self.onSceneStartClose)
+        self.addObserver(slicer.mrmlScene, slicer.mrmlScene.EndCloseEvent, self.onSceneEndClose)
+        self.initializeParameterNode()
+
+    def cleanup(self) -> None:
+        """Called when the application closes and when the module is reloaded."""
+        self.setParameterNode(None)
+        self.removeObservers()
+        if self.segmentPanel is not None:
+            self.segmentPanel.cleanup()
+            self.segmentPanel = None
+        if self.logic is not None:
+            self.logic.cleanup()
+
+    def enter(self) -> None:
+        """Called each time the user opens this module."""
+        self.initializeParameterNode()
+        self.segmentPanel.refreshModels()
+
+    def exit(self) -> None:
+        """Called each time the user opens a different module. A running segmentation goes on."""
+        self.setParameterNode(None)
+
+    def onReload(self) -> None:
+        """Reload the module and everything that belongs to it."""
+        for name in [name for name in sys.modules if name.partition(".")[0] == "CMAformerSegmentationLib"]:
+            del sys.modules[name]
+        ScriptedLoadableModuleWidget.onReload(self)
+
+    def onSceneStartClose(self, caller, event) -> None:
+        """Called just before the scene is closed."""
+        self.setParameterNode(None)
+
+    def onSceneEndClose(self, caller, event) -> None:
+        """Called just after the scene is closed."""
+        if self.parent.isEntered:
+            self.initializeParameterNode()
+
+    def initializeParameterNode(self) -> None:
+        """Make sure that the parameter node exists and is observed; choose the first volume if none is chosen."""
+        self.setParameterNode(self.logic.getParameterNode())
+        if not self._parameterNode.inputVolume:
+            firstVolumeNode = slicer.mrmlScene.GetFirstNodeByClass("vtkMRMLScalarVolumeNode")
+            if firstVolumeNode:
+                self._parameterNode.inputVolume = firstVolumeNode
+
+    def setParameterNode(self, parameterNode) -> None:
+        """Connect the panel to a parameter node, or to none."""
+        if self._parameterNode:
+            self._parameterNode.disconnectGui(self._parameterNodeGuiTag)
+            self._parameterNodeGuiTag = None
+            self.removeObserver(self._parameterNode, vtk.vtkCommand.ModifiedEvent, self._onParameterNodeModified)
+        self._parameterNode = parameterNode
+        if self._parameterNode:
+            self._parameterNodeGuiTag = self._parameterNode.connectGui(self.ui)
+            self.addObserver(self._parameterNode, vtk.vtkCommand.ModifiedEvent, self._onParameterNodeModified)
+        if self.segmentPanel is not None:
+            self.segmentPanel.setParameterNode(self._parameterNode)
+
+    def _onParameterNodeModified(self, caller=None, event=None) -> None:
+        self.segmentPanel.update()
+
+
+class CMAformerSegmentationLogic(ScriptedLoadableModuleLogic):
+    """What the module can do, without its panel. From the Python console::
+
+        logic = slicer.util.getModuleLogic("CMAformerSegmentation")
+        print([model.id for model in logic.models()])
+        segmentationNode = logic.segment(volumeNode)
+    """
+
+    def __init__(self) -> None:
+        ScriptedLoadableModuleLogic.__init__(self)
+        self.runner = TaskRunner()
+
+    def getParameterNode(self):
+        """The module's parameters in the current scene."""
+        return CMAformerSegmentationParameterNode(super().getParameterNode())
+
+    def cleanup(self) -> None:
+        """Stop what runs, and the engine."""
+        self.runner.shutdown()
+
+    def catalog(self) -> Catalog:
+        """The models on this computer, and the folders with problems."""
+        return findModels(bundledModelFolders(), [userModelFolder()])
+
+    def models(self) -> list:
+        """The models on this computer: entries with `id`, `title`, `description`, `structures`, `path` and more."""
+        return self.catalog().entries
+
+    def loadVolume(self, path):
+        """Load a volume from a file or a folder of DICOM images and return its node.
+
+        :raises ValueError: in words, when nothing can be loaded.
+        """
+        return loadVolume(path)
+
+    def startSegmentation(self, volumeNode, model=None, segmentation=None, device="auto", onChanged=None):
+        """Start segmenting and return at once.
+
+        :param model: id of a model; None for the first one there is.
+        :param segmentation: segmentation node for the result; None for a new one.
+        :param device: "auto", "gpu" or "cpu".
+        :param onChanged: called without arguments whenever the task has changed.
+        :return: the task, with `state`, `job.progress`, `problem`, `segmentationNode` and `cancel()`.
+        :raises ValueError: in words, when it cannot be started as asked.
+        """
+        catalog = self.catalog()
+        entry = catalog.find(model)
+        if entry is None and model is not None:
+            raise ValueError(_("There is no model {id} on this computer.").format(id=model))
+        if entry is None:
+            raise ValueError(_("There are no models on this computer."))
+        request = Request(volumeNode, entry, segmentation, deviceArgument(device), engineVersion())
+        return self.runner.start(request, onChanged)
+
+    def segment(self, volumeNode, model=None, segmentation=None, device="auto", wait=True, progress=None):
+        """Segment a volume.
+
+        :param volumeNode: a scalar volume.
+        :param model, segmentation, device: see `startSegmentation`.
+        :param wait: False returns the running task instead of waiting for the result.
+        :param progress: called with (slices done, slices in all, seconds left or None) while waiting.
+        :return: the segmentation node.
+        :raises ValueError: in words, when it cannot be started as asked.
+        :raises SegmentationError: in words, when it fails.
+        """
+        task: SegmentationTask = self.startSegmentation(volumeNode, model, segmentation, device)
+        return task.wait(self.runner.poll, progress) if wait else task
+
+
+class CMAformerSegmentationTest(ScriptedLoadableModuleTest):
+    """The module's own test; also in Slicer's Reload & Test section."""
+
+    def setUp(self):
+        slicer.mrmlScene.Clear()
+
+    def runTest(self):
+        self.setUp()
+        logic = CMAformerSegmentationLogic()
+        try:
+            runSelfTest(self, logic)
+        finally:
+            logic.cleanup()
+        self.delayDisplay(_("Test passed"))

@@ -1,0 +1,308 @@
+"""The section Segment of the panel: choose a volume and a model, Apply, watch, and see the result."""
+
+from __future__ import annotations
+
+import logging
+
+import qt
+import slicer
+from slicer.i18n import tr as _
+
+from . import environment, scene, words
+from .catalog import Catalog, ModelEntry
+from .jobs import FAILED, FINISHED
+from .loading import fileFilter
+from .segmentation import RUNNING, Request, SegmentationTask
+
+
+class SegmentPanel:
+    """Connects the widgets of the section to the logic. Owns no data: choices are in the parameter node, work is in
+    the task, so that closing the panel or switching modules changes nothing for a running segmentation."""
+
+    def __init__(self, ui, logic) -> None:
+        self.ui = ui
+        self.logic = logic
+        self.task: SegmentationTask | None = None
+        self._parameterNode = None
+        self._catalog = Catalog()
+        self._message = ""  # replaces the usual status until the user changes something
+        self._details = ""
+        self._inputId = ""
+        self._resultIsNew = False
+        self._probe = environment.TorchProbe()
+        self._makeLoadMenu()
+        ui.deviceSelector.toolTip = ui.deviceSelector.toolTip + " " + environment.deviceHint()
+        ui.structuresTable.horizontalHeader().setSectionResizeMode(1, qt.QHeaderView.Stretch)
+        ui.structuresTable.verticalHeader().setVisible(False)
+        self._connections = [
+            (ui.applyButton, "clicked(bool)", self.onApply),
+            (ui.modelSelector, "currentIndexChanged(int)", self.onModelChosen),
+            (ui.installButton, "clicked(bool)", self.onInstall),
+            (self._loadFileAction, "triggered(bool)", self.onLoadFile),
+            (self._loadFolderAction, "triggered(bool)", self.onLoadFolder),
+        ]
+        for sender, signal, slot in self._connections:
+            sender.connect(signal, slot)
+        self._probeTimer = qt.QTimer()
+        self._probeTimer.setInterval(300)
+        self._probeTimer.connect("timeout()", self._onProbe)
+        if self._probe.state == "unknown":
+            self._probeTimer.start()
+        self.refreshModels()
+
+    def cleanup(self) -> None:
+        """Disconnect everything: the panel may be destroyed, or made again by Reload."""
+        if self.task is not None:
+            self.task.onChanged = None
+        for sender, signal, slot in self._connections:
+            sender.disconnect(signal, slot)
+        self._probeTimer.stop()
+        self._probeTimer.disconnect("timeout()", self._onProbe)
+        self._probe.stop()
+        self._parameterNode = None
+
+    def setParameterNode(self, parameterNode) -> None:
+        """Show the choices of a parameter node; None while there is no scene or another module is open."""
+        self._parameterNode = parameterNode
+        if parameterNode is not None:
+            self._takeResult()
+            self._inputId = self._nodeId(parameterNode.inputVolume)
+            self._selectModel(parameterNode.modelId)
+        self.update()
+
+    def refreshModels(self) -> None:
+        """Look for the models on this computer again, for instance after one was copied into the folder."""
+        self._catalog = self.logic.catalog()
+        selector = self.ui.modelSelector
+        chosen = self._parameterNode.modelId if self._parameterNode else ""
+        wasBlocked = selector.blockSignals(True)
+        selector.clear()
+        for entry in self._catalog.entries:
+            selector.addItem(entry.title, entry.id)
+        selector.blockSignals(wasBlocked)
+        self._selectModel(chosen)
+        self.update()
+
+    def update(self) -> None:
+        """Bring every widget up to date with the choices and the task."""
+        self._onInputChanged()
+        if self.task is not None and self.task.state == FINISHED:
+            if not slicer.mrmlScene.IsNodePresent(self.task.segmentationNode):
+                self.task = None  # its result was deleted, or the scene was closed
+        running = self._isRunning()
+        problem = "" if running else self._problem()
+        ui = self.ui
+        for widget in (ui.inputSelector, ui.loadButton, ui.modelSelector, ui.outputSelector, ui.deviceSelector):
+            widget.setEnabled(not running)
+        stopping = running and self.task.cancelling
+        ui.applyButton.text = _("Cancel") if running else _("Apply")
+        ui.applyButton.setEnabled(not stopping and (running or not problem))
+        ui.applyButton.toolTip = (
+            _("Stop the segmentation.") if running else problem or _("Segment the volume with the chosen model.")
+        )
+        ui.installButton.setVisible(self._probe.state == "missing" and environment.usesOwnPython())
+        self._showProgress(running)
+        self._showModel()
+        self._showResult()
+        ui.statusLabel.text = self._status(problem)
+        self._showDetails()
+
+    def onApply(self, _checked: bool = False) -> None:
+        """Start, or stop what runs."""
+        if self._isRunning():
+            self.task.cancel()
+            return
+        if self._problem():
+            return self.update()
+        choices = self._parameterNode
+        self._message = self._details = ""
+        try:
+            self.task = self.logic.startSegmentation(
+                choices.inputVolume,
+                self._model().id,
+                choices.outputSegmentation,
+                choices.device.value,
+                self._onTaskChanged,
+            )
+        except (ValueError, OSError) as error:
+            logging.error("CMAformer: %s", error)
+            self._message = str(error)
+        self.update()
+
+    def onModelChosen(self, _index: int = 0) -> None:
+        """Remember the choice in the scene."""
+        entry = self._model()
+        if self._parameterNode and entry is not None:
+            self._parameterNode.modelId = entry.id
+        self.update()
+
+    def onInstall(self, _checked: bool = False) -> None:
+        """Install PyTorch, which asks and shows what it does."""
+        self._message = _("Installing PyTorch. Slicer does not react for some minutes.")
+        self.ui.installButton.setEnabled(False)
+        self.update()
+        qt.QTimer.singleShot(100, self._install)  # after the sentence has been painted
+
+    def _install(self) -> None:
+        try:
+            environment.installTorch()
+            self._message = ""
+        except Exception as error:  # whatever an installer raises belongs in the status line, not in a traceback
+            logging.exception("CMAformer: PyTorch could not be installed")
+            self._message = _("PyTorch could not be installed. Look at the details, and at the PyTorch module.")
+            self._details = str(error)
+        self.ui.installButton.setEnabled(True)
+        self._probe.restart()
+        self.update()
+
+    def onLoadFile(self, _checked: bool = False) -> None:
+        """Ask for a volume file, load it, and choose it."""
+        filters = _("Volumes") + f" ({fileFilter});;" + _("All files") + " (*)"
+        path = qt.QFileDialog.getOpenFileName(self.ui.loadButton, _("Load a volume"), "", filters)
+        self._load(path)
+
+    def onLoadFolder(self, _checked: bool = False) -> None:
+        """Ask for a folder of DICOM images, load it, and choose its volume."""
+        self._load(qt.QFileDialog.getExistingDirectory(self.ui.loadButton, _("Load a folder of DICOM images"), ""))
+
+    def _load(self, path: str) -> None:
+        if not path:
+            return
+        self._message = ""
+        try:
+            node = self.logic.loadVolume(path)
+            if self._parameterNode:
+                self._parameterNode.inputVolume = node
+        except ValueError as error:
+            self._message = str(error)
+        self.update()
+
+    def _makeLoadMenu(self) -> None:
+        self._loadMenu = qt.QMenu(self.ui.loadButton)
+        self._loadFileAction = self._loadMenu.addAction(_("Volume file..."))
+        self._loadFolderAction = self._loadMenu.addAction(_("DICOM folder..."))
+        self.ui.loadButton.setMenu(self._loadMenu)
+
+    def _onProbe(self) -> None:
+        if self._probe.poll() != "unknown":
+            self._probeTimer.stop()
+            self.update()
+
+    def _onTaskChanged(self) -> None:
+        task = self.task
+        if task is not None and task.ended:
+            self._details = "" if task.state == FINISHED else self.logic.runner.engine.logTail()
+            self._resultIsNew = task.state == FINISHED
+            self._takeResult()
+        self.update()
+
+    def _takeResult(self) -> None:
+        """Choose a new result as the output: at once, or when the user comes back to the module."""
+        if self._resultIsNew and self._parameterNode is not None:
+            self._resultIsNew = False
+            if slicer.mrmlScene.IsNodePresent(self.task.segmentationNode):
+                self._parameterNode.outputSegmentation = self.task.segmentationNode
+
+    def _onInputChanged(self) -> None:
+        """Another volume was chosen: its result must not replace the one of the volume before."""
+        if self._parameterNode is None or self._isRunning():
+            return
+        volumeNode, output = self._parameterNode.inputVolume, self._parameterNode.outputSegmentation
+        if self._nodeId(volumeNode) == self._inputId:
+            return
+        self._inputId = self._nodeId(volumeNode)
+        self._message = ""
+        self.task = None
+        if volumeNode is not None and output is not None and scene.referencesOtherVolume(output, volumeNode):
+            self._parameterNode.outputSegmentation = None
+
+    def _isRunning(self) -> bool:
+        return self.task is not None and not self.task.ended
+
+    def _model(self) -> ModelEntry | None:
+        return self._catalog.find(self.ui.modelSelector.currentData)
+
+    def _selectModel(self, modelId: str) -> None:
+        index = self.ui.modelSelector.findData(modelId)
+        if index >= 0:
+            self.ui.modelSelector.setCurrentIndex(index)
+
+    def _problem(self) -> str:
+        """What is missing before Apply, in words."""
+        entry = self._model()
+        if entry is None:
+            return _("There are no models on this computer. Install the extension again, or add a model folder.")
+        torch = environment.missingTorchMessage(self._probe.state)
+        if torch or self._parameterNode is None:
+            return torch
+        return Request(self._parameterNode.inputVolume, entry, self._parameterNode.outputSegmentation).problem()
+
+    def _status(self, problem: str) -> str:
+        if self._isRunning():
+            return words.taskStatus(self.task)
+        if self._message:
+            return self._message
+        if self.task is not None:
+            return words.taskStatus(self.task)
+        return problem or _("Ready. Press Apply to segment the volume.")
+
+    def _showProgress(self, running: bool) -> None:
+        bar = self.ui.progressBar
+        bar.setVisible(running)
+        progress = self.task.job.progress if running else None
+        if progress is not None and self.task.state == RUNNING and progress.total:
+            bar.setRange(0, progress.total)
+            bar.setValue(progress.done)
+        else:
+            bar.setRange(0, 0)  # busy: it cannot be said how long this takes
+
+    def _showModel(self) -> None:
+        entry = self._model()
+        self.ui.modelDescriptionLabel.text = entry.description if entry else ""
+        self.ui.modelDescriptionLabel.setVisible(entry is not None)
+        self.ui.modelCardGroupBox.setVisible(entry is not None)
+        card = entry.card if entry else ""
+        if self.ui.modelCardBrowser.property("shownCard") != card:
+            self.ui.modelCardBrowser.setProperty("shownCard", card)
+            self.ui.modelCardBrowser.setMarkdown(card)
+
+    def _showResult(self) -> None:
+        table = self.ui.structuresTable
+        done = self.task is not None and self.task.state == FINISHED
+        node = self._parameterNode.outputSegmentation if self._parameterNode else None
+        table.setVisible(done)
+        self.ui.show3DButton.setSegmentationNode(node)
+        self.ui.show3DButton.setEnabled(node is not None and not self._isRunning())
+        if not done or table.property("shownJob") == self.task.job.id:
+            return
+        table.setProperty("shownJob", self.task.job.id)
+        volumes = {item.get("value"): item for item in self.task.summary.get("structures", [])}
+        table.setRowCount(len(self.task.model.structures))
+        for row, structure in enumerate(self.task.model.structures):
+            swatch = qt.QTableWidgetItem()
+            swatch.setBackground(qt.QBrush(qt.QColor(*(round(255 * c) for c in structure.color))))
+            volume = qt.QTableWidgetItem(_volumeText(volumes.get(structure.value, {})))
+            volume.setTextAlignment(qt.Qt.AlignRight | qt.Qt.AlignVCenter)
+            for column, item in enumerate((swatch, qt.QTableWidgetItem(structure.name), volume)):
+                item.setFlags(qt.Qt.ItemIsEnabled)
+                table.setItem(row, column, item)
+        table.setColumnWidth(0, 24)
+        rows = sum(table.rowHeight(row) for row in range(min(len(self.task.model.structures), 12)))
+        table.setFixedHeight(rows + table.horizontalHeader().height + 4)
+
+    def _showDetails(self) -> None:
+        problems = [f"{problem.name}: {problem.message}" for problem in self._catalog.problems]
+        failed = self.task is not None and self.task.state == FAILED
+        text = "\n".join(filter(None, [*problems, self._details if failed or self._message else ""]))
+        self.ui.detailsGroupBox.setVisible(bool(text))
+        if self.ui.detailsView.plainText != text:
+            self.ui.detailsView.setPlainText(text)
+
+    @staticmethod
+    def _nodeId(node) -> str:
+        return node.GetID() if node is not None else ""
+
+
+def _volumeText(structure: dict) -> str:
+    volume = structure.get("volume_ml")
+    return f"{volume:.1f}" if isinstance(volume, (int, float)) else ""

@@ -1,0 +1,97 @@
+"""Keeps the running segmentations moving: one engine, one timer, until the last one has ended."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import qt
+import slicer
+from slicer.i18n import tr as _
+
+from .engineProcess import EngineProcess, EngineProtocol
+from .environment import engineEnvironment, workerCommand
+from .segmentation import Request, SegmentationTask
+
+pollMilliseconds = 100
+threadMilliseconds = 20  # while a thread works: see BackgroundCall
+
+
+class TaskRunner:
+    """Owns the engine process and polls the tasks from a timer of the application.
+
+    :param makeEngine: makes the engine when it is first needed; replaced in tests.
+    """
+
+    def __init__(self, makeEngine: Callable[[Path], EngineProtocol] | None = None) -> None:
+        self.tasks: list[SegmentationTask] = []
+        self.longestPoll = 0.0  # seconds on the main thread; what keeps Slicer fluid is measured, not hoped
+        self._makeEngine = makeEngine or _warmWorker
+        self._engine: EngineProtocol | None = None
+        self._timer: qt.QTimer | None = None
+
+    @property
+    def folder(self) -> Path:
+        """Where job folders are made."""
+        return Path(slicer.app.temporaryPath) / "CMAformer"
+
+    @property
+    def engine(self) -> EngineProtocol:
+        if self._engine is None:
+            self._engine = self._makeEngine(self.folder)
+        return self._engine
+
+    def start(self, request: Request, onChanged: Callable[[], None] | None = None) -> SegmentationTask:
+        """Start a segmentation. Several may be started; the engine does one after the other.
+
+        :raises ValueError: when the request cannot be carried out, in words.
+        :raises OSError: when the job folder cannot be made.
+        """
+        task = SegmentationTask(request, self.engine, self.folder, onChanged)
+        self.tasks.append(task)
+        if self._timer is None:
+            self._timer = qt.QTimer()
+            self._timer.connect("timeout()", self.poll)
+            # The panel's cleanup() also ends the engine, but a script may have used the logic alone.
+            slicer.app.connect("aboutToQuit()", self.shutdown)
+        self._timer.setInterval(threadMilliseconds)
+        self._timer.start()
+        return task
+
+    def poll(self) -> None:
+        """Move every task on."""
+        start = time.perf_counter()
+        for task in list(self.tasks):
+            task.poll()
+        self.tasks = [task for task in self.tasks if not task.ended]
+        if self._timer is not None:
+            if not self.tasks:
+                self._timer.stop()
+            else:
+                threads = any(task.threadIsWorking for task in self.tasks)
+                self._timer.setInterval(threadMilliseconds if threads else pollMilliseconds)
+        self.longestPoll = max(self.longestPoll, time.perf_counter() - start)
+
+    def shutdown(self) -> None:
+        """End everything: the module is unloaded or the application quits."""
+        for task in self.tasks:
+            task.onChanged = None
+            task.abandon(_("Slicer was closed."))
+        self.tasks = []
+        if self._timer is not None:
+            self._timer.stop()
+            self._timer.disconnect("timeout()", self.poll)
+            self._timer = None
+            slicer.app.disconnect("aboutToQuit()", self.shutdown)
+        if self._engine is not None:
+            try:
+                self._engine.stop(1.0)
+            except OSError as error:
+                logging.warning("CMAformer: the engine could not be ended: %s", error)
+            self._engine = None
+
+
+def _warmWorker(folder: Path) -> EngineProcess:
+    return EngineProcess(workerCommand(), engineEnvironment(), folder / "engine.log")

@@ -1,0 +1,91 @@
+"""What the tests of the Slicer side share: the stand-in, the loaded module, a tiny model, and an engine under control."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import standin
+
+repository = Path(__file__).resolve().parents[2]
+moduleFolder = repository / "CMAformerSegmentation"
+
+
+@pytest.fixture(scope="session")
+def app():
+    return standin.start()
+
+
+@pytest.fixture(scope="session")
+def module(app):
+    return standin.loadModule(moduleFolder / "CMAformerSegmentation.py")
+
+
+@pytest.fixture(scope="session")
+def modelsFolder(tmp_path_factory):
+    """A folder with one tiny random model, made by another process: this one must stay free of torch."""
+    folder = tmp_path_factory.mktemp("models")
+    code = (
+        "import sys; from pathlib import Path; sys.path[:0] = sys.argv[2:]; from tinymodel import save_tiny;"
+        "save_tiny(Path(sys.argv[1]), title='Tiny heart', description='Three structures of a heart, for tests.',"
+        "postprocessing={'largest_component': [1, 2, 3], 'fill_holes': []})"
+    )
+    paths = [str(repository / "Testing" / "engine"), str(moduleFolder)]
+    subprocess.run([sys.executable, "-c", code, str(folder / "tiny-1.0.0"), *paths], check=True)
+    return folder
+
+
+@pytest.fixture
+def scene(module):
+    import slicer
+
+    slicer.mrmlScene.Clear()
+    yield slicer.mrmlScene
+    slicer.mrmlScene.Clear()
+
+
+@pytest.fixture
+def models(module, modelsFolder, tmp_path, monkeypatch):
+    """The tiny model is the only one on this computer."""
+    from CMAformerSegmentationLib import environment
+
+    own = tmp_path / "own models"
+    for where in (environment, sys.modules[module.__name__]):
+        monkeypatch.setattr(where, "bundledModelFolders", lambda: [modelsFolder])
+        monkeypatch.setattr(where, "userModelFolder", lambda: own)
+    return modelsFolder
+
+
+@pytest.fixture
+def logic(module, scene, models):
+    """The logic with the real engine."""
+    logic = module.CMAformerSegmentationLogic()
+    yield logic
+    logic.cleanup()
+
+
+@pytest.fixture
+def fakeEngine():
+    from fakes import FakeEngine
+
+    return FakeEngine()
+
+
+@pytest.fixture
+def fakeLogic(module, scene, models, fakeEngine):
+    """The logic with an engine that does what the test says."""
+    from CMAformerSegmentationLib.taskRunner import TaskRunner
+
+    logic = module.CMAformerSegmentationLogic()
+    logic.runner = TaskRunner(lambda folder: fakeEngine)
+    yield logic
+    logic.cleanup()
+
+
+@pytest.fixture
+def volume(scene, module):
+    from CMAformerSegmentationLib.selftest import makeTestVolume
+
+    return makeTestVolume()
