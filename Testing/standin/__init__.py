@@ -1,0 +1,141 @@
+"""A stand-in for Slicer's desktop application, for tests. It is not Slicer: see README.md beside this file.
+
+``start()`` makes ``slicer``, ``qt`` and ``ctk`` importable as in Slicer's Python console; ``loadModule(path)`` loads a
+scripted module; ``processUntil(condition)`` runs the event loop and fails on exceptions in slots.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+import types
+
+from . import failures
+
+_app = None
+
+
+def start():
+    """Start the stand-in (once per process) and return ``slicer.app``."""
+    global _app
+    if _app is not None:
+        return _app
+    os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
+    from . import packages, qtmodule
+
+    sys.modules["qt"], sys.modules["ctk"] = qtmodule.make()
+    import slicer
+    import slicer.util
+
+    for name in ("modules", "moduleNames"):
+        namespace = types.ModuleType(f"slicer.{name}")
+        sys.modules[f"slicer.{name}"] = namespace
+        setattr(slicer, name, namespace)
+    from . import application
+    from .pythonqt import wrap
+
+    app = application.makeApplication()
+    failures.install()
+    _app = slicer.app = wrap(app)
+    from vtkmodules.vtkCommonCore import vtkObject
+
+    # slicer-core does not ship Slicer's color and terminology files; the logics complain about them once, here.
+    vtkObject.GlobalWarningDisplayOff()
+    application.makeScene(app)
+    vtkObject.GlobalWarningDisplayOn()
+    packages.install()
+    return _app
+
+
+def loadModule(path):
+    """Load a scripted module file; return its Python module.
+
+    Its ``slicer.modules.<name>``, logic and widget are then available as in Slicer. Loading it again unloads it first.
+    """
+    start()
+    path = os.path.abspath(str(path))
+    name = os.path.splitext(os.path.basename(path))[0]
+    manager = _app.moduleManager()._qt
+    if name in manager._modules:
+        manager.unload(name)
+        failures.raiseCollected()
+    return manager.addScripted(path)
+
+
+def unloadModule(name: str) -> None:
+    """Unload a module: its widget's ``cleanup`` runs, as when Slicer quits."""
+    _app.moduleManager()._qt.unload(name)
+    failures.raiseCollected()
+
+
+def quitApplication() -> None:
+    """Do what Slicer does when it quits, without ending the process: announce it, then unload the scripted modules."""
+    _app._qt.aboutToQuit.emit()
+    manager = _app.moduleManager()._qt
+    for name, module in list(manager._modules.items()):
+        if type(module).__name__ == "qSlicerScriptedLoadableModule":
+            manager.unload(name)
+    failures.raiseCollected()
+
+
+def processUntil(condition, timeout: float = 10.0) -> None:
+    """Run the Qt event loop until ``condition()`` is true.
+
+    :param timeout: in seconds; TimeoutError when it passes.
+    :raises failures.SlotError: when a slot, observer or thread raised meanwhile.
+    """
+    from PySide6 import QtCore
+
+    end = time.monotonic() + timeout
+    while True:
+        QtCore.QCoreApplication.processEvents(QtCore.QEventLoop.ProcessEventsFlag.AllEvents, 20)
+        QtCore.QCoreApplication.sendPostedEvents(None, QtCore.QEvent.Type.DeferredDelete.value)
+        failures.raiseCollected()
+        if condition():
+            return
+        if time.monotonic() > end:
+            raise TimeoutError(f"not true after {timeout} s: {condition}")
+        time.sleep(0.002)
+
+
+def processFor(seconds: float) -> None:
+    """Run the Qt event loop for a while."""
+    end = time.monotonic() + seconds
+    processUntil(lambda: time.monotonic() >= end, seconds + 10)
+
+
+def closeScene() -> None:
+    """Close the scene as the user does with File / Close Scene."""
+    import slicer
+
+    slicer.mrmlScene.Clear(0)
+    failures.raiseCollected()
+
+
+def grab(widget, path, width: int = 420) -> str:
+    """Save a picture of a widget, laid out at a width in pixels; return the path."""
+    from PySide6 import QtCore
+
+    target = widget._qt if hasattr(widget, "_qt") else widget
+    target.resize(width, max(target.sizeHint().height(), target.heightForWidth(width)))
+    target.show()
+    QtCore.QCoreApplication.processEvents()
+    target.resize(width, target.sizeHint().height())
+    QtCore.QCoreApplication.processEvents()
+    if not target.grab().save(str(path)):
+        raise OSError(f"could not write {path}")
+    failures.raiseCollected()
+    return str(path)
+
+
+def setTesting(enabled: bool) -> None:
+    """Set ``slicer.app.testingEnabled()``: with False, message boxes are asked for (prepare ``answer``)."""
+    _app._qt._testing = enabled
+
+
+def answer(name: str, value) -> None:
+    """Prepare the answer to the next modal call of this name; see ``interception.answer``."""
+    from . import interception
+
+    interception.answer(name, value)
