@@ -18,7 +18,7 @@ from .geometry import Geometry, Volume
 from .normalization import Normalization
 from .slicegrid import SliceGrid
 
-__all__ = ["Geometry", "Normalization", "SliceGrid", "Volume", "finite", "read_volume", "write_label_map"]
+__all__ = ["Geometry", "Normalization", "SliceGrid", "Volume", "finite", "quiet", "read_volume", "write_label_map"]
 
 KINDS = "NRRD (.nrrd), NIfTI (.nii, .nii.gz), MetaImage (.mha)"
 WRITABLE = (".nrrd", ".nii", ".nii.gz", ".mha")
@@ -62,6 +62,11 @@ def read_volume(path: str | os.PathLike[str]) -> Volume:
     if image.GetDimension() == 2:
         image = SimpleITK.JoinSeries(image)
     return Volume.of_image(image, path.name)
+
+
+def quiet() -> None:
+    """Silence ITK's own warnings on standard error, which name files with their folders; for whole processes."""
+    SimpleITK.ProcessObject.SetGlobalWarningDisplay(False)
 
 
 def finite(volume: Volume) -> tuple[Volume, int]:

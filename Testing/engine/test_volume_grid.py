@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from cmaformer.volume import SliceGrid
 from geometries import CORONAL, GRIDS, SAGITTAL, blobs, dice, geometry
+
+from cmaformer.volume import SliceGrid
 
 AXES = ("axial", "acquired")
 

@@ -1,0 +1,83 @@
+"""Text for people on a terminal: a progress bar, a table of structures, the facts of a model."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Any, TextIO
+
+if TYPE_CHECKING:
+    from .model import Model
+
+WIDTH = 30
+
+
+class ProgressBar:
+    """A bar on standard error, only where that is a terminal."""
+
+    def __init__(self, enabled: bool = True, stream: TextIO | None = None) -> None:
+        self._stream = sys.stderr if stream is None else stream
+        self._terminal = enabled and self._stream.isatty()
+        self._open = False
+
+    def __enter__(self) -> ProgressBar:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._close()
+
+    def show(self, done: int, total: int, eta_s: float | None) -> None:
+        """Draw the bar for ``done`` of ``total`` slices and the seconds left (None: not known yet)."""
+        if not self._terminal:
+            return
+        filled = WIDTH * done // max(1, total)
+        left = "" if eta_s is None or done == total else f"  {duration(eta_s)} left"
+        # The line is padded, so that a shorter one covers what a longer one left.
+        text = f"[{'#' * filled}{' ' * (WIDTH - filled)}] {done}/{total} slices{left}"
+        self._stream.write(f"\r{text:<75}")
+        self._stream.flush()
+        self._open = True
+
+    def line(self, text: str) -> None:
+        """Write a line of text below what is there of the bar."""
+        self._close()
+        self._stream.write(text + "\n")
+
+    def _close(self) -> None:
+        if self._open:
+            self._stream.write("\n")
+            self._open = False
+
+
+def duration(seconds: float) -> str:
+    """Seconds as m:ss."""
+    whole = max(0, round(seconds))
+    return f"{whole // 60}:{whole % 60:02d}"
+
+
+def structure_table(structures: list[dict[str, Any]]) -> str:
+    """Name and volume (ml) of each structure, one a line."""
+    width = max(len(entry["name"]) for entry in structures)
+    return "\n".join(
+        f"{entry['value']:>3}  {entry['name']:<{width}}  {entry['volume_ml']:>10.2f} ml" for entry in structures
+    )
+
+
+def model_facts(model: Model) -> str:
+    """What a model is, and its card."""
+    about = model.description
+    source = about.input
+    pixels = "as stored" if source.spacing_mm is None else f"{source.spacing_mm[0]:g} x {source.spacing_mm[1]:g} mm"
+    rows = [
+        ("model", f"{about.id} (version {about.version})"),
+        ("title", about.title),
+        ("", about.description),
+        ("for", f"{about.task}, {about.modality}"),
+        ("finds", ", ".join(f"{structure.value} {structure.name}" for structure in about.classes)),
+        ("input", f"{source.slicing} slices, {source.channels} at a time, pixels {pixels}"),
+        ("license", about.license),
+        ("parent", about.parent or "none"),
+        ("weights", f"sha256 {about.weights_sha256}"),
+    ]
+    facts = "\n".join(f"{name:<8} {value}" for name, value in rows)
+    card = model.card.strip()
+    return f"{facts}\n\n{card}" if card else facts
