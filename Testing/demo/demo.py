@@ -21,7 +21,7 @@ import SimpleITK as sitk
 
 import standin
 import synthetic
-from demo.render import Scene, Structure, write_overview
+from demo.render import Scene, Structure, quiet, write_overview
 
 MODULE = Path(__file__).resolve().parents[2] / "CMAformerSegmentation" / "CMAformerSegmentation.py"
 
@@ -73,7 +73,7 @@ def run(output: Path, volume: Path | None = None, model: str | None = None) -> R
     """
     report = Report()
     output.mkdir(parents=True, exist_ok=True)
-    with report.step("start Slicer's core"):
+    with report.step("start Slicer's core"), quiet():
         standin.start()
         import slicer
 
@@ -199,15 +199,17 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--volume", type=Path, help="NRRD, NIfTI or MetaImage file, or a folder with a DICOM series")
     parser.add_argument("--model", help="id of a model (default: the first bundled one)")
     options = parser.parse_args(arguments)
-    before = set(options.output.glob("*"))
+    start = time.time()
     try:
         report = run(options.output, options.volume, options.model)
     except (ValueError, RuntimeError) as error:
         print(f"The demo failed: {error}", file=sys.stderr)
         return 1
     print(report.text())
-    written = sorted(options.output.glob("*"), key=lambda path: path.name)
-    print(f"\nIn {options.output}/: " + ", ".join(p.name + ("" if p in before else " (new)") for p in written))
+    print(f"\nWritten into {options.output}/")
+    for path in sorted(options.output.iterdir()):
+        if path.stat().st_mtime >= start - 1:
+            print(f"  {path.name}")
     return 0
 
 

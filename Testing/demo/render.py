@@ -7,7 +7,8 @@ they are, not smoothed: a thick slice has straight steps in the long views.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -52,12 +53,20 @@ class Scene:
     subtitle: str
 
 
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Keep VTK's log off the terminal: it tells of X11 although it then draws without, and of Slicer's data files."""
+    verbosity = vtk.vtkLogger.GetCurrentVerbosityCutoff()
+    vtk.vtkLogger.SetStderrVerbosity(vtk.vtkLogger.VERBOSITY_OFF)
+    try:
+        yield
+    finally:
+        vtk.vtkLogger.SetStderrVerbosity(verbosity)
+
+
 def write_overview(scene: Scene, path: Path) -> None:
     """Draw `scene` into a PNG; RuntimeError if this computer has no OpenGL to draw with."""
-    # Without a display VTK first tries X11 and says so; that it then goes on to EGL or OSMesa is what is wanted.
-    verbosity = vtk.vtkLogger.GetCurrentVerbosityCutoff()
-    vtk.vtkLogger.SetStderrVerbosity(vtk.vtkLogger.VERBOSITY_ERROR)
-    try:
+    with quiet():
         window = vtk.vtkRenderWindow()
         window.SetOffScreenRendering(1)
         window.SetSize(WIDTH * _SHARP, HEIGHT * _SHARP)
@@ -66,8 +75,6 @@ def write_overview(scene: Scene, path: Path) -> None:
         window.SetNumberOfLayers(2)
         _compose(window, scene)
         window.Render()
-    finally:
-        vtk.vtkLogger.SetStderrVerbosity(verbosity)
     if not window.SupportsOpenGL():
         raise RuntimeError("VTK found no OpenGL to draw with. On Debian or Ubuntu: apt-get install libegl1 libgl1")
     _write_png(_pixels(window), path)
@@ -262,7 +269,7 @@ def _surface_view(window: vtk.vtkRenderWindow, front: vtk.vtkRenderer, scene: Sc
     renderer.SetGradientBackground(True)
     renderer.SetBackground2(0.27, 0.31, 0.37)
     renderer.SetUseDepthPeeling(1)
-    renderer.SetMaximumNumberOfPeels(12)
+    renderer.SetMaximumNumberOfPeels(6)
     renderer.SetOcclusionRatio(0.0)
     solid = [s for s in scene.structures if s.surface is not None and s.surface.GetNumberOfPoints()]
     for structure in solid:
