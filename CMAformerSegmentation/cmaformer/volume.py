@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import SimpleITK
 
+from . import exact
 from .dicom import read_series
 from .errors import ImageError
 from .geometry import Geometry, Volume
@@ -90,20 +91,29 @@ def finite(volume: Volume) -> tuple[Volume, int]:
 def write_label_map(path: str | os.PathLike[str], labels: np.ndarray, geometry: Geometry) -> None:
     """Write a uint8 label map (K, J, I) on a geometry; the file appears whole or not at all.
 
-    .nrrd and .nii.gz are compressed, .mha and .nii are not. Raises ImageError if it cannot be written.
+    .nrrd and .nii.gz are compressed, .mha and .nii are not. Read again, the geometry is the given one to the last bit
+    in .mha always, in .nrrd, .nii and .nii.gz if it came from a file of that format (NIfTI keeps single precision).
+    Raises ImageError if it cannot be written.
     """
     path = Path(path)
-    if not path.name.lower().endswith(WRITABLE):
+    name = path.name.lower()
+    if not name.endswith(WRITABLE):
         raise ImageError("unknown-format", f"{path.name}: a label map is written as {', '.join(WRITABLE)}.")
     if labels.dtype != np.uint8 or tuple(labels.shape) != geometry.shape_kji:
         raise ValueError(f"labels must be uint8 {geometry.shape_kji}, not {labels.dtype} {labels.shape}")
     image = SimpleITK.GetImageFromArray(np.ascontiguousarray(labels))
     geometry.apply_to(image)
-    # The name keeps its extension, which chooses the format; the process number keeps two writers apart.
+    # The names keep the extension, which chooses the format; the process number keeps two writers apart.
     temporary = path.with_name(f".{os.getpid()}-{path.name}")
-    compress = path.name.lower().endswith((".nrrd", ".gz"))
+    plain = temporary.with_name(temporary.name[:-3]) if name.endswith(".gz") else temporary
     try:
-        SimpleITK.WriteImage(image, str(temporary), useCompression=compress)
+        SimpleITK.WriteImage(image, str(plain), useCompression=name.endswith(".nrrd"))
+        if name.endswith(".nrrd"):
+            exact.patch_nrrd(plain, geometry)
+        elif not name.endswith(".mha"):
+            exact.patch_nifti(plain, geometry)
+        if plain != temporary:
+            exact.compress(plain, temporary)
         os.replace(temporary, path)
     except (RuntimeError, OSError) as error:
         raise ImageError(
@@ -113,6 +123,7 @@ def write_label_map(path: str | os.PathLike[str], labels: np.ndarray, geometry: 
         ) from None
     finally:
         temporary.unlink(missing_ok=True)
+        plain.unlink(missing_ok=True)
 
 
 def _reason(error: Exception) -> str:

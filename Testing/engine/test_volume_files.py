@@ -38,7 +38,7 @@ def test_mha_keeps_any_geometry_to_the_last_bit(tmp_path: Path, name: str) -> No
 
 
 @pytest.mark.parametrize("extension", FORMATS)
-@pytest.mark.parametrize("seed", range(12))
+@pytest.mark.parametrize("seed", range(15))
 def test_label_map_has_exactly_the_geometry_of_its_image(tmp_path: Path, extension: str, seed: int) -> None:
     """What is read from an image of a format and written in that format is read again without a changed bit."""
     write_image(tmp_path / f"image{extension}", np.zeros((3, 4, 5), np.int16), random_grid(seed))
@@ -48,6 +48,35 @@ def test_label_map_has_exactly_the_geometry_of_its_image(tmp_path: Path, extensi
     again = read_volume(tmp_path / f"labels{extension}")
     assert again.geometry == image.geometry
     np.testing.assert_array_equal(again.array, labels)
+
+
+@pytest.mark.parametrize("seed", range(8))
+@pytest.mark.parametrize("kind", ["quaternion", "loose scales"])
+def test_nifti_of_other_programs_is_met_exactly(tmp_path: Path, kind: str, seed: int) -> None:
+    """The grid is in the quaternion only, or the matrix does not quite have the length of the spacing."""
+    write_image(tmp_path / "image.nii", np.zeros((3, 4, 5), np.int16), random_grid(seed))
+    data = bytearray((tmp_path / "image.nii").read_bytes())
+    if kind == "quaternion":
+        data[254:256] = b"\0\0"  # sform_code
+    else:
+        matrix = np.frombuffer(data, np.float32, 12, 280).reshape(3, 4).copy()
+        matrix[:, :3] *= np.float32(1.0001)
+        data[280:328] = matrix.tobytes()
+    (tmp_path / "image.nii").write_bytes(data)
+    image = read_volume(tmp_path / "image.nii")
+    write_label_map(tmp_path / "labels.nii.gz", np.zeros((3, 4, 5), np.uint8), image.geometry)
+    assert read_volume(tmp_path / "labels.nii.gz").geometry == image.geometry
+
+
+def test_a_geometry_of_another_format_is_kept_as_well_as_the_format_can(tmp_path: Path) -> None:
+    for seed in range(5):
+        grid = random_grid(seed)
+        for extension, tolerance in ((".nrrd", 1e-14), (".nii", 1e-6), (".nii.gz", 1e-6)):
+            write_label_map(tmp_path / f"l{extension}", np.zeros((3, 4, 5), np.uint8), grid)
+            again = read_volume(tmp_path / f"l{extension}").geometry
+            assert again.spacing == pytest.approx(grid.spacing, rel=tolerance)
+            assert again.origin == pytest.approx(grid.origin, rel=tolerance)
+            assert again.direction == pytest.approx(grid.direction, abs=tolerance)
 
 
 @pytest.mark.parametrize("dtype", [np.int16, np.uint16, np.float32, np.float64, np.uint8, np.int32])
