@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -71,6 +72,18 @@ def test_slices_keep_their_proportions(tmp_path: Path) -> None:
     outline = np.abs(view - COLORS[3]).max(axis=2) < 0.05
     rows, columns = np.nonzero(outline)
     assert np.ptp(rows) / np.ptp(columns) == pytest.approx(1.0, abs=0.08)
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="only Linux can be without OpenGL")
+def test_without_opengl_it_says_what_to_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def missing(name: str) -> None:
+        raise OSError(name)
+
+    monkeypatch.delenv("DISPLAY", raising=False)
+    monkeypatch.setattr("ctypes.CDLL", missing)
+    with pytest.raises(RuntimeError, match="apt-get install libegl1"):
+        draw(tmp_path / "overview.png", np.zeros((2, 8, 8), np.uint8), [])
+    assert not (tmp_path / "overview.png").exists()
 
 
 def test_an_empty_segmentation_is_drawn_too(tmp_path: Path) -> None:
