@@ -1,9 +1,9 @@
 """Geometry to the last bit in files that do not store spacing and direction, but their product.
 
 NRRD and NIfTI keep, for each axis, the vector from one voxel to the next; readers take it apart into a length and a
-unit vector. Multiplying these again is off by rounding, so ITK's writers return a grid that differs in the last digits. The
-functions here look for the vector that readers take apart into exactly the wanted numbers. It exists
-whenever the geometry was read from a file of the same format; otherwise the closest one is stored.
+unit vector. Multiplying these again is off by rounding, so ITK's writers return a grid that differs in the last digits.
+The functions here look for the vector that readers take apart into exactly the wanted numbers. It exists whenever the
+geometry was read from a file of the same format; otherwise the closest one is stored.
 """
 
 from __future__ import annotations

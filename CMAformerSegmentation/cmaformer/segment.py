@@ -214,10 +214,13 @@ class _Run:
                     "constant-image", "All voxels of the image have the same value; there is nothing to see in it."
                 )
         self.context = source.context_slices
-        values = [0] + [structure.value for structure in model.description.classes]
-        self.values = torch.tensor(values, dtype=torch.uint8)
+        # Label value of each of the network's classes.
+        self.values = np.array([0] + [structure.value for structure in model.description.classes], np.uint8)
+        self.plain = bool((self.values == np.arange(len(self.values))).all())
         self.dtype = precision(device)
-        self.batch = batch or default_batch_size(device, self.grid.model_shape, self.grid.source_shape, len(values))
+        self.batch = batch or default_batch_size(
+            device, self.grid.model_shape, self.grid.source_shape, len(self.values)
+        )
 
     def warn(self, code: str, message: str, hint: str = "") -> None:
         self.warnings.append((code, message))
@@ -264,9 +267,11 @@ class _Run:
             x = slices.to(self.device).contiguous(memory_format=torch.channels_last)
             logits = self._forward(x)
         with self.steps.time("resample"):
-            probabilities = self.grid.to_source(torch.softmax(logits, dim=1))
-            best = probabilities.argmax(dim=1).to("cpu", torch.uint8)
-            return self.values[best.long()].numpy()
+            if self.grid.resamples:  # else the largest logit is where the largest probability is
+                logits = self.grid.to_source(torch.softmax(logits, dim=1))
+            # `max` and not `argmax`, which takes seven times as long on a processor.
+            best = logits.max(dim=1).indices.to("cpu", torch.uint8).numpy()
+            return best if self.plain else self.values[best]
 
     def _forward(self, x: torch.Tensor) -> torch.Tensor:
         reduced = self.dtype != torch.float32
