@@ -15,6 +15,7 @@ import logging
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -271,7 +272,7 @@ class SegmentationTask(VTKObservationMixin):
             "ModelId": self.model.id,
             "ModelSha256": self.model.sha256,
             "EngineVersion": str(self.summary.get("engine_version") or self._request.engineVersion),
-            "Date": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
+            "Date": datetime.now().astimezone().isoformat(timespec="seconds"),
             "Parameters": {**self._parameters, "used": used},
         }
 

@@ -71,6 +71,23 @@ def test_cleanup_removes_every_observer(module, scene):
     slicer.mrmlScene.Clear()  # nothing of the old widget reacts any more
 
 
+def test_quitting_ends_a_running_job_and_the_engine(module, scene, models, fakeEngine):
+    import slicer
+    from CMAformerSegmentationLib.selftest import makeTestVolume
+    from CMAformerSegmentationLib.taskRunner import TaskRunner
+
+    widget = slicer.util.getModuleWidget("CMAformerSegmentation")
+    widget.logic.runner = TaskRunner(lambda folder: fakeEngine)
+    task = widget.logic.startSegmentation(makeTestVolume())
+    standin.processUntil(lambda: fakeEngine.jobs)
+    try:
+        standin.quitApplication()
+        assert task.state == "cancelled" and fakeEngine.stops == 1 and not fakeEngine.running
+        assert not task.job.folder.exists()
+    finally:
+        standin.loadModule(repository / "CMAformerSegmentation" / "CMAformerSegmentation.py")
+
+
 def test_the_module_describes_itself(module):
     import slicer
 

@@ -200,7 +200,7 @@ def test_no_models(panel, monkeypatch, module, tmp_path):
     import sys
 
     (tmp_path / "broken").mkdir()
-    monkeypatch.setattr(sys.modules[module.__name__], "bundledModelFolders", lambda: [tmp_path])
+    monkeypatch.setattr(module, "bundledModelFolders", lambda: [tmp_path])
     panel.enter()
     assert "no models" in status(panel) and not panel.ui.applyButton.enabled
     assert "broken: The file model.json is missing." in panel.ui.detailsView.plainText
