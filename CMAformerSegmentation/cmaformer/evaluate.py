@@ -1,69 +1,187 @@
-"""Agreement with reference label maps: Dice, HD95 and ASSD per case and class, never per slice."""
+"""Compare segmentations with reference label maps, case by case, on the grid of the source images."""
 
 from __future__ import annotations
 
+import argparse
+import csv
+import json
+import os
+import sys
 from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
-from torch import Tensor
 
-from .slices import SliceStore
+from .cases import Case, CaseList, CasesError, read_cases
+from .metrics import Agreement, agreement
+
+if TYPE_CHECKING:
+    from .model import Model
+
+MEASURES = Agreement._fields
 
 
-def dice(prediction: np.ndarray, reference: np.ndarray, classes: int) -> np.ndarray:
-    """Dice of each foreground class of one case.
+@dataclass(frozen=True)
+class Evaluation:
+    """Agreement of every case.
+
+    ``values`` (cases, structures, 3) holds Dice, HD95 (mm) and ASSD (mm); NaN where undefined.
+    """
+
+    cases: list[str]
+    structures: list[str]
+    values: np.ndarray
+
+    def summary(self) -> list[dict[str, Any]]:
+        """Mean and standard deviation over cases of each structure; then "mean", of the means over a case's structures.
+
+        A surface distance is undefined where a structure was missed or invented; ``n`` says how many cases counted.
+        """
+        rows = []
+        with np.errstate(all="ignore"):
+            columns = [(name, self.values[:, i]) for i, name in enumerate(self.structures)]
+            every = [[_mean(case[:, m]) for m in range(len(MEASURES))] for case in self.values]
+            columns.append(("mean", np.array(every)))
+            for name, column in columns:
+                row: dict[str, Any] = {"structure": name}
+                for m, measure in enumerate(MEASURES):
+                    defined = column[:, m][~np.isnan(column[:, m])]
+                    row[measure] = {
+                        "mean": float(defined.mean()) if len(defined) else None,
+                        "std": float(defined.std()) if len(defined) else None,
+                        "n": len(defined),
+                    }
+                rows.append(row)
+        return rows
+
+    def rows(self) -> list[dict[str, Any]]:
+        """One row a case and structure, for a table of all numbers; undefined values are None."""
+        return [
+            {
+                "case": case,
+                "structure": structure,
+                **{
+                    measure: None if np.isnan(value) else float(value)
+                    for measure, value in zip(MEASURES, self.values[c, s])
+                },
+            }
+            for c, case in enumerate(self.cases)
+            for s, structure in enumerate(self.structures)
+        ]
+
+
+def _mean(values: np.ndarray) -> float:
+    defined = values[~np.isnan(values)]
+    return float(defined.mean()) if len(defined) else float("nan")
+
+
+def evaluate(
+    cases: str | os.PathLike[str] | CaseList,
+    model: Model | None = None,
+    predictions: str | os.PathLike[str] | None = None,
+    role: str = "held-out",
+    device: str = "auto",
+    progress: Callable[[int, int], None] = lambda done, total: None,
+) -> Evaluation:
+    """Compare with the reference label maps of the cases of one role.
 
     Args:
-        prediction: label map of a whole volume, any shape.
-        reference: the same shape.
-        classes: with the background.
+        cases: a ``cases.json`` or its content.
+        model: segments each image now; or
+        predictions: a folder with one label map a case, named as the case (``.nrrd``, ``.nii.gz``, ``.nii``, ``.mha``).
+        role: which cases.
+        device: for the model.
+        progress: called after each case with the number done and in all.
 
-    Returns:
-        (classes - 1,) in [0, 1]; NaN where a class is in neither map, so that it counts in no mean.
+    Raises:
+        CasesError: no such cases, or a prediction is missing or lies on another grid.
+        ImageError: a file cannot be read.
     """
-    result = np.full(classes - 1, np.nan)
-    for value in range(1, classes):
-        a, b = prediction == value, reference == value
-        total = int(np.count_nonzero(a)) + int(np.count_nonzero(b))
-        if total:
-            result[value - 1] = 2 * int(np.count_nonzero(a & b)) / total
-    return result
+    from .volume import read_volume
+
+    case_list = cases if isinstance(cases, CaseList) else read_cases(cases)
+    chosen = [case for case in case_list.with_role(role) if case.labels is not None]
+    if not chosen:
+        raise CasesError("no-cases", f"The list has no {role} case with a label map.", "Choose another role.")
+    if (model is None) == (predictions is None):
+        raise CasesError("bad-usage", "Give either a model or a folder of predictions.")
+    values = []
+    for done, case in enumerate(chosen, 1):
+        assert case.labels is not None
+        reference = read_volume(case.labels)
+        if model is not None:
+            from .segment import segment
+
+            labels = segment(case.image, model, device=device).labels
+        else:
+            labels = _prediction(case, Path(str(predictions)))
+        if labels.shape != reference.array.shape:
+            raise CasesError(
+                "other-grid",
+                f"{case.name}: the prediction has {labels.shape} voxels and the reference {reference.array.shape}.",
+            )
+        spacing = reference.geometry.spacing[::-1]
+        values.append(agreement(labels, reference.array, len(case_list.structures) + 1, spacing))
+        progress(done, len(chosen))
+    return Evaluation([case.name for case in chosen], [s.name for s in case_list.structures], np.array(values))
 
 
-@torch.inference_mode()
-def predict_stack(
-    network: Callable[[Tensor], Tensor], images: np.ndarray, context: int, device: torch.device, batch_size: int = 16
-) -> np.ndarray:
-    """Label map of a stack of normalised slices on the model's grid.
+def _prediction(case: Case, folder: Path) -> np.ndarray:
+    from .volume import WRITABLE, read_volume
 
-    Args:
-        network: (B, Cin, H, W) -> logits (B, C, H, W).
-        images: (S, H, W), any floating type.
-        context: neighbouring slices on each side that become channels (repeated at the ends).
-        device: where the network is.
-        batch_size: slices at once.
-
-    Returns:
-        uint8 (S, H, W).
-    """
-    count = len(images)
-    result = np.empty(images.shape, np.uint8)
-    for start in range(0, count, batch_size):
-        indices = np.arange(start, min(count, start + batch_size))
-        neighbours = np.clip(indices[:, None] + np.arange(-context, context + 1), 0, count - 1)
-        batch = torch.from_numpy(images[neighbours].astype(np.float32)).to(device)
-        logits = network(batch.contiguous(memory_format=torch.channels_last))
-        result[indices] = logits.argmax(1).to(torch.uint8).cpu().numpy()
-    return result
+    for suffix in WRITABLE:
+        path = folder / f"{case.name}{suffix}"
+        if path.is_file():
+            return read_volume(path).array
+    raise CasesError("no-prediction", f"There is no label map {case.name}{WRITABLE[0]} in the folder of predictions.")
 
 
-def dice_of_store(
-    network: Callable[[Tensor], Tensor], store: SliceStore, numbers: list[int], context: int, device: torch.device
-) -> np.ndarray:
-    """Dice (cases, classes - 1) of cached cases, per volume on the model's grid."""
-    rows = []
-    for number in numbers:
-        prediction = predict_stack(network, store.array(number, "images"), context, device)
-        rows.append(dice(prediction, store.array(number, "labels"), store.classes))
-    return np.array(rows).reshape(len(numbers), store.classes - 1)
+def table(evaluation: Evaluation) -> str:
+    """Mean and spread of each structure as text."""
+    width = max(len(row["structure"]) for row in evaluation.summary())
+    lines = [f"{'':<{width}}  {'Dice':>15}  {'HD95 mm':>15}  {'ASSD mm':>15}  cases"]
+    for row in evaluation.summary():
+        cells = []
+        for measure, digits in zip(MEASURES, (4, 2, 2)):
+            value = row[measure]
+            known = value["mean"] is not None
+            cells.append(f"{value['mean']:.{digits}f} ± {value['std']:.{digits}f}" if known else "undefined")
+        lines.append(f"{row['structure']:<{width}}  " + "  ".join(f"{c:>15}" for c in cells) + f"  {row['dice']['n']}")
+    return "\n".join(lines)
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Arguments of ``python -m cmaformer evaluate``."""
+    parser.add_argument("--cases", type=Path, required=True, help="a cases.json with label maps")
+    source = parser.add_mutually_exclusive_group(required=True)
+    source.add_argument("--model", help="id or folder of a model that segments the cases now")
+    source.add_argument("--predictions", type=Path, help="folder with one label map a case, named as the case")
+    parser.add_argument("--models", action="append", default=[], metavar="DIR", help="further folder of model folders")
+    parser.add_argument("--role", default="held-out", choices=("held-out", "labeled"))
+    parser.add_argument("--device", default="auto", help="auto (default), cpu, cuda, cuda:N or mps")
+    parser.add_argument("--csv", type=Path, help="write every number into a CSV file")
+    parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Run the command; EngineErrors go to the caller. Returns the exit code."""
+    from .__main__ import open_model
+
+    def progress(done: int, total: int) -> None:
+        if sys.stderr.isatty():
+            print(f"\r{done}/{total} cases", end="\n" if done == total else "", file=sys.stderr, flush=True)
+
+    model = open_model(args.model, args.models) if args.model else None
+    evaluation = evaluate(args.cases, model, args.predictions, args.role, args.device, progress)
+    if args.csv:
+        with open(args.csv, "w", newline="", encoding="utf-8") as file:
+            writer = csv.DictWriter(file, ["case", "structure", *MEASURES])
+            writer.writeheader()
+            writer.writerows(evaluation.rows())
+    if args.json:
+        print(json.dumps({"summary": evaluation.summary(), "cases": evaluation.rows()}))
+    else:
+        print(table(evaluation))
+    return 0

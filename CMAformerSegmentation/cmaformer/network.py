@@ -163,9 +163,8 @@ class ResidualBlock(nn.Module):
         self.norm1 = group_norm(outputs)
         self.conv2 = conv3(outputs, outputs)
         self.norm2 = group_norm(outputs)
-        self.skip = nn.Identity()
-        if stride != 1 or inputs != outputs:
-            self.skip = nn.Conv2d(inputs, outputs, 1, stride, bias=False)
+        same = stride == 1 and inputs == outputs
+        self.skip = nn.Identity() if same else nn.Conv2d(inputs, outputs, 1, stride, bias=False)
 
     def forward(self, x: Tensor) -> Tensor:
         y = F.relu(self.norm1(self.conv1(x)))
@@ -259,7 +258,7 @@ class RelativePositionBias(nn.Module):
         self.mlp = nn.Sequential(nn.Linear(2, hidden), nn.GELU(), nn.Linear(hidden, heads, bias=False))
 
     def forward(self, height: int, width: int) -> Tensor:
-        weight = self.mlp[0].weight
+        weight = next(self.mlp.parameters())
         dy = torch.arange(1 - height, height, device=weight.device)
         dx = torch.arange(1 - width, width, device=weight.device)
         offsets = torch.stack(torch.meshgrid(dy, dx, indexing="ij"), dim=-1).to(weight.dtype)
@@ -329,15 +328,15 @@ class SpatialAttention(nn.Module):
         limit = max(1, min(x.shape[2:]) // 4)
         rates = [min(dilation, limit) for dilation in self.dilations]
         scales = [
-            F.conv2d(x, branch.weight, padding=rate, dilation=rate)
-            for branch, rate in zip(self.branches, rates, strict=True)
+            F.conv2d(x, branch.get_parameter("weight"), padding=rate, dilation=rate)
+            for branch, rate in zip(self.branches, rates)
         ]
         fused = self.fuse(F.relu(self.norm(torch.cat(scales, dim=1))))
         return x + fused * torch.sigmoid(self.gate(fused))
 
 
 class TransformerBottleneck(nn.Module):
-    """Transformer encoder, spatial attention bridge, transformer decoder (Q from the bridge, K and V from the encoder)."""
+    """Transformer encoder, spatial attention bridge, and decoder (Q from the bridge, K and V from the encoder)."""
 
     def __init__(self, config: NetworkConfig) -> None:
         super().__init__()
@@ -389,7 +388,7 @@ class CrossAttention(nn.Module):
     def forward(self, x: Tensor, sources: list[Tensor]) -> Tensor:
         height, width = x.shape[2:]
         keys, values = [], []
-        for source, reduce, project in zip(sources, self.reduce, self.key_value, strict=True):
+        for source, reduce, project in zip(sources, self.reduce, self.key_value):
             size = (min(self.pooled, source.shape[2]), min(self.pooled, source.shape[3]))
             key, value = project(to_tokens(F.adaptive_avg_pool2d(reduce(source), size))).chunk(2, dim=2)
             keys.append(key)
@@ -480,9 +479,7 @@ class CMAformer(nn.Module):
         d2 = self.up2(d3, x1, every or [x2])
         d1 = self.up1(d2, x0, every or [x1])
         deep = tuple(head(d) for head, d in zip(self.deep, (d2, d3)))
-        return Prediction(
-            self.logits(d1)[:, :, :height, :width], torch.tanh(self.sdm(d1))[:, :, :height, :width], deep
-        )
+        return Prediction(self.logits(d1)[:, :, :height, :width], torch.tanh(self.sdm(d1))[:, :, :height, :width], deep)
 
     def parameter_count(self) -> int:
         """Number of trainable parameters."""

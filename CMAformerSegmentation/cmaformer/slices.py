@@ -1,7 +1,7 @@
 """Training slices: cut, normalised and cached on disk once, then read as windows, batch by batch.
 
-The cache holds one set of ``.npy`` files a case on the model's grid, memory-mapped when read, so memory does not grow with
-the number of cases; a cache made on one computer can be trained on another that has only torch, numpy and scipy.
+The cache holds one set of ``.npy`` files a case on the model's grid, memory-mapped when read, so memory does not grow
+with the number of cases; a cache made on one computer can be trained on another that has only torch, numpy and scipy.
 """
 
 from __future__ import annotations
@@ -145,7 +145,10 @@ class SliceStore:
         return [entry["number"] for entry in self.cases if entry["role"] == role]
 
     def array(self, number: int, kind: str) -> np.ndarray:
-        """One case, memory-mapped: "images" float16 (S, H, W), "labels" uint8 (S, H, W), "distances" int8 (S, C-1, H, W)."""
+        """One case, memory-mapped.
+
+        ``kind`` is "images", float16 (S, H, W), "labels", uint8 (S, H, W), or "distances", int8 (S, C-1, H, W).
+        """
         key = (number, kind)
         if key not in self._arrays:
             self._arrays[key] = np.load(self.folder / f"{number:05d}.{kind}.npy", mmap_mode="r")
@@ -196,8 +199,8 @@ class Sampler:
 
         Returns:
             images float32 (B, Cin, window, window), labels uint8 (B, window, window), distances int8
-            (B, C-1, window, window), frames float32 (B, 4): top, left, bottom, right of each window in slice coordinates
-            ([-1, 1] from border to border).
+            (B, C-1, window, window), frames float32 (B, 4): top, left, bottom, right of each window in slice
+            coordinates ([-1, 1] from border to border).
         """
         rng = np.random.default_rng([self.seed, number])
         items = [self._draw(rng) for _ in range(size)]

@@ -1,7 +1,7 @@
 """Train a model from cases: the command, its job folder, and the model folder that comes out.
 
-``create`` writes the job and prepares its slices, ``work`` trains and leaves ``result/<model id>/``. In between, the job
-folder can be carried to another computer. The loop itself is in ``trainer.py``.
+``create`` writes the job, ``work`` prepares its slices, trains, and leaves ``result/<model id>/``. Once the slices are
+prepared, the job folder can be carried to another computer. The loop itself is in ``trainer.py``.
 """
 
 from __future__ import annotations
@@ -126,7 +126,7 @@ def create(
     if base is not None:
         torch.save(warm_start(base, config)[0], folder / INITIAL)
         inputs["initial"] = INITIAL
-    description = {
+    description: dict[str, Any] = {
         "id": f"{slug}-1.0.0",
         "version": "1.0.0",
         "title": facts.get("title", name),

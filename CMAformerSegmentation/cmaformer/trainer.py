@@ -11,7 +11,6 @@ import copy
 import os
 import time
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -23,7 +22,7 @@ from . import job as jobs
 from .augmentation import Batch, augment
 from .device import precision
 from .errors import CancelledError, EngineError
-from .evaluate import dice_of_store
+from .heldout import dice_of_store
 from .network import CMAformer, NetworkConfig, Prediction
 from .objectives.consistency import class_weights, consistency_loss
 from .objectives.supervised import supervised_loss
@@ -63,7 +62,7 @@ class Trainer:
         network = CMAformer(NetworkConfig.from_dict(job.parameters["network"]))
         if initial is not None:
             network.load_state_dict(initial)
-        self.student = network.to(device=device, memory_format=torch.channels_last)
+        self.student = network.to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.teacher = copy.deepcopy(self.student).requires_grad_(False).eval()
         self.optimizer = torch.optim.AdamW(parameter_groups(self.student, self.recipe.weight_decay), lr=1e-3)
         self.iteration = 0
@@ -154,7 +153,7 @@ class Trainer:
             mean.lerp_(value, 1 - decay)
 
     def recover(self) -> None:
-        """After a loss that is not finite: back to the last checkpoint with half the learning rate, at most three times."""
+        """After a loss that is not finite: back to the last checkpoint with half the learning rate, twice at most."""
         self.nans += 1
         if self.nans >= NANS_BEFORE_STOP:
             raise EngineError(

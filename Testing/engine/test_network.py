@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 import torch
-from cmaformer.network import CMAformer, NetworkConfig, configuration
 from torch.utils.flop_counter import FlopCounterMode
+
+from cmaformer.network import CMAformer, NetworkConfig, configuration
 
 TINY = {"widths": (8, 8, 16, 16, 24, 32), "heads": 4, "depth": 1, "pooled": 8}
 
@@ -169,7 +170,11 @@ def test_every_parameter_takes_part():
     network = open_gains(tiny(deep_supervision=True))
     prediction = network(torch.randn(2, 1, 64, 64))
     assert [tuple(d.shape[2:]) for d in prediction.deep] == [(16, 16), (4, 4)]
-    (prediction.logits.square().mean() + prediction.sdm.square().mean() + sum(d.square().mean() for d in prediction.deep)).backward()
+    (
+        prediction.logits.square().mean()
+        + prediction.sdm.square().mean()
+        + sum(d.square().mean() for d in prediction.deep)
+    ).backward()
     unused = [name for name, p in network.named_parameters() if p.grad is None]
     assert unused == []
 

@@ -42,8 +42,8 @@ def class_weights(shares: Sequence[float], exponent: float = 0.25) -> Tensor:
 def consistency_loss(logits: Tensor, target: Tensor, beta: Tensor, alpha: float = 0.3, eps: float = 1.0) -> Tensor:
     """L_con = alpha CE + (1 - alpha) sum_c beta_c (1 - Dice_c), Eq. (2) read for softmax outputs.
 
-    As printed, the ratio vanishes wherever y = 0, so false positives would cost nothing; with sums over the batch it is the
-    Dice coefficient, and stays stable on slices without the class.
+    As printed, the ratio vanishes wherever y = 0, so false positives would cost nothing; with sums over the batch it is
+    the Dice coefficient, and stays stable on slices without the class.
 
     Args:
         logits: (B, C, H, W).
