@@ -2,6 +2,7 @@
 
 import enum
 import sys
+from typing import Any
 
 import slicer
 import vtk
@@ -17,10 +18,10 @@ from slicer.ScriptedLoadableModule import (
 )
 from slicer.util import VTKObservationMixin
 
-from CMAformerSegmentationLib.environment import bundledModelFolders, deviceArgument, engineVersion, userModelFolder
 from CMAformerSegmentationLib.catalog import Catalog, findModels
+from CMAformerSegmentationLib.environment import bundledModelFolders, deviceArgument, engineVersion, userModelFolder
 from CMAformerSegmentationLib.loading import loadVolume
-from CMAformerSegmentationLib.segmentation import Request, SegmentationTask
+from CMAformerSegmentationLib.request import Request
 from CMAformerSegmentationLib.segmentPanel import SegmentPanel
 from CMAformerSegmentationLib.selftest import runSelfTest
 from CMAformerSegmentationLib.taskRunner import TaskRunner
@@ -79,10 +80,10 @@ class CMAformerSegmentationWidget(ScriptedLoadableModuleWidget, VTKObservationMi
     def __init__(self, parent=None) -> None:
         ScriptedLoadableModuleWidget.__init__(self, parent)
         VTKObservationMixin.__init__(self)
-        self.logic = None
-        self.segmentPanel = None
-        self._parameterNode = None
-        self._parameterNodeGuiTag = None
+        self.logic: CMAformerSegmentationLogic | None = None
+        self.segmentPanel: SegmentPanel | None = None
+        self._parameterNode: Any = None
+        self._parameterNodeGuiTag: int | None = None
 
     def setup(self) -> None:
         """Called when the user opens the module the first time."""
@@ -110,7 +111,8 @@ class CMAformerSegmentationWidget(ScriptedLoadableModuleWidget, VTKObservationMi
     def enter(self) -> None:
         """Called each time the user opens this module."""
         self.initializeParameterNode()
-        self.segmentPanel.refreshModels()
+        if self.segmentPanel is not None:
+            self.segmentPanel.refreshModels()
 
     def exit(self) -> None:
         """Called each time the user opens a different module. A running segmentation goes on."""
@@ -133,6 +135,8 @@ class CMAformerSegmentationWidget(ScriptedLoadableModuleWidget, VTKObservationMi
 
     def initializeParameterNode(self) -> None:
         """Make sure that the parameter node exists and is observed; choose the first volume if none is chosen."""
+        if self.logic is None:
+            return
         self.setParameterNode(self.logic.getParameterNode())
         if not self._parameterNode.inputVolume:
             firstVolumeNode = slicer.mrmlScene.GetFirstNodeByClass("vtkMRMLScalarVolumeNode")
@@ -153,15 +157,16 @@ class CMAformerSegmentationWidget(ScriptedLoadableModuleWidget, VTKObservationMi
             self.segmentPanel.setParameterNode(self._parameterNode)
 
     def _onParameterNodeModified(self, caller=None, event=None) -> None:
-        self.segmentPanel.update()
+        if self.segmentPanel is not None:
+            self.segmentPanel.update()
 
 
 class CMAformerSegmentationLogic(ScriptedLoadableModuleLogic):
     """What the module can do, without its panel. From the Python console::
 
-        logic = slicer.util.getModuleLogic("CMAformerSegmentation")
-        print([model.id for model in logic.models()])
-        segmentationNode = logic.segment(volumeNode)
+    logic = slicer.util.getModuleLogic("CMAformerSegmentation")
+    print([model.id for model in logic.models()])
+    segmentationNode = logic.segment(volumeNode)
     """
 
     def __init__(self) -> None:
@@ -221,7 +226,7 @@ class CMAformerSegmentationLogic(ScriptedLoadableModuleLogic):
         :raises ValueError: in words, when it cannot be started as asked.
         :raises SegmentationError: in words, when it fails.
         """
-        task: SegmentationTask = self.startSegmentation(volumeNode, model, segmentation, device)
+        task = self.startSegmentation(volumeNode, model, segmentation, device)
         return task.wait(self.runner.poll, progress) if wait else task
 
 

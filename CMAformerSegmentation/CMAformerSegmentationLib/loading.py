@@ -31,10 +31,10 @@ def loadVolume(path: str | Path):
 
 def _loadDicomFolder(folder: Path):
     try:
-        from DICOMLib import DICOMUtils
+        from DICOMLib import DICOMUtils  # type: ignore[import-not-found]
     except ImportError:
         return _loadSeries(folder)  # Slicer can be built without DICOM support
-    loaded = []
+    loaded: list[str] = []
     with DICOMUtils.TemporaryDICOMDatabase() as database:
         DICOMUtils.importDicom(str(folder), database)
         for patient in database.patients():

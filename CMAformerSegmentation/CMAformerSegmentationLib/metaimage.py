@@ -88,7 +88,7 @@ def writeMetaImage(path: Path, array: np.ndarray, geometry: Geometry) -> None:
     try:
         with open(temporary, "wb") as file:
             file.write(header.encode("ascii"))
-            file.write(memoryview(array).cast("B"))
+            file.write(array.data.cast("B"))
         os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
@@ -121,7 +121,7 @@ def readLabels(path: Path, out: np.ndarray) -> Geometry:
             raise MetaImageError(f"{Path(path).name} is not an uncompressed 3-D label map.")
         if size != tuple(reversed(out.shape)):
             raise MetaImageError(f"{Path(path).name} has size {size}, expected {tuple(reversed(out.shape))}.")
-        view = memoryview(out).cast("B")
+        view = out.data.cast("B")
         if file.readinto(view) != len(view):
             raise MetaImageError(f"{Path(path).name} is truncated.")
     direction = tuple(rows[3 * column + row] for row in range(3) for column in range(3))

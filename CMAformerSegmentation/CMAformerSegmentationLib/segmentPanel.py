@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from typing import Any
 
 import qt
 import slicer
@@ -12,7 +13,9 @@ from . import environment, scene, words
 from .catalog import Catalog, ModelEntry
 from .jobs import FAILED, FINISHED
 from .loading import fileFilter
-from .segmentation import RUNNING, Request, SegmentationTask
+from .request import Request
+from .segmentation import RUNNING, SegmentationTask
+from .structures import fillStructures
 
 
 class SegmentPanel:
@@ -23,7 +26,7 @@ class SegmentPanel:
         self.ui = ui
         self.logic = logic
         self.task: SegmentationTask | None = None
-        self._parameterNode = None
+        self._parameterNode: Any = None
         self._catalog = Catalog()
         self._message = ""  # replaces the usual status until the user changes something
         self._details = ""
@@ -86,22 +89,22 @@ class SegmentPanel:
     def update(self) -> None:
         """Bring every widget up to date with the choices and the task."""
         self._onInputChanged()
-        if self.task is not None and self.task.state == FINISHED:
-            if not slicer.mrmlScene.IsNodePresent(self.task.segmentationNode):
-                self.task = None  # its result was deleted, or the scene was closed
-        running = self._isRunning()
+        if self._resultIsGone():
+            self.task = None
+        task = self._running()
+        running = task is not None
         problem = "" if running else self._problem()
         ui = self.ui
         for widget in (ui.inputSelector, ui.loadButton, ui.modelSelector, ui.outputSelector, ui.deviceSelector):
             widget.setEnabled(not running)
-        stopping = running and self.task.cancelling
+        stopping = task is not None and task.cancelling
         ui.applyButton.text = _("Cancel") if running else _("Apply")
         ui.applyButton.setEnabled(not stopping and (running or not problem))
         ui.applyButton.toolTip = (
             _("Stop the segmentation.") if running else problem or _("Segment the volume with the chosen model.")
         )
         ui.installButton.setVisible(self._probe.state == "missing" and environment.usesOwnPython())
-        self._showProgress(running)
+        self._showProgress(task)
         self._showModel()
         self._showResult()
         ui.statusLabel.text = self._status(problem)
@@ -109,17 +112,18 @@ class SegmentPanel:
 
     def onApply(self, _checked: bool = False) -> None:
         """Start, or stop what runs."""
-        if self._isRunning():
-            self.task.cancel()
+        task, entry, choices = self._running(), self._model(), self._parameterNode
+        if task is not None:
+            task.cancel()
             return
-        if self._problem():
-            return self.update()
-        choices = self._parameterNode
+        if entry is None or choices is None or self._problem():
+            self.update()
+            return
         self._message = self._details = ""
         try:
             self.task = self.logic.startSegmentation(
                 choices.inputVolume,
-                self._model().id,
+                entry.id,
                 choices.outputSegmentation,
                 choices.device.value,
                 self._onTaskChanged,
@@ -198,14 +202,14 @@ class SegmentPanel:
 
     def _takeResult(self) -> None:
         """Choose a new result as the output: at once, or when the user comes back to the module."""
-        if self._resultIsNew and self._parameterNode is not None:
+        if self._resultIsNew and self._parameterNode is not None and self.task is not None:
             self._resultIsNew = False
             if slicer.mrmlScene.IsNodePresent(self.task.segmentationNode):
                 self._parameterNode.outputSegmentation = self.task.segmentationNode
 
     def _onInputChanged(self) -> None:
         """Another volume was chosen: its result must not replace the one of the volume before."""
-        if self._parameterNode is None or self._isRunning():
+        if self._parameterNode is None or self._running() is not None:
             return
         volumeNode, output = self._parameterNode.inputVolume, self._parameterNode.outputSegmentation
         if self._nodeId(volumeNode) == self._inputId:
@@ -216,8 +220,13 @@ class SegmentPanel:
         if volumeNode is not None and output is not None and scene.referencesOtherVolume(output, volumeNode):
             self._parameterNode.outputSegmentation = None
 
-    def _isRunning(self) -> bool:
-        return self.task is not None and not self.task.ended
+    def _running(self) -> SegmentationTask | None:
+        return self.task if self.task is not None and not self.task.ended else None
+
+    def _resultIsGone(self) -> bool:
+        """Whether the result was deleted, or the scene closed."""
+        task = self.task
+        return task is not None and task.state == FINISHED and not slicer.mrmlScene.IsNodePresent(task.segmentationNode)
 
     def _model(self) -> ModelEntry | None:
         return self._catalog.find(self.ui.modelSelector.currentData)
@@ -238,21 +247,21 @@ class SegmentPanel:
         return Request(self._parameterNode.inputVolume, entry, self._parameterNode.outputSegmentation).problem()
 
     def _status(self, problem: str) -> str:
-        if self._isRunning():
-            return words.taskStatus(self.task)
+        running = self._running()
+        if running is not None:
+            return words.taskStatus(running)
         if self._message:
             return self._message
         if self.task is not None:
             return words.taskStatus(self.task)
         return problem or _("Ready. Press Apply to segment the volume.")
 
-    def _showProgress(self, running: bool) -> None:
+    def _showProgress(self, task: SegmentationTask | None) -> None:
         bar = self.ui.progressBar
-        bar.setVisible(running)
-        progress = self.task.job.progress if running else None
-        if progress is not None and self.task.state == RUNNING and progress.total:
-            bar.setRange(0, progress.total)
-            bar.setValue(progress.done)
+        bar.setVisible(task is not None)
+        if task is not None and task.state == RUNNING and task.job.progress.total:
+            bar.setRange(0, task.job.progress.total)
+            bar.setValue(task.job.progress.done)
         else:
             bar.setRange(0, 0)  # busy: it cannot be said how long this takes
 
@@ -267,28 +276,13 @@ class SegmentPanel:
             self.ui.modelCardBrowser.setMarkdown(card)
 
     def _showResult(self) -> None:
-        table = self.ui.structuresTable
-        done = self.task is not None and self.task.state == FINISHED
         node = self._parameterNode.outputSegmentation if self._parameterNode else None
-        table.setVisible(done)
         self.ui.show3DButton.setSegmentationNode(node)
-        self.ui.show3DButton.setEnabled(node is not None and not self._isRunning())
-        if not done or table.property("shownJob") == self.task.job.id:
-            return
-        table.setProperty("shownJob", self.task.job.id)
-        volumes = {item.get("value"): item for item in self.task.summary.get("structures", [])}
-        table.setRowCount(len(self.task.model.structures))
-        for row, structure in enumerate(self.task.model.structures):
-            swatch = qt.QTableWidgetItem()
-            swatch.setBackground(qt.QBrush(qt.QColor(*(round(255 * c) for c in structure.color))))
-            volume = qt.QTableWidgetItem(_volumeText(volumes.get(structure.value, {})))
-            volume.setTextAlignment(qt.Qt.AlignRight | qt.Qt.AlignVCenter)
-            for column, item in enumerate((swatch, qt.QTableWidgetItem(structure.name), volume)):
-                item.setFlags(qt.Qt.ItemIsEnabled)
-                table.setItem(row, column, item)
-        table.setColumnWidth(0, 24)
-        rows = sum(table.rowHeight(row) for row in range(min(len(self.task.model.structures), 12)))
-        table.setFixedHeight(rows + table.horizontalHeader().height + 4)
+        self.ui.show3DButton.setEnabled(node is not None and self._running() is None)
+        done = self.task if self.task is not None and self.task.state == FINISHED else None
+        self.ui.structuresTable.setVisible(done is not None)
+        if done is not None:
+            fillStructures(self.ui.structuresTable, done)
 
     def _showDetails(self) -> None:
         problems = [f"{problem.name}: {problem.message}" for problem in self._catalog.problems]
@@ -301,8 +295,3 @@ class SegmentPanel:
     @staticmethod
     def _nodeId(node) -> str:
         return node.GetID() if node is not None else ""
-
-
-def _volumeText(structure: dict) -> str:
-    volume = structure.get("volume_ml")
-    return f"{volume:.1f}" if isinstance(volume, (int, float)) else ""

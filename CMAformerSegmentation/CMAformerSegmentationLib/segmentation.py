@@ -14,7 +14,6 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -26,10 +25,10 @@ from slicer.util import VTKObservationMixin
 
 from . import scene
 from .background import BackgroundCall
-from .catalog import ModelEntry
 from .engineProcess import EngineProtocol, explainExit
 from .jobs import CANCELLED, FAILED, FINISHED, INTERRUPTED, QUEUED, Job, JobProblem
 from .metaimage import MetaImageError, readLabels, writeMetaImage
+from .request import Request, SegmentationError
 
 PREPARING = "preparing"
 WAITING = "waiting"
@@ -38,33 +37,6 @@ READING = "reading"
 
 cancelGraceSeconds = 8.0
 stalledSeconds = 60.0
-
-
-class SegmentationError(RuntimeError):
-    """A segmentation that could not be made. The message says why and what to do."""
-
-    def __init__(self, problem: JobProblem) -> None:
-        super().__init__(str(problem))
-        self.code = problem.code
-        self.hint = problem.hint
-
-
-@dataclass(frozen=True)
-class Request:
-    """What to segment, with which model, where to put it, and on which device ("auto", "cpu", "cuda", "mps")."""
-
-    volumeNode: Any
-    model: ModelEntry
-    segmentationNode: Any = None
-    device: str = "auto"
-    engineVersion: str = ""
-
-    def problem(self) -> str:
-        """What is missing or wrong, in words; an empty string when it can start."""
-        return scene.volumeProblem(self.volumeNode) or scene.outputProblem(self.segmentationNode, self.volumeNode)
-
-    def parameters(self) -> dict[str, Any]:
-        return {"device": self.device, "batch_size": None, "cleanup": True}
 
 
 class SegmentationTask(VTKObservationMixin):
@@ -189,7 +161,7 @@ class SegmentationTask(VTKObservationMixin):
             self._changed()
         if self.job.ended:
             return self._onJobEnd()
-        if self.cancelling:
+        if self._cancelTime is not None:
             if self.job.state == QUEUED:
                 return self._end(CANCELLED, self.problem)  # the engine has not begun; it will not find the folder
             if time.monotonic() - self._cancelTime > cancelGraceSeconds:
@@ -310,6 +282,8 @@ def _fileProblem(error: BaseException) -> JobProblem:
     if isinstance(error, MetaImageError):
         return JobProblem("file-damaged", str(error), _("Try again."))
     if isinstance(error, OSError):
-        message = _("The temporary folder cannot be used ({reason}).").format(reason=error.strerror or type(error).__name__)
+        message = _("The temporary folder cannot be used ({reason}).").format(
+            reason=error.strerror or type(error).__name__
+        )
         return JobProblem("disk", message, _("Free some disk space and try again."))
     return JobProblem("unexpected", _("Something unexpected happened: {error}").format(error=error))

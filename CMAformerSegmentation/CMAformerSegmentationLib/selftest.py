@@ -13,7 +13,7 @@ from .scene import madeByTag
 
 
 def runSelfTest(test, logic) -> None:
-    """Segment a small synthetic volume with the first model, check everything about the result, then cancel a second run.
+    """Segment a small synthetic volume with the first model, check everything about the result, then cancel a run.
 
     :param test: the unittest.TestCase that asserts.
     :param logic: the module's logic.
@@ -54,8 +54,8 @@ def makeTestVolume(shape: tuple[int, int, int] = (6, 64, 72)):
     array = (1000 / (1 + np.exp((ball - 20) / 2))).astype(np.int16)
     angle = math.radians(30)
     matrix = np.eye(4)
-    matrix[:3, :3] = [[math.cos(angle), 0, math.sin(angle)], [0, -1, 0], [-math.sin(angle), 0, math.cos(angle)]]
-    matrix[:3, :3] *= (1.25, 1.25, 8.0)
+    cos, sin = math.cos(angle), math.sin(angle)
+    matrix[:3, :3] = np.array([[cos, 0, sin], [0, -1, 0], [-sin, 0, cos]]) * (1.25, 1.25, 8.0)
     matrix[:3, 3] = (11.1, -22.2, 33.3)
     volumeNode = slicer.util.addVolumeFromArray(array, matrix, "CMAformer test volume")
     transformNode = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLLinearTransformNode", "CMAformer test transform")

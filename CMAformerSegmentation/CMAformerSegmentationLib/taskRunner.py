@@ -13,7 +13,8 @@ from slicer.i18n import tr as _
 
 from .engineProcess import EngineProcess, EngineProtocol
 from .environment import engineEnvironment, workerCommand
-from .segmentation import Request, SegmentationTask
+from .request import Request
+from .segmentation import SegmentationTask
 
 pollMilliseconds = 100
 threadMilliseconds = 20  # while a thread works: see BackgroundCall

@@ -1,4 +1,4 @@
-"""What the tests of the Slicer side share: the stand-in, the loaded module, a tiny model, and an engine under control."""
+"""What the tests of the Slicer side share: stand-in, loaded module, a tiny model, and an engine under control."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
+
 import standin
 
 repository = Path(__file__).resolve().parents[2]
@@ -17,9 +18,10 @@ moduleFolder = repository / "CMAformerSegmentation"
 @pytest.fixture(scope="session")
 def app():
     if sys.version_info < (3, 12):
-        # PySide6 6.12 takes one reference too many from None in every call that returns nothing, as if None were immortal,
-        # which it is from Python 3.12 on. Give it enough of them (the reference count is the first field of an object).
-        ctypes.c_ssize_t.from_address(id(None)).value += 1 << 40
+        # PySide6 6.12 gives back references that it does not own to None, True and False, which are immortal from Python
+        # 3.12 on; before, the interpreter ends when none is left. Give them plenty: the count is an object's first field.
+        for constant in (None, True, False):
+            ctypes.c_ssize_t.from_address(id(constant)).value += 1 << 40
     return standin.start()
 
 

@@ -78,10 +78,21 @@ class FakeEngine:
         sitk.WriteImage(result, str(part / "segmentation.mha"), False)
         voxel = float(np.prod(image.GetSpacing())) / 1000
         structures = [
-            {"value": v, "name": f"s{v}", "voxels": int((labels == v).sum()), "volume_ml": float((labels == v).sum() * voxel)}
+            {
+                "value": v,
+                "name": f"s{v}",
+                "voxels": int((labels == v).sum()),
+                "volume_ml": float((labels == v).sum() * voxel),
+            }
             for v in values
         ]
-        summary = {"structures": structures, "device": "cpu", "precision": "fp32", "batch_size": 8, "engine_version": "9.9.9"}
+        summary = {
+            "structures": structures,
+            "device": "cpu",
+            "precision": "fp32",
+            "batch_size": 8,
+            "engine_version": "9.9.9",
+        }
         (part / "summary.json").write_text(json.dumps(summary))
         part.rename(folder / "result")
         self.event("finished", seconds=1.0, steps={})

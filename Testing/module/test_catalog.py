@@ -17,7 +17,11 @@ def catalog(*bundled, own=()):
 def test_a_real_model_folder_is_read(modelsFolder):
     entry = catalog(modelsFolder).find("tiny-1.0.0")
     assert (entry.title, entry.modality, entry.bundled, entry.license) == ("Tiny heart", "MR", True, "CC0-1.0")
-    assert [(s.value, s.name) for s in entry.structures] == [(1, "right ventricle"), (2, "myocardium"), (3, "left ventricle")]
+    assert [(s.value, s.name) for s in entry.structures] == [
+        (1, "right ventricle"),
+        (2, "myocardium"),
+        (3, "left ventricle"),
+    ]
     assert entry.structures[0].color == (0, 80 / 255, 200 / 255)
     assert entry.card.startswith("# Tiny") and len(entry.sha256) == 64
 

@@ -63,9 +63,22 @@ def test_the_descriptions_of_the_extension_agree():
         for line in (repository / "CMAformer.s4ext").read_text().splitlines()
         if line and not line.startswith("#")
     )
-    value = {key: re.search(rf'set\(EXTENSION_{key} "([^"]*)"\)', cmake).group(1) for key in ("HOMEPAGE", "ICONURL", "DESCRIPTION")}
+    value = {
+        key: re.search(rf'set\(EXTENSION_{key} "([^"]*)"\)', cmake).group(1)
+        for key in ("HOMEPAGE", "ICONURL", "DESCRIPTION")
+    }
     assert re.search(r"project\((\w+)\)", cmake).group(1) == "CMAformer"
-    allowed = {"$schema", "build_dependencies", "build_subdirectory", "category", "scm_revision", "scm_type", "scm_url", "enabled", "tier"}
+    allowed = {
+        "$schema",
+        "build_dependencies",
+        "build_subdirectory",
+        "category",
+        "scm_revision",
+        "scm_type",
+        "scm_url",
+        "enabled",
+        "tier",
+    }
     assert {"$schema", "category", "scm_url"} <= set(catalog) <= allowed
     assert catalog["build_dependencies"] == [s4ext["depends"]] == ["PyTorch"]
     assert s4ext["homepage"] == value["HOMEPAGE"] and s4ext["iconurl"] == value["ICONURL"]

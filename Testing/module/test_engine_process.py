@@ -99,7 +99,14 @@ def test_a_program_that_does_not_exist(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "code, kind", [(-9, "out-of-memory"), (137, "out-of-memory"), (-11, "engine-crashed"), (1, "engine-stopped"), (None, "engine-stopped")]
+    "code, kind",
+    [
+        (-9, "out-of-memory"),
+        (137, "out-of-memory"),
+        (-11, "engine-crashed"),
+        (1, "engine-stopped"),
+        (None, "engine-stopped"),
+    ],
 )
 def test_exit_codes_in_words(code, kind):
     from CMAformerSegmentationLib.engineProcess import explainExit

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+
 import standin
 
 repository = Path(__file__).resolve().parents[2]
@@ -15,6 +16,7 @@ repository = Path(__file__).resolve().parents[2]
 @pytest.fixture
 def environment(module, scene):
     import qt
+
     from CMAformerSegmentationLib import environment
 
     keys = (environment.pythonKey, environment.modelsKey)
@@ -50,7 +52,11 @@ def test_version_without_importing_the_engine(environment):
 
     code = "import cmaformer; print(cmaformer.__version__)"
     answer = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=repository / "CMAformerSegmentation"
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        check=True,
+        cwd=repository / "CMAformerSegmentation",
     )
     assert environment.engineVersion() == answer.stdout.strip() != ""
     assert "cmaformer" not in sys.modules
@@ -117,7 +123,9 @@ def test_install_goes_through_the_pytorch_extension(environment, monkeypatch):
 
     asked = []
     manager = SimpleNamespace(installExtensionFromServer=asked.append)
-    monkeypatch.setattr(environment, "slicer", SimpleNamespace(app=SimpleNamespace(extensionsManagerModel=lambda: manager)))
+    monkeypatch.setattr(
+        environment, "slicer", SimpleNamespace(app=SimpleNamespace(extensionsManagerModel=lambda: manager))
+    )
     monkeypatch.setitem(sys.modules, "PyTorchUtils", None)
     assert environment.installTorch() is False and asked == ["PyTorch"]
     logic = SimpleNamespace(installTorch=lambda askConfirmation: "torch" if askConfirmation else None)
@@ -127,6 +135,7 @@ def test_install_goes_through_the_pytorch_extension(environment, monkeypatch):
 
 def test_load_a_file(environment, tmp_path):
     import SimpleITK as sitk
+
     from CMAformerSegmentationLib.loading import loadVolume
 
     image = sitk.GetImageFromArray(np.arange(60, dtype=np.int16).reshape(3, 4, 5))
@@ -136,9 +145,9 @@ def test_load_a_file(environment, tmp_path):
         node = loadVolume(tmp_path / name)
         np.testing.assert_allclose(node.GetSpacing(), (0.5, 0.75, 4.0), rtol=1e-6)
     (tmp_path / "bad.nrrd").write_text("NRRD0004 but not really")
-    with pytest.raises(ValueError, match="bad.nrrd cannot be read"):
+    with pytest.raises(ValueError, match=r"bad\.nrrd cannot be read"):
         loadVolume(tmp_path / "bad.nrrd")
-    with pytest.raises(ValueError, match="none.nrrd does not exist"):
+    with pytest.raises(ValueError, match=r"none\.nrrd does not exist"):
         loadVolume(tmp_path / "none.nrrd")
 
 
@@ -151,9 +160,15 @@ def writeSeries(folder, uid, slices, value):
     for k in range(slices):
         image = sitk.GetImageFromArray(np.full((1, 8, 10), value + k, np.int16))
         tags = {
-            "0008|0016": "1.2.840.10008.5.1.4.1.1.4", "0008|0018": f"{uid}.{k + 1}", "0008|0060": "MR", "0020|000e": uid,
-            "0020|000d": "1.2.3.4.5", "0020|0032": f"0\\0\\{5 * k}", "0020|0037": "1\\0\\0\\0\\1\\0", "0020|0013": str(k + 1),
-        }  # fmt: skip
+            "0008|0016": "1.2.840.10008.5.1.4.1.1.4",
+            "0008|0018": f"{uid}.{k + 1}",
+            "0008|0060": "MR",
+            "0020|000d": "1.2.3.4.5",
+            "0020|000e": uid,
+            "0020|0013": str(k + 1),
+            "0020|0032": f"0\\0\\{5 * k}",
+            "0020|0037": "1\\0\\0\\0\\1\\0",
+        }
         for key, text in tags.items():
             image.SetMetaData(key, text)
         writer.SetFileName(str(folder / f"{uid}-{k}.dcm"))
@@ -162,6 +177,7 @@ def writeSeries(folder, uid, slices, value):
 
 def test_load_a_dicom_folder_takes_the_series_with_most_slices(environment, tmp_path):
     import slicer
+
     from CMAformerSegmentationLib.loading import loadVolume
 
     folder = tmp_path / "study"
@@ -173,7 +189,10 @@ def test_load_a_dicom_folder_takes_the_series_with_most_slices(environment, tmp_
     assert node.GetSpacing()[2] == pytest.approx(5.0)
 
 
-@pytest.mark.parametrize("seconds, words", [(0.2, "1 s"), (12, "12 s"), (59.5, "1 min 0 s"), (200, "3 min 20 s"), (3900, "1 h 5 min"), (-3, "0 s")])
+@pytest.mark.parametrize(
+    "seconds, words",
+    [(0.2, "1 s"), (12, "12 s"), (59.5, "1 min 0 s"), (200, "3 min 20 s"), (3900, "1 h 5 min"), (-3, "0 s")],
+)
 def test_durations(environment, seconds, words):
     from CMAformerSegmentationLib.words import duration
 

@@ -31,7 +31,10 @@ def test_the_engine_accepts_the_job_that_slicer_writes(job, module):
     from conftest import moduleFolder
 
     (job.folder / "input.mha").write_bytes(b"")
-    code = "import sys; from cmaformer.job import read_job; j = read_job(sys.argv[1]); print(j.kind, j.id, j.input('image').name)"
+    code = (
+        "import sys; from cmaformer.job import read_job; job = read_job(sys.argv[1]);"
+        "print(job.kind, job.id, job.input('image').name)"
+    )
     job_json = json.loads((job.folder / "job.json").read_text())
     (job.folder / "job.json").write_text(json.dumps({**job_json, "engine_version": "0.1.0"}))
     answer = subprocess.run(

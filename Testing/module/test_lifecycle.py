@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
+
 import standin
 
 
@@ -41,7 +42,11 @@ def test_a_result_is_adopted_with_its_provenance(running, fakeEngine, volume):
     assert node.GetAttribute("CMAformer.EngineVersion") == "9.9.9"
     assert node.GetAttribute("CMAformer.ModelSha256") == running.model.sha256
     parameters = json.loads(node.GetAttribute("CMAformer.Parameters"))
-    assert parameters["device"] == "auto" and parameters["used"] == {"batch_size": 8, "device": "cpu", "precision": "fp32"}
+    assert parameters["device"] == "auto" and parameters["used"] == {
+        "batch_size": 8,
+        "device": "cpu",
+        "precision": "fp32",
+    }
     import slicer
 
     array = slicer.util.arrayFromSegmentBinaryLabelmap(node, "myocardium")
@@ -164,10 +169,14 @@ def test_own_segments_are_untouched_until_success(fakeLogic, fakeEngine, volume)
     fakeEngine.event("error", code="out-of-memory", message="The GPU has too little memory.", hint="Use the CPU.")
     end(task)
     assert task.state == "failed" and str(task.problem) == "The GPU has too little memory. Use the CPU."
-    assert list(output.GetSegmentation().GetSegmentIDs()) == ["mine"] and output.GetAttribute("CMAformer.ModelId") is None
+    assert (
+        list(output.GetSegmentation().GetSegmentIDs()) == ["mine"] and output.GetAttribute("CMAformer.ModelId") is None
+    )
 
 
-@pytest.mark.parametrize("code, words", [(-9, "ran out of memory"), (137, "ran out of memory"), (-11, "crashed"), (1, "stopped before")])
+@pytest.mark.parametrize(
+    "code, words", [(-9, "ran out of memory"), (137, "ran out of memory"), (-11, "crashed"), (1, "stopped before")]
+)
 def test_an_engine_that_dies_is_explained(running, fakeEngine, code, words):
     fakeEngine.exit(code)
     end(running)
@@ -231,7 +240,9 @@ def test_a_full_disk(fakeLogic, volume, monkeypatch):
 
     monkeypatch.setattr(segmentation, "writeMetaImage", full)
     task = end(fakeLogic.startSegmentation(volume))
-    assert task.state == "failed" and "No space left" in str(task.problem) and "Free some disk space" in str(task.problem)
+    assert (
+        task.state == "failed" and "No space left" in str(task.problem) and "Free some disk space" in str(task.problem)
+    )
 
 
 def test_a_damaged_result(running, fakeEngine):
@@ -260,7 +271,7 @@ def test_a_stalled_engine_is_told_and_may_come_back(running, fakeEngine, monkeyp
 
 
 def test_scripts_get_an_error_in_words(fakeLogic, fakeEngine, volume):
-    from CMAformerSegmentationLib.segmentation import SegmentationError
+    from CMAformerSegmentationLib.request import SegmentationError
 
     fakeEngine.refusesToStart = True
     with pytest.raises(SegmentationError, match="cannot be started") as caught:

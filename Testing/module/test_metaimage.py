@@ -14,10 +14,14 @@ def geometry(size=(5, 4, 3)):
 
     q, _r = np.linalg.qr(np.random.default_rng(4).normal(size=(3, 3)))
     q[0, 1] += 1e-17  # values that a rounded number would lose
-    return Geometry(size, (0.1 + 0.2, 1 / 3, math.pi), (1e-17, -0.0, 123456.789012345), tuple(float(v) for v in q.ravel()))
+    return Geometry(
+        size, (0.1 + 0.2, 1 / 3, math.pi), (1e-17, -0.0, 123456.789012345), tuple(float(v) for v in q.ravel())
+    )
 
 
-@pytest.mark.parametrize("dtype", ["int8", "uint8", "int16", "uint16", "int32", "uint32", "int64", "uint64", "float32", "float64"])
+@pytest.mark.parametrize(
+    "dtype", ["int8", "uint8", "int16", "uint16", "int32", "uint32", "int64", "uint64", "float32", "float64"]
+)
 def test_simpleitk_reads_what_is_written(tmp_path, dtype):
     from CMAformerSegmentationLib.metaimage import writeMetaImage
 

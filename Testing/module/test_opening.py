@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
+
 import standin
 
 repository = Path(__file__).resolve().parents[2]
@@ -21,7 +22,8 @@ before = time.perf_counter()
 standin.loadModule(sys.argv[1])
 widget = slicer.util.getModuleWidget("CMAformerSegmentation")
 widget.enter()
-print(json.dumps({"seconds": time.perf_counter() - before, "modules": sorted({n.partition(".")[0] for n in sys.modules})}))
+seconds = time.perf_counter() - before
+print(json.dumps({"seconds": seconds, "modules": sorted({name.partition(".")[0] for name in sys.modules})}))
 """
 
 
@@ -73,6 +75,7 @@ def test_cleanup_removes_every_observer(module, scene):
 
 def test_quitting_ends_a_running_job_and_the_engine(module, scene, models, fakeEngine):
     import slicer
+
     from CMAformerSegmentationLib.selftest import makeTestVolume
     from CMAformerSegmentationLib.taskRunner import TaskRunner
 

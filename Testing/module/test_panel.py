@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+
 import standin
 
 
@@ -14,6 +15,7 @@ import standin
 def panel(module, scene, models, fakeEngine, monkeypatch):
     """The module's widget, entered, with the fake engine."""
     import slicer
+
     from CMAformerSegmentationLib.taskRunner import TaskRunner
 
     widget = slicer.util.getModuleWidget("CMAformerSegmentation")
@@ -100,7 +102,10 @@ def test_running_and_done(panel, picture, fakeEngine):
     assert status(panel).startswith("Done in ") and status(panel).endswith(": 3 structures.")
     assert panel.ui.applyButton.text == "Apply" and not panel.ui.progressBar.visible
     output = panel.ui.outputSelector.currentNode()
-    assert output.GetName() == "CineHeart 4D, end diastole segmentation" and panel.ui.show3DButton.segmentationNode() is output
+    assert (
+        output.GetName() == "CineHeart 4D, end diastole segmentation"
+        and panel.ui.show3DButton.segmentationNode() is output
+    )
     table = panel.ui.structuresTable
     assert [table.item(row, 1).text() for row in range(3)] == ["right ventricle", "myocardium", "left ventricle"]
     voxel = np.prod(node.GetSpacing()) / 1000
@@ -197,7 +202,6 @@ def test_choices_are_stored_in_the_scene(panel, module):
 
 
 def test_no_models(panel, monkeypatch, module, tmp_path):
-    import sys
 
     (tmp_path / "broken").mkdir()
     monkeypatch.setattr(module, "bundledModelFolders", lambda: [tmp_path])
@@ -234,7 +238,15 @@ def test_load_menu(panel, tmp_path):
 
 def test_every_widget_has_a_tooltip(panel):
     named = [w for name, w in vars(panel.ui).items() if not name.startswith("qt_") and not name.endswith("Label")]
-    wanted = ("QComboBox", "QPushButton", "QTableWidget", "qMRMLNodeComboBox", "QTextBrowser", "QProgressBar", "QPlainTextEdit")
+    wanted = (
+        "QComboBox",
+        "QPushButton",
+        "QTableWidget",
+        "qMRMLNodeComboBox",
+        "QTextBrowser",
+        "QProgressBar",
+        "QPlainTextEdit",
+    )
     widgets = [w for w in named if w.className() in wanted]
     assert len(widgets) >= 9
     assert [w.name for w in widgets if not w.toolTip] == []

@@ -9,7 +9,11 @@ import pytest
 
 pytestmark = pytest.mark.usefixtures("scene")
 
-structures = [(1, "right ventricle", (0.0, 0.5, 1.0)), (2, "myocardium", (1.0, 0.5, 0.0)), (3, "left ventricle", (1, 0, 0))]
+structures = [
+    (1, "right ventricle", (0.0, 0.5, 1.0)),
+    (2, "myocardium", (1.0, 0.5, 0.0)),
+    (3, "left ventricle", (1, 0, 0)),
+]
 
 
 def classes():
@@ -98,6 +102,7 @@ def test_geometry_of_the_result_is_the_volumes_to_the_last_bit(name):
 @pytest.mark.parametrize("name", list(matrices()))
 def test_the_engine_gets_the_same_place_in_lps(tmp_path, name):
     import SimpleITK as sitk
+
     from CMAformerSegmentationLib import scene
     from CMAformerSegmentationLib.metaimage import writeMetaImage
 
@@ -132,7 +137,10 @@ def test_names_colors_terminology_and_one_shared_layer():
     entry = slicer.vtkSlicerTerminologyEntry()
     assert slicer.modules.terminologies.logic().DeserializeTerminologyEntry(str(tag), entry)
     assert entry.GetCategoryObject().GetCodeMeaning() == "Anatomical Structure"
-    counts = [int((slicer.util.arrayFromSegmentBinaryLabelmap(segmentationNode, i) != 0).sum()) for i in segmentation.GetSegmentIDs()]
+    counts = [
+        int((slicer.util.arrayFromSegmentBinaryLabelmap(segmentationNode, i) != 0).sum())
+        for i in segmentation.GetSegmentIDs()
+    ]
     assert counts == [0, 120, 0]
     assert segmentationNode.GetDisplayNode() is not None
 
@@ -211,12 +219,15 @@ def test_show_3d_stays_on():
     adopt(volumeNode, segmentationNode, fill=fill)
     segmentation = segmentationNode.GetSegmentation()
     assert segmentation.ContainsRepresentation("Closed surface")
-    surface = segmentation.GetSegment(segmentation.GetSegmentIdBySegmentName("myocardium")).GetRepresentation("Closed surface")
+    surface = segmentation.GetSegment(segmentation.GetSegmentIdBySegmentName("myocardium")).GetRepresentation(
+        "Closed surface"
+    )
     assert surface.GetNumberOfPolys() > 0
 
 
 def test_what_cannot_be_segmented_is_said_before_any_work():
     import slicer
+
     from CMAformerSegmentationLib import scene
 
     assert "Choose a volume" in scene.volumeProblem(None)
@@ -232,6 +243,7 @@ def test_what_cannot_be_segmented_is_said_before_any_work():
 
 def test_own_segments_under_another_transform_are_never_moved():
     import slicer
+
     from CMAformerSegmentationLib import scene
 
     volumeNode = volumeOf(np.eye(4))
@@ -248,6 +260,7 @@ def test_own_segments_under_another_transform_are_never_moved():
 
 def test_a_segmentation_of_surfaces_is_refused():
     import slicer
+
     from CMAformerSegmentationLib import scene
 
     segmentationNode = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLSegmentationNode")
@@ -258,6 +271,7 @@ def test_a_segmentation_of_surfaces_is_refused():
 
 def test_snapshot_survives_the_volume_and_notices_changes():
     import slicer
+
     from CMAformerSegmentationLib import scene
 
     volumeNode = volumeOf(np.eye(4))

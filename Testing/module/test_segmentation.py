@@ -9,6 +9,7 @@ from datetime import datetime
 
 import numpy as np
 import pytest
+
 import standin
 
 pytestmark = pytest.mark.slow
@@ -33,6 +34,7 @@ def test_the_result_is_what_the_command_line_gives(logic, volume, tmp_path, mode
 
     import SimpleITK as sitk
     import slicer
+
     from CMAformerSegmentationLib import scene
     from CMAformerSegmentationLib.metaimage import writeMetaImage
     from conftest import moduleFolder
@@ -42,11 +44,13 @@ def test_the_result_is_what_the_command_line_gives(logic, volume, tmp_path, mode
     assert steps[-1][0] == steps[-1][1] == 6 and [s[0] for s in steps] == sorted(s[0] for s in steps)
     snapshot = scene.snapshotVolume(volume)
     writeMetaImage(tmp_path / "v.mha", snapshot.array, snapshot.geometry.flippedXY())
+    options = ["--model", str(modelsFolder / "tiny-1.0.0"), "-o", str(tmp_path / "s.nrrd"), "--device", "cpu"]
     subprocess.run(
-        [sys.executable, "-m", "cmaformer", "segment", str(tmp_path / "v.mha"), "--model", str(modelsFolder / "tiny-1.0.0"),
-         "-o", str(tmp_path / "s.nrrd"), "--device", "cpu"],
-        check=True, capture_output=True, env={**os.environ, "PYTHONPATH": str(moduleFolder)},
-    )  # fmt: skip
+        [sys.executable, "-m", "cmaformer", "segment", str(tmp_path / "v.mha"), *options],
+        check=True,
+        capture_output=True,
+        env={**os.environ, "PYTHONPATH": str(moduleFolder)},
+    )
     expected = sitk.GetArrayFromImage(sitk.ReadImage(str(tmp_path / "s.nrrd")))
     found = labelsOf(node, [s.name for s in logic.models()[0].structures])
     assert found.any() and (found == expected).all()
@@ -87,7 +91,6 @@ def test_cancel_within_seconds(logic, module):
 def test_engine_words_reach_the_user(logic, volume, modelsFolder, tmp_path, monkeypatch, module):
     """Weights that were changed after the description was written: the engine refuses them, in words."""
     import shutil
-    import sys
 
     from CMAformerSegmentationLib import environment
 
