@@ -1,7 +1,6 @@
 """Shared set-up of all tests: import paths, and the stand-in for Slicer's application for those tests that ask for it.
 
-Nothing of Slicer or Qt is imported until a test uses the ``slicerApp`` or ``slicerScene`` fixture, so the engine's tests
-run without them.
+Nothing of Slicer or Qt is imported until a test uses the ``slicerApp`` fixture, so the engine's tests run without them.
 """
 
 from __future__ import annotations
@@ -27,26 +26,20 @@ def slicerApp():
 
 @pytest.fixture
 def slicerScene(slicerApp):
-    """An empty scene; the test fails when a slot, observer or thread raised, or a prepared answer was not used."""
+    """The scene, empty before and after the test."""
     import slicer
-    from standin import failures, interception, packages
 
-    failures.take()
-    interception.clear()
-    packages.displayed.clear()
-    packages.requested.clear()
     slicer.mrmlScene.Clear(0)
     yield slicer.mrmlScene
     slicer.mrmlScene.Clear(0)
-    unused = interception.clear()
-    failures.raiseCollected()
-    assert not unused, f"answers were prepared but nothing asked: {unused}"
 
 
 @pytest.fixture(autouse=True)
-def _slotErrors(request):
-    """Fail any test that used the stand-in and left exceptions in slots."""
+def _standinIsClean():
+    """With the stand-in running: fail the test for exceptions in slots and for prepared answers that nothing asked."""
+    started = "standin.application" in sys.modules
+    if started:
+        sys.modules["standin"].forgetRecords()
     yield
-    failures = sys.modules.get("standin.failures")
-    if failures is not None and "slicerApp" in request.fixturenames:
-        failures.raiseCollected()
+    if "standin.application" in sys.modules:
+        sys.modules["standin"].checkRecords()

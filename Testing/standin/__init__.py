@@ -32,6 +32,7 @@ def start():
         namespace = types.ModuleType(f"slicer.{name}")
         sys.modules[f"slicer.{name}"] = namespace
         setattr(slicer, name, namespace)
+    _removeLeaks(slicer)
     from . import application
     from .pythonqt import wrap
 
@@ -46,6 +47,13 @@ def start():
     vtkObject.GlobalWarningDisplayOn()
     packages.install()
     return _app
+
+
+def _removeLeaks(slicer) -> None:
+    """Remove what slicer-core copies from slicer.util into slicer: in Slicer, slicer.loadVolume does not exist."""
+    for name, value in list(vars(slicer).items()):
+        if getattr(value, "__module__", None) == "slicer.util":
+            delattr(slicer, name)
 
 
 def loadModule(path):
@@ -139,3 +147,41 @@ def answer(name: str, value) -> None:
     from . import interception
 
     interception.answer(name, value)
+
+
+def displayed() -> list[tuple[str, str]]:
+    """Return what slicer.util's info, warning, error and confirm functions showed: (level, text)."""
+    from . import packages
+
+    return list(packages.displayed)
+
+
+def asked() -> list[tuple[str, tuple]]:
+    """Return the modal calls so far, and the addresses opened: (name, arguments)."""
+    from . import interception
+
+    return list(interception.asked)
+
+
+def forgetRecords() -> None:
+    """Forget collected exceptions, displayed texts and prepared answers, as before each test."""
+    from . import interception, packages
+
+    failures.take()
+    interception.clear()
+    packages.displayed.clear()
+    packages.requested.clear()
+    setTesting(True)
+
+
+def checkRecords() -> None:
+    """Raise for collected exceptions and unused answers, as after each test; then forget everything."""
+    from . import interception
+
+    unused = interception.unused()
+    errors = failures.take()
+    forgetRecords()
+    for error in errors:
+        raise failures.SlotError(f"{len(errors)} exception(s) in slots, observers or threads: {errors}") from error
+    if unused:
+        raise AssertionError(f"answers were prepared but nothing asked: {unused}")

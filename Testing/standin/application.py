@@ -8,14 +8,15 @@ import tempfile
 from pathlib import Path
 
 import slicer
-from PySide6.QtCore import Property, QLocale, QProcessEnvironment, QSettings, Signal, Slot
+from PySide6.QtCore import Property, QLocale, QObject, QProcessEnvironment, QSettings, Signal, Slot
 from PySide6.QtWidgets import QApplication
 
+from .interception import answered
 from .iomanager import qSlicerCoreIOManager
 from .modulemanager import qSlicerModuleManager
 
-# Qt-free module logics of slicer-core, by the name that slicer.modules has in lower case. Colors comes first: the display
-# nodes of the others need its color tables.
+# Qt-free module logics of slicer-core, by the name that slicer.modules has in lower case. Colors comes first: the
+# display nodes of the others need its color tables.
 LOGICS = {
     "Colors": "vtkSlicerColorLogic",
     "Terminologies": "vtkSlicerTerminologiesModuleLogic",
@@ -31,6 +32,20 @@ LOGICS = {
     "Plots": "vtkSlicerPlotsLogic",
     "CropVolume": "vtkSlicerCropVolumeLogic",
 }
+
+
+class qSlicerExtensionsManagerModel(QObject):
+    """No extension is installed, and installing one needs a prepared answer: it would download and restart."""
+
+    @Slot(str, result=bool)
+    def isExtensionInstalled(self, name: str) -> bool:
+        return False
+
+    @Slot(str, result=bool)
+    @Slot(str, bool, result=bool)
+    @Slot(str, bool, bool, result=bool)
+    def installExtensionFromServer(self, name: str, restart: bool = True, update: bool = False) -> bool:
+        return answered("installExtensionFromServer", (name, restart, update))
 
 
 class qSlicerApplication(QApplication):
@@ -56,6 +71,7 @@ class qSlicerApplication(QApplication):
         self._settings = QSettings()
         self._ioManager = qSlicerCoreIOManager()
         self._moduleManager = qSlicerModuleManager()
+        self._extensions = qSlicerExtensionsManagerModel()
         self._scene = self._logic = None
 
     def _setTemporaryPath(self, path: str) -> None:
@@ -111,8 +127,7 @@ class qSlicerApplication(QApplication):
 
     @Slot(result=object)
     def extensionsManagerModel(self):
-        """None, as in Slicer built without the extension manager."""
-        return None
+        return self._extensions
 
     @Slot(result=object)
     def settings(self):

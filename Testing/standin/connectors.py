@@ -66,8 +66,12 @@ class _Bool(GuiConnector):
 
     @classmethod
     def canRepresent(cls, widget, kind) -> bool:
-        return kind is bool and type(widget) in (qt.QCheckBox, ctk.ctkCheckBox, qt.QPushButton,
-                                                 ctk.ctkCheckablePushButton)
+        return kind is bool and type(widget) in (
+            qt.QCheckBox,
+            ctk.ctkCheckBox,
+            qt.QPushButton,
+            ctk.ctkCheckablePushButton,
+        )
 
     def prepare(self) -> None:
         if not self._widget.checkable:
@@ -99,7 +103,7 @@ class _Number(GuiConnector):
         minimum, maximum = limits or self.annotation(Minimum), limits or self.annotation(Maximum)
         if type(self._widget) in (qt.QSlider, ctk.ctkSliderWidget) and (minimum is None or maximum is None):
             raise RuntimeError(f"Cannot have a connection to {self._widget.className()} where the type is unbounded.")
-        lowest, highest = (-(2 ** 31), 2 ** 31 - 1) if isWhole else (float("-inf"), float("inf"))
+        lowest, highest = (-(2**31), 2**31 - 1) if isWhole else (float("-inf"), float("inf"))
         self._widget.minimum = lowest if minimum is None else minimum.minimum
         self._widget.maximum = highest if maximum is None else maximum.maximum
 
@@ -115,7 +119,7 @@ class _Combo(GuiConnector):
 
     @classmethod
     def canRepresent(cls, widget, kind) -> bool:
-        isKind = kind in (int, float, str, bool) or isinstance(kind, type) and issubclass(kind, enum.Enum)
+        isKind = kind in (int, float, str, bool) or (isinstance(kind, type) and issubclass(kind, enum.Enum))
         return isKind and type(widget) in (qt.QComboBox, ctk.ctkComboBox)
 
     def prepare(self) -> None:

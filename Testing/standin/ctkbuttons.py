@@ -4,8 +4,17 @@ from __future__ import annotations
 
 from PySide6.QtCore import Property, QSize, Qt, Signal
 from PySide6.QtGui import QIcon, QPainter, QPalette
-from PySide6.QtWidgets import (QAbstractButton, QCheckBox, QFrame, QGroupBox, QMessageBox, QPushButton, QStyle,
-                               QStyleOption, QWidget)
+from PySide6.QtWidgets import (
+    QAbstractButton,
+    QCheckBox,
+    QFrame,
+    QGroupBox,
+    QMessageBox,
+    QPushButton,
+    QStyle,
+    QStyleOption,
+    QWidget,
+)
 
 from .declare import stored
 
@@ -87,8 +96,9 @@ class ctkCollapsibleButton(_Folding, QAbstractButton):
         arrow = QStyle.PrimitiveElement
         shape = arrow.PE_IndicatorArrowRight if self._isCollapsed else arrow.PE_IndicatorArrowDown
         self.style().drawPrimitive(shape, option, painter, self)
-        painter.drawText(header.adjusted(24, 0, 0, 0), Qt.AlignmentFlag.AlignVCenter | Qt.TextFlag.TextShowMnemonic,
-                         self.text())
+        painter.drawText(
+            header.adjusted(24, 0, 0, 0), Qt.AlignmentFlag.AlignVCenter | Qt.TextFlag.TextShowMnemonic, self.text()
+        )
         painter.end()
 
 

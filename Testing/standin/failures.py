@@ -1,7 +1,7 @@
 """Exceptions that Slicer would only print: in slots, observers, threads and overridden Qt methods.
 
-PythonQt and VTK print an exception raised by a Python callback and go on, so in Slicer a broken slot never fails a test.
-The stand-in keeps every such exception here; ``raiseCollected`` re-raises the first one.
+PythonQt and VTK print an exception raised by a Python callback and go on, so in Slicer a broken slot never fails a
+test. The stand-in keeps every such exception here; ``raiseCollected`` re-raises the first one.
 """
 
 from __future__ import annotations
@@ -12,6 +12,8 @@ import traceback
 
 _collected: list[BaseException] = []
 _installed = False
+# What the offscreen platform says about itself.
+_PLATFORM_NOISE = ("propagateSizeHints", "XDG_RUNTIME_DIR", "QFontDatabase", "QStandardPaths")
 
 
 class SlotError(AssertionError):
@@ -44,8 +46,21 @@ def raiseCollected() -> None:
         raise SlotError(f"{len(errors)} exception(s) in slots, observers or threads: {names}") from errors[0]
 
 
+class QtWarning(RuntimeError):
+    """A warning that Qt printed: a misuse that Qt survives, and that is an error in a test."""
+
+
+def collectQtMessage(kind, _context, message: str) -> None:
+    """Qt's message handler: warnings are collected, the rest is dropped."""
+    from PySide6.QtCore import QtMsgType
+
+    harmless = kind in (QtMsgType.QtDebugMsg, QtMsgType.QtInfoMsg) or any(part in message for part in _PLATFORM_NOISE)
+    if not harmless:
+        _collected.append(QtWarning(message))
+
+
 def install() -> None:
-    """Collect what reaches ``sys.excepthook`` (VTK observers, overridden Qt methods) and ``threading.excepthook``."""
+    """Collect Qt's warnings and what reaches ``sys.excepthook`` (VTK observers, overridden Qt methods) and threads."""
     global _installed
     if _installed:
         return
@@ -62,4 +77,7 @@ def install() -> None:
             _collected.append(arguments.exc_value)
         previousThreadHook(arguments)
 
+    from PySide6.QtCore import qInstallMessageHandler
+
+    qInstallMessageHandler(collectQtMessage)
     sys.excepthook, threading.excepthook = hook, threadHook

@@ -42,15 +42,19 @@ def answer(name: str, value) -> None:
     _answers.setdefault(name, deque()).append(value)
 
 
-def clear() -> list[str]:
-    """Forget what was asked and the prepared answers; return the names of those that were not used."""
-    unused = [name for name, values in _answers.items() for _ in values]
+def unused() -> list[str]:
+    """Return the names of prepared answers that nothing asked for."""
+    return [name for name, values in _answers.items() for _ in values]
+
+
+def clear() -> None:
+    """Forget what was asked and the prepared answers."""
     _answers.clear()
     asked.clear()
-    return unused
 
 
-def _answered(name: str, arguments: tuple):
+def answered(name: str, arguments: tuple):
+    """Return the prepared answer of a modal call, or raise WouldBlock."""
     asked.append((name, arguments))
     if not _answers.get(name):
         raise WouldBlock(f"{name}{arguments!r} waits for a person: prepare standin.answer({name!r}, value)")
@@ -75,7 +79,7 @@ def call(qtClass: type, name: str, wrapper, arguments: tuple) -> tuple[bool, obj
     elif name == "exec" and issubclass(qtClass, (QtCore.QEventLoop, QtCore.QCoreApplication)):
         raise RuntimeError("a nested event loop makes slots re-entrant: use a QTimer (tests: standin.processUntil)")
     elif name == "exec" and issubclass(qtClass, (QtWidgets.QDialog, QtWidgets.QMenu)):
-        return True, _answered(wrapper.className(), (wrapper,))
+        return True, answered(wrapper.className(), (wrapper,))
     elif name.startswith("waitFor") and issubclass(qtClass, QtCore.QProcess):
         if not arguments or arguments[0] < 0 or arguments[0] > 5000:
             raise RuntimeError(f"QProcess.{name} blocks the window: give it a limit of at most 5000 ms")
@@ -88,5 +92,5 @@ def call(qtClass: type, name: str, wrapper, arguments: tuple) -> tuple[bool, obj
                 return True, function(wrapper, *arguments)
         for dialogClass, names in _STATIC_DIALOGS.items():
             if name in names and issubclass(qtClass, dialogClass):
-                return True, _answered(name, arguments)
+                return True, answered(name, arguments)
     return False, None

@@ -9,17 +9,35 @@ import vtk
 from PySide6.QtCore import QObject, Slot
 
 _VOLUME = (".nrrd", ".nhdr", ".nii", ".nii.gz", ".mha", ".mhd", ".dcm", ".img", ".hdr")
-_READERS = {"SegmentationFile": (".seg.nrrd", ".seg.nhdr", ".seg.vtm"), "VolumeFile": _VOLUME,
-            "ModelFile": (".vtk", ".vtp", ".stl", ".obj", ".ply"), "TransformFile": (".h5", ".tfm"),
-            "TableFile": (".tsv", ".csv"), "TextFile": (".txt",)}
-_NODE_CLASSES = {"TransformFile": "vtkMRMLLinearTransformNode", "TableFile": "vtkMRMLTableNode",
-                 "TextFile": "vtkMRMLTextNode", "ModelFile": "vtkMRMLModelNode"}
+_READERS = {
+    "SegmentationFile": (".seg.nrrd", ".seg.nhdr", ".seg.vtm"),
+    "VolumeFile": _VOLUME,
+    "ModelFile": (".vtk", ".vtp", ".stl", ".obj", ".ply"),
+    "TransformFile": (".h5", ".tfm"),
+    "TableFile": (".tsv", ".csv"),
+    "TextFile": (".txt",),
+}
+_NODE_CLASSES = {
+    "TransformFile": "vtkMRMLLinearTransformNode",
+    "TableFile": "vtkMRMLTableNode",
+    "TextFile": "vtkMRMLTextNode",
+    "ModelFile": "vtkMRMLModelNode",
+}
 
 
 def _loadVolume(fileName: str, properties: dict, messages):
     logic = slicer.app.moduleLogic("Volumes")
-    options = sum(bit for bit, name in ((1, "labelmap"), (2, "center"), (4, "singleFile"), (8, "autoWindowLevel"),
-                                        (16, "discardOrientation")) if properties.get(name))
+    options = sum(
+        bit
+        for bit, name in (
+            (1, "labelmap"),
+            (2, "center"),
+            (4, "singleFile"),
+            (8, "autoWindowLevel"),
+            (16, "discardOrientation"),
+        )
+        if properties.get(name)
+    )
     name = properties.get("name") or os.path.basename(fileName).split(".")[0]
     files = None
     if "fileNames" in properties:
@@ -39,8 +57,9 @@ def _loadVolume(fileName: str, properties: dict, messages):
 
 def _loadSegmentation(fileName: str, properties: dict, messages):
     logic = slicer.app.moduleLogic("Segmentations")
-    return logic.LoadSegmentationFromFile(fileName, properties.get("autoOpacities", True), properties.get("name"), None,
-                                          messages)
+    return logic.LoadSegmentationFromFile(
+        fileName, properties.get("autoOpacities", True), properties.get("name"), None, messages
+    )
 
 
 def _loadByStorage(kind: str, fileName: str, properties: dict, messages):
@@ -93,8 +112,11 @@ class qSlicerCoreIOManager(QObject):
 
     @Slot(object, result=str)
     def fileWriterFileType(self, node) -> str:
-        for className, kind in (("vtkMRMLSegmentationNode", "SegmentationFile"), ("vtkMRMLVolumeNode", "VolumeFile"),
-                                *((name, kind) for kind, name in _NODE_CLASSES.items())):
+        for className, kind in (
+            ("vtkMRMLSegmentationNode", "SegmentationFile"),
+            ("vtkMRMLVolumeNode", "VolumeFile"),
+            *((name, kind) for kind, name in _NODE_CLASSES.items()),
+        ):
             if node.IsA(className):
                 return kind
         return "NoFile"

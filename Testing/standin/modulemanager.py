@@ -9,32 +9,11 @@ import sys
 import slicer
 from PySide6.QtCore import Property, QObject, Signal, Slot
 from PySide6.QtGui import QIcon
-from PySide6.QtWidgets import QVBoxLayout, QWidget
+from PySide6.QtWidgets import QVBoxLayout
 
 from .declare import stored
-from .mrmlwidgets import _SCENE
+from .mrmlwidgets import qSlicerWidget
 from .pythonqt import wrap
-
-
-class qSlicerWidget(QWidget):
-    """A widget with a scene (slicer.qSlicerWidget)."""
-
-    SIGNATURES = _SCENE
-    mrmlSceneChanged = Signal(object)
-
-    def __init__(self, parent=None):
-        super().__init__(parent)
-        self._scene = None
-
-    @Slot(object)
-    def setMRMLScene(self, scene) -> None:
-        if scene is not self._scene:
-            self._scene = scene
-            self.mrmlSceneChanged.emit(scene)
-
-    @Slot(result=object)
-    def mrmlScene(self):
-        return self._scene
 
 
 class qSlicerScriptedLoadableModuleWidget(qSlicerWidget):

@@ -77,22 +77,25 @@ def _recordDisplays() -> None:
 def install() -> None:
     """Make the desktop-only names importable."""
     from PySide6.QtUiTools import QUiLoader
+    from PySide6.QtWidgets import QWidget
 
-    from . import modulemanager, mrmlwidgets, qtmodule, segmentwidgets
-    from .pythonqt import wrapperClass
+    from . import modulemanager, mrmlwidgets, nodecombobox, qtmodule, segmentwidgets
+    from .pythonqt import wrap, wrapperClass
 
-    widgets = {value.__name__: value for module in (mrmlwidgets, segmentwidgets, modulemanager)
-               for value in vars(module).values()
-               if isinstance(value, type) and value.__name__.startswith(("qMRML", "qSlicer"))}
+    widgets = {
+        value.__name__: value
+        for module in (mrmlwidgets, nodecombobox, segmentwidgets, modulemanager)
+        for value in vars(module).values()
+        if isinstance(value, type) and value.__name__.startswith(("qMRML", "qSlicer"))
+    }
     for name, value in widgets.items():
         setattr(slicer, name, wrapperClass(value))
-    isWidget = modulemanager.QWidget
-    uiloader.register({name: value for name, value in {**widgets, **qtmodule.ctkClasses()}.items()
-                       if issubclass(value, isWidget)})
-    from .pythonqt import wrap
-
-    interception.replace(QUiLoader, "load", lambda _loader, device, parent=None: wrap(
-        uiloader.load(device._qt, parent and parent._qt)))
+    uiloader.register(
+        {name: value for name, value in {**widgets, **qtmodule.ctkClasses()}.items() if issubclass(value, QWidget)}
+    )
+    interception.replace(
+        QUiLoader, "load", lambda _loader, device, parent=None: wrap(uiloader.load(device._qt, parent and parent._qt))
+    )
 
     _install("i18n", tr=_tr, translate=_translate)
     _install("packaging", pip_ensure=_pipEnsure, pip_install=_pipInstall, load_requirements=_loadRequirements)
@@ -101,8 +104,13 @@ def install() -> None:
     sys.modules["slicer.ScriptedLoadableModule"] = slicer.ScriptedLoadableModule = scripted
     parts = {}
     for name in ("validators", "serializers", "connectors", "parameternode"):
-        parts.update({key: value for key, value in vars(importlib.import_module(f"standin.{name}")).items()
-                      if getattr(value, "__module__", "").startswith("standin.") and not key.startswith("_")})
+        parts.update(
+            {
+                key: value
+                for key, value in vars(importlib.import_module(f"standin.{name}")).items()
+                if getattr(value, "__module__", "").startswith("standin.") and not key.startswith("_")
+            }
+        )
     parts["SlicerParameterNamePropertyName"] = "SlicerParameterName"
     _install("parameterNodeWrapper", **parts)
     _recordDisplays()

@@ -115,8 +115,10 @@ class _Wrapper:
     def connectParametersToGui(self, mapping: dict) -> int:
         """Connect widgets (or connectors) by parameter name; return a tag for disconnectGui."""
         hints = {name: self.dataType(name) for name in mapping}
-        connectors = {name: item if isinstance(item, GuiConnector) else createGuiConnector(item, hints[name])
-                      for name, item in mapping.items()}
+        connectors = {
+            name: item if isinstance(item, GuiConnector) else createGuiConnector(item, hints[name])
+            for name, item in mapping.items()
+        }
         for name, connector in connectors.items():
             connector.write(self.getValue(name))
             connector.onChanged(self._reader(name, connector))
@@ -186,8 +188,11 @@ def parameterNodeWrapper(classtype=None):
         for name in parameters:
             if hasattr(_Wrapper, name) or name == "parameterNode":
                 raise ValueError(f"Cannot use reserved name '{name}' in a parameterNodeWrapper")
-        body = {key: value for key, value in vars(cls).items()
-                if key not in parameters and key not in ("__dict__", "__weakref__", "__init__")}
+        body = {
+            key: value
+            for key, value in vars(cls).items()
+            if key not in parameters and key not in ("__dict__", "__weakref__", "__init__")
+        }
         body.update({name: _property(name) for name in parameters}, allParameters=parameters)
         return type(cls.__name__, (_Wrapper, *(base for base in cls.__bases__ if base is not object)), body)
 
@@ -198,7 +203,7 @@ class _PackSerializer(serializers.Serializer):
     """A parameterPack: each member under "name.member". A pack that was read writes itself back when it changes."""
 
     def __init__(self, cls) -> None:
-        self.cls, self.validators = cls, (NotNone(), )
+        self.cls, self.validators = cls, (NotNone(),)
 
     def default(self):
         return self.cls()
@@ -215,8 +220,12 @@ class _PackSerializer(serializers.Serializer):
                 info.serializer.write(node, f"{name}.{member}", getattr(value, member))
 
     def read(self, node, name: str):
-        pack = self.cls(**{member: info.serializer.read(node, f"{name}.{member}")
-                           for member, info in self.cls.allParameters.items()})
+        pack = self.cls(
+            **{
+                member: info.serializer.read(node, f"{name}.{member}")
+                for member, info in self.cls.allParameters.items()
+            }
+        )
         pack._saved = lambda: self.write(node, name, pack)
         return pack
 
@@ -251,8 +260,9 @@ def parameterPack(classtype=None):
                 self._saved()
 
         cls.__init__, cls.__setattr__ = init, assign
-        cls.__eq__ = lambda self, other: type(self) is type(other) and all(
-            getattr(self, name) == getattr(other, name) for name in parameters)
+        cls.__eq__ = lambda self, other: (
+            type(self) is type(other) and all(getattr(self, name) == getattr(other, name) for name in parameters)
+        )
         cls.allParameters, cls._is_parameterPack = parameters, True
         cls.getValue = lambda self, name: getattr(self, name)
         cls.setValue = lambda self, name, value: setattr(self, name, value)

@@ -8,26 +8,19 @@ else raises. There are no hand-written lists of widgets, properties or signals.
 from __future__ import annotations
 
 import enum
-import threading
-from numbers import Integral, Real
+from numbers import Integral
 
 import shiboken6
 from PySide6 import QtCore
 
-from . import failures, interception, signals
+from . import conversion, interception, signals, subclassing
+from .classinfo import NEWER_THAN_QT5, classInfo
 from .enums import EnumInt, enumType
 
-# PySide6 additions that PythonQt does not have, and members newer than Qt 5.15, which Slicer's installers may use.
+# PySide6 additions that PythonQt does not have.
 _PYSIDE_ONLY = {"connect", "disconnect", "emit", "tr", "sender", "receivers", "senderSignalIndex", "staticMetaObject"}
-_NEWER_THAN_QT5 = {"checkStateChanged", "accessibleIdentifier", "labelDrawingMode", "isQmlExposed", "isQuickItemType"}
 
 _wrapperClasses: dict[type, type] = {}
-
-
-def requireMainThread(what: str) -> None:
-    """Raise RuntimeError unless called from the main thread: only the GUI thread may touch Qt."""
-    if threading.current_thread() is not threading.main_thread():
-        raise RuntimeError(f"{what}: only the main thread may touch Qt")
 
 
 def toQt(value):
@@ -68,12 +61,16 @@ def wrap(qtObject):
 def wrapperClass(qtClass: type) -> type:
     """Return the wrapper class of a PySide6 class (or of a stand-in widget derived from one)."""
     if qtClass not in _wrapperClasses:
-        bases = tuple(wrapperClass(base) for base in qtClass.__bases__
-                      if issubclass(base, shiboken6.Object) and base is not shiboken6.Object)
+        bases = tuple(
+            wrapperClass(base)
+            for base in qtClass.__bases__
+            if issubclass(base, shiboken6.Object) and base is not shiboken6.Object
+        )
         if not bases:
             bases = (WrappedObject,) if issubclass(qtClass, QtCore.QObject) else (Wrapped,)
-        _wrapperClasses[qtClass] = WrapperType(qtClass.__name__, bases, {"_qtClass": qtClass, "__module__": "PythonQt",
-                                                                         "_direct": True})
+        _wrapperClasses[qtClass] = WrapperType(
+            qtClass.__name__, bases, {"_qtClass": qtClass, "__module__": "PythonQt", "_direct": True}
+        )
     return _wrapperClasses[qtClass]
 
 
@@ -84,7 +81,7 @@ def isNative(qtClass: type) -> bool:
 
 def _owner(qtClass: type, name: str) -> type | None:
     """Return the class in the inheritance chain that defines ``name``, if PythonQt would show it as a method."""
-    if name.startswith("_") or name in _PYSIDE_ONLY or name in _NEWER_THAN_QT5:
+    if name.startswith("_") or name in _PYSIDE_ONLY or name in NEWER_THAN_QT5:
         return None
     for base in qtClass.__mro__:
         if name in vars(base):
@@ -94,7 +91,7 @@ def _owner(qtClass: type, name: str) -> type | None:
 
 def _classAttribute(qtClass: type, name: str):
     """Return an enumeration value, an enumeration type, a nested class or a function of a Qt class."""
-    if name.startswith("_") or name in _PYSIDE_ONLY or name in _NEWER_THAN_QT5:
+    if name.startswith("_") or name in _PYSIDE_ONLY or name in NEWER_THAN_QT5:
         raise AttributeError(name)
     value = getattr(qtClass, name, None)
     if isinstance(value, enum.Enum):
@@ -126,7 +123,7 @@ class Method:
 
     def __call__(self, *arguments, **keywords):
         label = f"{self._qtClass.__name__}.{self._name}"
-        requireMainThread(label)
+        conversion.requireMainThread(label)
         if keywords:
             raise TypeError(f"{label}: PythonQt slots take no keyword arguments, got {sorted(keywords)}")
         replaced, result = interception.call(self._qtClass, self._name, self._wrapper, arguments)
@@ -136,7 +133,7 @@ class Method:
         try:
             return toPython(self._function(*converted))
         except TypeError as error:
-            retry = _integersAsEnums(self._function, converted, bound=self._wrapper is not None)
+            retry = conversion.integersAsEnums(self._function, converted, bound=self._wrapper is not None)
             if retry is None:
                 raise ValueError(f"{label} called with wrong arguments {arguments}: {error}") from error
             return toPython(self._function(*retry))
@@ -151,49 +148,16 @@ class Method:
         return f"{self._name} (qt slot {self._name} of {self._qtClass.__name__} instance)"
 
 
-def _integersAsEnums(function, arguments: list, bound: bool) -> list | None:
-    """Return the arguments with plain integers made enumeration members where Qt wants them: PythonQt accepts both."""
-    from shibokensupport.signature import get_signature
-
-    found = get_signature(function)
-    for signature in found if isinstance(found, list) else [found]:
-        kinds = [parameter.annotation for parameter in signature.parameters.values() if parameter.name != "self"]
-        if len(kinds) < len(arguments):
-            continue
-        changed = list(arguments)
-        for index, (kind, argument) in enumerate(zip(kinds, arguments)):
-            if type(argument) is int and isinstance(kind, type) and issubclass(kind, enum.Enum):
-                changed[index] = kind(argument)
-        if any(old is not new for old, new in zip(arguments, changed)):
-            return changed
-    return None
-
-
-def _accepts(typeName: str, value) -> bool:
-    """Whether a property of this C++ type takes the value. Slicer converts more silently; here a wrong type raises."""
-    if typeName == "QString":
-        return isinstance(value, str)
-    if typeName == "bool":
-        return isinstance(value, (bool, Integral))
-    if typeName in ("int", "uint", "qlonglong", "qulonglong"):
-        return isinstance(value, Integral)
-    if typeName in ("double", "float"):
-        return isinstance(value, Real)
-    if typeName == "QStringList":
-        return isinstance(value, (list, tuple)) and all(isinstance(item, str) for item in value)
-    return True
-
-
 class Wrapped(metaclass=WrapperType):
     """A Qt value (QUrl, QSize, QTableWidgetItem ...) as module code sees it."""
 
     _qt: shiboken6.Object
 
     def __init__(self, *arguments, **keywords) -> None:
-        requireMainThread(type(self).__name__)
+        conversion.requireMainThread(type(self).__name__)
         if keywords:
             raise TypeError(f"{type(self).__name__} takes no keyword arguments, got {sorted(keywords)}")
-        self._attach(_implementation(type(self))(*[toQt(argument) for argument in arguments]))
+        self._attach(subclassing.implementation(type(self))(*[toQt(argument) for argument in arguments]))
 
     def _attach(self, qtObject) -> None:
         object.__setattr__(self, "_qt", qtObject)
@@ -215,7 +179,7 @@ class Wrapped(metaclass=WrapperType):
         qtObject = self.__dict__.get("_qt")
         if qtObject is None or name.startswith("__"):
             raise AttributeError(f"{type(self).__name__} has no attribute named '{name}' (is __init__ of Qt called?)")
-        requireMainThread(f"{type(self).__name__}.{name}")
+        conversion.requireMainThread(f"{type(self).__name__}.{name}")
         if not shiboken6.isValid(qtObject):
             raise ValueError(f"Trying to read '{name}' from a destroyed {type(self).__name__} object")
         found = self._lookup(name)
@@ -254,13 +218,10 @@ class WrappedObject(Wrapped):
     """A QObject as module code sees it: properties first, then signals, then methods."""
 
     def _property(self, name: str):
-        metaObject = self._qt.metaObject()
-        if name in _NEWER_THAN_QT5:
-            return None
-        index = metaObject.indexOfProperty(name)
-        if index < 0 and name == "name":  # Slicer code says widget.name for the object's name
-            index = metaObject.indexOfProperty("objectName")
-        return metaObject.property(index) if index >= 0 else None
+        properties = classInfo(self._qt).properties
+        if name == "name" and name not in properties:  # Slicer code says widget.name for the object's name
+            name = "objectName"
+        return properties.get(name)
 
     def _lookup(self, name: str):
         found = self._property(name)
@@ -270,7 +231,7 @@ class WrappedObject(Wrapped):
         if signals.overloads(self._qt, name):
             return signals.Signal(self, name)
         for candidate in (name, name[:-1]) if name.endswith("_") else (name,):
-            if signals.hasMethod(self._qt, candidate):
+            if candidate in classInfo(self._qt).methodNames:
                 return Method(self, candidate, getattr(self._qt, candidate), type(self._qt))
         method = self._method(name)
         if method is None and bytes(name, "utf8") in [bytes(item) for item in self._qt.dynamicPropertyNames()]:
@@ -279,7 +240,7 @@ class WrappedObject(Wrapped):
         return method
 
     def __setattr__(self, name: str, value) -> None:
-        requireMainThread(f"{type(self).__name__}.{name}")
+        conversion.requireMainThread(f"{type(self).__name__}.{name}")
         qtObject = self.__dict__.get("_qt")
         if qtObject is None:
             return super().__setattr__(name, value)
@@ -291,12 +252,14 @@ class WrappedObject(Wrapped):
                 raise AttributeError(f"Property '{name}' of {type(self).__name__} object is not writable")
             typeName = found.typeName()
             isEnum = found.isEnumType() or found.isFlagType()
-            good = isinstance(value, Integral) if isEnum else _accepts(typeName, value)
+            good = isinstance(value, Integral) if isEnum else conversion.accepts(typeName, value)
             if not good or not qtObject.setProperty(found.name(), toQt(value)):
-                raise AttributeError(f"Property '{name}' of type '{typeName}' does not accept an object of type "
-                                     f"{type(value).__name__} ({value!r})")
+                raise AttributeError(
+                    f"Property '{name}' of type '{typeName}' does not accept an object of type "
+                    f"{type(value).__name__} ({value!r})"
+                )
             return None
-        if signals.overloads(qtObject, name) or signals.hasMethod(qtObject, name) or self._method(name):
+        if signals.overloads(qtObject, name) or name in classInfo(qtObject).methodNames or self._method(name):
             raise AttributeError(f"Slot or signal '{name}' can not be overwritten on {type(self).__name__} object")
         if bytes(name, "utf8") in [bytes(item) for item in qtObject.dynamicPropertyNames()]:
             qtObject.setProperty(name, toQt(value))
@@ -319,12 +282,12 @@ class WrappedObject(Wrapped):
         """Return whether the object is of the named C++ class."""
         return any(base.__name__ == name for base in type(self).__mro__)
 
-    def findChildren(self, kind: type = None, name: str = None) -> tuple:
+    def findChildren(self, kind: type | None = None, name: str | None = None) -> tuple:
         """Return all children of a wrapped class, optionally with an object name."""
         qtClass = kind._qtClass if kind is not None else QtCore.QObject
         return toPython(self._qt.findChildren(qtClass, name) if name else self._qt.findChildren(qtClass))
 
-    def findChild(self, kind: type = None, name: str = None):
+    def findChild(self, kind: type | None = None, name: str | None = None):
         """Return the first child of a wrapped class, or None."""
         found = self.findChildren(kind, name)
         return found[0] if found else None
@@ -336,31 +299,3 @@ class WrappedObject(Wrapped):
     def setProperty(self, name: str, value) -> bool:
         """Set a declared property, or add a dynamic one; True when it is a declared one."""
         return self._qt.setProperty(name, toQt(value))
-
-
-def _implementation(cls: type) -> type:
-    """Return the PySide6 class to instantiate; for a Python subclass, one that calls the overridden Qt methods."""
-    if vars(cls).get("_direct"):
-        return cls._qtClass
-    qtClass = next(vars(base)["_qtClass"] for base in cls.__mro__ if vars(base).get("_direct"))
-    if cls not in _wrapperClasses:
-        userClasses = [base for base in cls.__mro__ if isinstance(base, WrapperType) and not vars(base).get("_direct")]
-        names = {name for base in userClasses for name in vars(base) if not name.startswith("_")}
-        overrides = {name: _override(name, getattr(qtClass, name)) for name in names
-                     if callable(getattr(cls, name, None)) and callable(getattr(qtClass, name, None))}
-        _wrapperClasses[cls] = type(cls.__name__, (qtClass,), overrides)
-    return _wrapperClasses[cls]
-
-
-def _override(name: str, original):
-    def method(qtObject, *arguments):
-        wrapper = getattr(qtObject, "_standinWrapper", None)
-        if wrapper is None:  # Qt calls virtual methods while the object is still being made
-            return original(qtObject, *arguments)
-        try:
-            return toQt(getattr(wrapper, name)(*[toPython(argument) for argument in arguments]))
-        except Exception as error:
-            failures.record(error)
-            return original(qtObject, *arguments)
-
-    return method

@@ -8,13 +8,20 @@ import types
 
 import shiboken6
 
-from . import ctkbuttons, ctkinputs
+from . import ctkbuttons, ctkinputs, ctkpaths
 from .pythonqt import wrapperClass
 
 _QT_MODULES = ("QtCore", "QtGui", "QtWidgets", "QtUiTools", "QtNetwork", "QtSvg", "QtPrintSupport")
 # Classes that Qt 5 does not have: Slicer's installers may be built with either.
-_NOT_IN_QT5 = {"QStringConverter", "QStringDecoder", "QStringEncoder", "QStringConverterBase", "QPermission",
-               "QUntypedPropertyData", "QMessageLogger"}
+_NOT_IN_QT5 = {
+    "QStringConverter",
+    "QStringDecoder",
+    "QStringEncoder",
+    "QStringConverterBase",
+    "QPermission",
+    "QUntypedPropertyData",
+    "QMessageLogger",
+}
 
 
 class _QtModule(types.ModuleType):
@@ -43,8 +50,12 @@ class _CtkModule(types.ModuleType):
 
 def ctkClasses() -> dict[str, type]:
     """Return the stand-in's CTK widgets by name."""
-    return {name: value for module in (ctkbuttons, ctkinputs) for name, value in vars(module).items()
-            if name.startswith("ctk") and inspect.isclass(value) and value.__module__ == module.__name__}
+    return {
+        name: value
+        for module in (ctkbuttons, ctkinputs, ctkpaths)
+        for name, value in vars(module).items()
+        if name.startswith("ctk") and inspect.isclass(value) and value.__module__ == module.__name__
+    }
 
 
 def make() -> tuple[types.ModuleType, types.ModuleType]:

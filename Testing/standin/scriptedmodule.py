@@ -10,8 +10,12 @@ import unittest
 import qt
 import slicer
 
-__all__ = ["ScriptedLoadableModule", "ScriptedLoadableModuleWidget", "ScriptedLoadableModuleLogic",
-           "ScriptedLoadableModuleTest"]
+__all__ = [
+    "ScriptedLoadableModule",
+    "ScriptedLoadableModuleLogic",
+    "ScriptedLoadableModuleTest",
+    "ScriptedLoadableModuleWidget",
+]
 
 
 class ScriptedLoadableModule:
@@ -40,8 +44,9 @@ class ScriptedLoadableModule:
 
     def getDefaultModuleDocumentationLink(self, docPage=None):
         """Return a paragraph that links to the module's documentation."""
-        url = slicer.app.documentationBaseUrl + docPage if docPage else slicer.app.moduleDocumentationUrl(
-            self.moduleName)
+        url = (
+            slicer.app.documentationBaseUrl + docPage if docPage else slicer.app.moduleDocumentationUrl(self.moduleName)
+        )
         return f'<p>For more information, see the <a href="{url}">online documentation</a>.</p>'
 
     def runTest(self, msec=100, **kwargs):
@@ -62,7 +67,7 @@ class ScriptedLoadableModuleWidget:
         super().__init__()
         self.moduleName = type(self).__name__
         if self.moduleName.endswith("Widget"):
-            self.moduleName = self.moduleName[:-len("Widget")]
+            self.moduleName = self.moduleName[: -len("Widget")]
         self.developerMode = slicer.util.settingsValue("Developer/DeveloperMode", False, converter=slicer.util.toBool)
         if parent is None:
             self.parent = slicer.qMRMLWidget()
@@ -112,7 +117,7 @@ class ScriptedLoadableModuleLogic:
         super().__init__()
         self.moduleName = type(self).__name__
         if self.moduleName.endswith("Logic"):
-            self.moduleName = self.moduleName[:-len("Logic")]
+            self.moduleName = self.moduleName[: -len("Logic")]
         self.isSingletonParameterNode = True
 
     def getParameterNode(self):
@@ -130,8 +135,11 @@ class ScriptedLoadableModuleLogic:
 
     def getAllParameterNodes(self):
         """Return all parameter nodes of the module."""
-        return [node for node in slicer.util.getNodesByClass("vtkMRMLScriptedModuleNode")
-                if node.GetAttribute("ModuleName") == self.moduleName]
+        return [
+            node
+            for node in slicer.util.getNodesByClass("vtkMRMLScriptedModuleNode")
+            if node.GetAttribute("ModuleName") == self.moduleName
+        ]
 
     def createParameterNode(self):
         """Return a new parameter node that is not in the scene yet."""

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import slicer
 import vtk
-from PySide6.QtCore import QItemSelection, Property, Qt, Signal, Slot
+from PySide6.QtCore import Property, QItemSelection, Qt, Signal, Slot
 from PySide6.QtGui import QColor, QIcon, QPixmap
 from PySide6.QtWidgets import QAbstractItemView, QHeaderView, QTableWidget, QTableWidgetItem, QVBoxLayout
 
 from .ctkbuttons import ctkMenuButton
 from .declare import stored
-from .mrmlwidgets import _SCENE, qMRMLWidget
+from .mrmlwidgets import SCENE, qMRMLWidget
+from .observing import observe
 
 _CLOSED_SURFACE = "Closed surface"
 
@@ -35,16 +36,21 @@ class _Follows:
         self._node, self._tags = node, ()
         if node is not None:
             kind = slicer.vtkSegmentation
-            events = (vtk.vtkCommand.ModifiedEvent, kind.SegmentAdded, kind.SegmentRemoved, kind.SegmentModified,
-                      kind.ContainedRepresentationNamesModified)
-            self._tags = tuple(node.AddObserver(event, lambda *_: self._update()) for event in events)
+            events = (
+                vtk.vtkCommand.ModifiedEvent,
+                kind.SegmentAdded,
+                kind.SegmentRemoved,
+                kind.SegmentModified,
+                kind.ContainedRepresentationNamesModified,
+            )
+            self._tags = tuple(observe(self, node, event, "_update") for event in events)
         self._update()
 
 
 class qMRMLSegmentsTableView(_Follows, qMRMLWidget):
     """The table of segments: name and color of each."""
 
-    SIGNATURES = {**_SCENE, "setSegmentationNode(PyObject)": "setSegmentationNode(vtkMRMLNode*)"}
+    SIGNATURES = {**SCENE, "setSegmentationNode(PyObject)": "setSegmentationNode(vtkMRMLNode*)"}
     selectionChanged = Signal(QItemSelection, QItemSelection)
     segmentAboutToBeModified = Signal(str)
 
@@ -59,8 +65,9 @@ class qMRMLSegmentsTableView(_Follows, qMRMLWidget):
     textFilter = stored("textFilter", str, "", "_update")
     jumpToSelectedSegmentEnabled = stored("jumpToSelectedSegmentEnabled", bool, False)
     useTerminologySelector = stored("useTerminologySelector", bool, True)
-    useTerminologySelectorSettingsKey = stored("useTerminologySelectorSettingsKey", str,
-                                               "Segmentations/UseTerminologySelector")
+    useTerminologySelectorSettingsKey = stored(
+        "useTerminologySelectorSettingsKey", str, "Segmentations/UseTerminologySelector"
+    )
     terminologySelectorOptionVisible = stored("terminologySelectorOptionVisible", bool, False)
     terminologySelectorAutoDisable = stored("terminologySelectorAutoDisable", bool, True)
 
@@ -101,8 +108,9 @@ class qMRMLSegmentsTableView(_Follows, qMRMLWidget):
             name = QTableWidgetItem(segment.GetName())
             name.setData(Qt.ItemDataRole.UserRole, segmentID)
             visible = QTableWidgetItem("\N{BULLET}")
-            for column, item in enumerate((visible, QTableWidgetItem(QIcon(swatch), ""), QTableWidgetItem("1.00"),
-                                           name)):
+            for column, item in enumerate(
+                (visible, QTableWidgetItem(QIcon(swatch), ""), QTableWidgetItem("1.00"), name)
+            ):
                 self._table.setItem(row, column, item)
 
     @Slot(object)
@@ -170,8 +178,11 @@ class qMRMLSegmentationShow3DButton(_Follows, ctkMenuButton):
         if segmentation is None:
             self.setEnabled(False)
             return
-        self.setEnabled(not self._isLocked and segmentation.GetNumberOfSegments() > 0
-                        and segmentation.GetSourceRepresentationName() != _CLOSED_SURFACE)
+        self.setEnabled(
+            not self._isLocked
+            and segmentation.GetNumberOfSegments() > 0
+            and segmentation.GetSourceRepresentationName() != _CLOSED_SURFACE
+        )
         wasBlocked = self.blockSignals(True)
         self.setChecked(segmentation.ContainsRepresentation(_CLOSED_SURFACE))
         self.blockSignals(wasBlocked)

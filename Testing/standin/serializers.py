@@ -248,7 +248,7 @@ def create(hint) -> tuple[Serializer, tuple]:
         serializer = NoneSerializer()
     elif isinstance(kind, type) and issubclass(kind, slicer.vtkMRMLNode):
         serializer = NodeSerializer(kind)
-    elif kind in (int, float, str, bool) or isinstance(kind, type) and issubclass(kind, (enum.Enum, pathlib.PurePath)):
+    elif isinstance(kind, type) and issubclass(kind, (int, float, str, enum.Enum, pathlib.PurePath)):
         serializer = SimpleSerializer(kind)
     elif getattr(kind, "_packSerializer", None) is not None:
         serializer = kind._packSerializer()

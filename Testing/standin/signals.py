@@ -8,6 +8,7 @@ import shiboken6
 from PySide6 import QtCore
 
 from . import failures
+from .classinfo import classInfo
 
 # Connections by C++ address: (signature as Qt has it, the caller's callable, what Qt calls).
 _connections: dict[int, list[tuple[str, object, object]]] = {}
@@ -17,53 +18,16 @@ def _normalized(signature: str) -> str:
     return bytes(QtCore.QMetaObject.normalizedSignature(signature)).decode()
 
 
-def _declared(qtObject) -> dict[str, str]:
-    """Return the true C++ signature of what the stand-in's widgets declare with Python types, by PySide6 signature."""
-    merged: dict[str, str] = {}
-    for base in reversed(type(qtObject).__mro__):
-        merged.update(vars(base).get("SIGNATURES", {}))
-    return merged
-
-
-def _methods(qtObject, kinds) -> dict[str, str]:
-    """Return {true signature: PySide6 signature} of the public methods of some kinds."""
-    declared = _declared(qtObject)
-    metaObject = qtObject.metaObject()
-    found = {}
-    for index in range(metaObject.methodCount()):
-        method = metaObject.method(index)
-        if method.methodType() in kinds and method.access() == QtCore.QMetaMethod.Access.Public:
-            signature = bytes(method.methodSignature().data()).decode()
-            found[declared.get(signature, signature)] = signature
-    return found
-
-
-def signalsOf(qtObject) -> dict[str, str]:
-    """Return {true signature: PySide6 signature} of all signals of an object."""
-    found = _methods(qtObject, (QtCore.QMetaMethod.MethodType.Signal,))
-    return {true: own for true, own in found.items() if not true.startswith("checkStateChanged(Qt")}
-
-
-def slotsOf(qtObject) -> dict[str, str]:
-    """Return {true signature: PySide6 signature} of all public slots and invokable methods of an object."""
-    return _methods(qtObject, (QtCore.QMetaMethod.MethodType.Slot, QtCore.QMetaMethod.MethodType.Method))
-
-
-def hasMethod(qtObject, name: str) -> bool:
-    """Return whether the meta-object has a public slot or invokable of that name."""
-    return any(signature.split("(", 1)[0] == name for signature in slotsOf(qtObject))
-
-
 def overloads(qtObject, name: str) -> list[str]:
     """Return the true signatures of the signals called ``name``."""
-    return [signature for signature in signalsOf(qtObject) if signature.split("(", 1)[0] == name]
+    return [signature for signature in classInfo(qtObject).signals if signature.split("(", 1)[0] == name]
 
 
 def _find(qtObject, signature: str) -> str:
     """Return the PySide6 signature for one that module code wrote; unknown ones raise ValueError."""
     if not isinstance(signature, str) or "(" not in signature:
         raise ValueError(f"{signature!r} is not a signal signature such as 'clicked(bool)'")
-    known = signalsOf(qtObject)
+    known = classInfo(qtObject).signals
     own = known.get(_normalized(signature))
     if own is None:
         name = signature.split("(", 1)[0]
@@ -99,15 +63,23 @@ def guarded(function):
     return deliver
 
 
-def _target(target: tuple):
+def argumentTypes(signature: str) -> list[str]:
+    """Return the argument types of a normalized signature."""
+    inner = signature[signature.index("(") + 1 : -1]
+    return inner.split(",") if inner else []
+
+
+def _target(signal: str, target: tuple):
     """Return the callable for a connect call's second part."""
     if len(target) == 1 and callable(target[0]):
         return target[0]
     if len(target) == 2 and isinstance(target[1], str):
-        receiver, signature = target
-        if _normalized(signature) not in slotsOf(receiver._qt):
+        receiver, signature = target[0], _normalized(target[1])
+        if signature not in classInfo(receiver._qt).slots:
             raise ValueError(f"{receiver.className()} has no slot '{signature}'")
-        count = 0 if "()" in signature else signature.count(",") + 1
+        count = len(argumentTypes(signature))
+        if argumentTypes(_normalized(signal))[:count] != argumentTypes(signature):
+            raise ValueError(f"the arguments of the slot {signature} are not those of the signal {signal}")
         slot = getattr(receiver, signature.split("(", 1)[0])
         return _Forward(slot, count)
     raise TypeError(f"connect needs a callable, or a receiver and a slot signature, not {target}")
@@ -120,7 +92,7 @@ class _Forward:
         self.slot, self.count = slot, count
 
     def __call__(self, *arguments):
-        self.slot(*arguments[:self.count])
+        self.slot(*arguments[: self.count])
 
     def __eq__(self, other):
         return isinstance(other, _Forward) and (self.slot, self.count) == (other.slot, other.count)
@@ -131,12 +103,12 @@ class _Forward:
 
 def connect(wrapper, signature: str, *target) -> bool:
     """Connect; a signal or slot that does not exist raises, where Slicer only prints and returns False."""
-    from .pythonqt import requireMainThread
+    from .conversion import requireMainThread
 
     requireMainThread(f"{wrapper.className()}.connect")
     qtObject = wrapper._qt
     own = _find(qtObject, signature)
-    function = _target(target)
+    function = _target(signature, target)
     deliver = guarded(function)
     key = shiboken6.getCppPointer(qtObject)[0]
     if key not in _connections:
@@ -150,7 +122,7 @@ def disconnect(wrapper, signature: str, *target) -> bool:
     """Disconnect one callable, or all of them when none is given. An unknown signal raises."""
     qtObject = wrapper._qt
     own = _find(qtObject, signature)
-    function = _target(target) if target else None
+    function = _target(signature, target) if target else None
     entries = _connections.get(shiboken6.getCppPointer(qtObject)[0], [])
     matching = [entry for entry in entries if entry[0] == own and (function is None or entry[1] == function)]
     for entry in matching if function is None else matching[:1]:
@@ -172,8 +144,10 @@ class Signal:
         start = longest.rstrip(")")
         different = [item for item in found if item != longest and not start.startswith(item.rstrip(")"))]
         if different:
-            raise ValueError(f"signal {self._name} of {self._wrapper.className()} is overloaded ({', '.join(found)}): "
-                             f'use connect("{longest}", ...)')
+            raise ValueError(
+                f"signal {self._name} of {self._wrapper.className()} is overloaded ({', '.join(found)}): "
+                f'use connect("{longest}", ...)'
+            )
         return longest
 
     def connect(self, function) -> bool:

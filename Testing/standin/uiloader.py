@@ -1,25 +1,28 @@
 """Loads the module's real .ui file with Qt's own loader, after checking everything that Qt would silently accept.
 
-An unknown widget class, an unknown property that is not marked ``stdset="0"``, an enumeration value that Qt cannot read,
-a connection between signals and slots that do not exist or do not fit: each raises UiError with the widget's name.
+An unknown widget class, an unknown property that is not marked ``stdset="0"``, an enumeration value that Qt cannot
+read, a connection between signals and slots that do not exist or do not fit: each raises UiError with its place.
 """
 
 from __future__ import annotations
 
-import re
 import xml.etree.ElementTree as ElementTree
 from collections.abc import Iterator
 
 from PySide6 import QtCore, QtUiTools, QtWidgets
 
-from . import signals
+from . import failures, signals
+from .classinfo import classInfoOf
 from .pythonqt import isNative, wrap
 
 _customClasses: dict[str, type] = {}
 
 # Properties that the form format has although the classes do not: Qt's loader turns them into calls.
-_FORM_ONLY = {"QLabel": {"buddy"}, "Line": {"orientation"},
-              "layout": {"leftMargin", "topMargin", "rightMargin", "bottomMargin"}}
+_FORM_ONLY = {
+    "QLabel": {"buddy"},
+    "Line": {"orientation"},
+    "layout": {"leftMargin", "topMargin", "rightMargin", "bottomMargin"},
+}
 
 
 class UiError(RuntimeError):
@@ -71,22 +74,22 @@ def _enumKeys(value: ElementTree.Element, where: str) -> list[str]:
 
 def _checkProperties(element: ElementTree.Element, qtClass: type, kind: str) -> Iterator[ElementTree.Element]:
     """Check an element's properties; yield those of the stand-in's own classes, which Qt's loader must not get."""
-    metaObject = qtClass.staticMetaObject
-    nativeCount = _nativeBase(qtClass).staticMetaObject.propertyCount()
+    properties = classInfoOf(qtClass).properties
+    own = {name for base in qtClass.__mro__ if not isNative(base) for name in vars(base)}
     for item in element.findall("property"):
         name, where = item.get("name"), f"{element.get('class')} '{element.get('name')}', property '{item.get('name')}'"
-        index = metaObject.indexOfProperty(name)
-        if index < 0:
+        found = properties.get(name)
+        if found is None:
             if item.get("stdset") == "0" or name in _FORM_ONLY.get(kind, ()):
                 continue
-            raise UiError(f"{where}: there is no such property (a dynamic property needs stdset=\"0\")")
-        if name == "margin" or not metaObject.property(index).isWritable():
+            raise UiError(f'{where}: there is no such property (a dynamic property needs stdset="0")')
+        if not found.isWritable():
             raise UiError(f"{where}: it cannot be written")
         value = item[0]
-        if index >= nativeCount:
+        if name in own:
             yield item
         elif value.tag in ("enum", "set"):
-            enumerator = metaObject.property(index).enumerator()
+            enumerator = found.enumerator()
             for key in _enumKeys(value, where):
                 if enumerator.isValid() and enumerator.keyToValue(key.split("::")[-1])[0] < 0:
                     raise UiError(f"{where}: unknown value '{key}'")
@@ -108,7 +111,7 @@ def _value(item: ElementTree.Element, qtClass: type):
         total = 0
         for key in _enumKeys(value, item.get("name")):
             scope, _, name = key.rpartition("::")
-            owner = {"Qt": QtCore.Qt}.get(scope) or getattr(QtWidgets, scope, None) or _customClasses.get(scope, qtClass)
+            owner = QtCore.Qt if scope == "Qt" else getattr(QtWidgets, scope, _customClasses.get(scope, qtClass))
             if not hasattr(owner, name):
                 raise UiError(f"property '{item.get('name')}': unknown value '{key}'")
             total |= int(getattr(getattr(owner, name), "value", getattr(owner, name)))
@@ -116,11 +119,6 @@ def _value(item: ElementTree.Element, qtClass: type):
     if value.tag in ("string", "cstring"):
         return text
     raise UiError(f"property '{item.get('name')}': the stand-in does not read <{value.tag}> values")
-
-
-def _arguments(signature: str) -> list[str]:
-    inner = re.search(r"\((.*)\)", signature).group(1).strip()
-    return [part.strip() for part in inner.split(",")] if inner else []
 
 
 def _connect(root, connection: ElementTree.Element) -> None:
@@ -133,9 +131,6 @@ def _connect(root, connection: ElementTree.Element) -> None:
         if found is None:
             raise UiError(f"{where}: there is no object '{name}'")
         ends.append(found)
-    given, wanted = _arguments(text["signal"]), _arguments(text["slot"])
-    if given[:len(wanted)] != wanted:
-        raise UiError(f"{where}: the slot's arguments are not the signal's")
     try:
         signals.connect(wrap(ends[0]), text["signal"], wrap(ends[1]), text["slot"])
     except ValueError as error:
@@ -172,11 +167,11 @@ def load(device, parent=None):
     buffer.setData(ElementTree.tostring(tree))
     buffer.open(QtCore.QIODevice.OpenModeFlag.ReadOnly)
     loader, messages = _Loader(), []
-    previous = QtCore.qInstallMessageHandler(lambda _kind, _context, message: messages.append(message))
+    QtCore.qInstallMessageHandler(lambda _kind, _context, message: messages.append(message))
     try:
         root = loader.load(buffer, parent)
     finally:
-        QtCore.qInstallMessageHandler(previous)
+        QtCore.qInstallMessageHandler(failures.collectQtMessage)
     if root is None or messages:
         raise UiError(f"Qt could not load the file: {'; '.join(messages) or loader.errorString()}")
     root._standinMade = loader.made
