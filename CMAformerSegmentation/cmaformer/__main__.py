@@ -46,7 +46,7 @@ def open_model(name: str, extra: Sequence[str] = ()) -> Any:
     """A Model from its folder or its id. Raises ModelError."""
     from .model import find_model, load_model
 
-    if Path(name).is_dir() or os.sep in name:
+    if Path(name).is_dir() or "/" in name or os.sep in name:
         return load_model(name)
     return find_model(model_folders(extra), name)
 

@@ -84,6 +84,30 @@ def batch_size(device: torch.device, model_shape: tuple[int, int], source_shape:
     return max(1, min(GPU_SLICES, CPU_PIXELS // pixels))
 
 
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether an error of PyTorch means that a device, or the computer, has no memory left."""
+    if isinstance(error, (MemoryError, torch.cuda.OutOfMemoryError)):
+        return True
+    # The processor's allocator, Apple's back end and CUDA's libraries tell it in words only.
+    words = ("out of memory", "can't allocate memory", "not enough memory", "ALLOC_FAILED")
+    return isinstance(error, RuntimeError) and any(word in str(error) for word in words)
+
+
+def out_of_memory(device: torch.device) -> EngineError:
+    """The error of a device that cannot hold a single slice."""
+    if device.type == "cpu":
+        return EngineError(
+            "out-of-memory",
+            "The memory of this computer is not sufficient, not even for one slice at a time.",
+            "Close other programs, or crop the volume.",
+        )
+    return EngineError(
+        "out-of-memory",
+        "The memory of the graphics card is not sufficient, not even for one slice at a time.",
+        "Choose the CPU as device, or close other programs that use the graphics card.",
+    )
+
+
 def release(device: torch.device) -> None:
     """Give unused cached memory of a GPU back."""
     if device.type == "cuda":

@@ -31,7 +31,8 @@ def read_series(folder: Path) -> Volume:
     reader.SetFileNames(names)
     reader.MetaDataDictionaryArrayUpdateOn()
     try:
-        image = reader.Execute()
+        # One file is one slice, or all slices (enhanced DICOM); the series reader would give it one more dimension.
+        image = reader.Execute() if len(names) > 1 else SimpleITK.ReadImage(names[0])
     except RuntimeError:
         raise ImageError(
             "unreadable-image", f"The DICOM series of {len(names)} files cannot be read as a volume."

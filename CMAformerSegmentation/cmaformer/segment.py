@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -18,8 +18,8 @@ import torch
 
 from . import __version__
 from .device import batch_size as default_batch_size
-from .device import choose_device, precision, release
-from .errors import CancelledError, EngineError
+from .device import choose_device, is_out_of_memory, out_of_memory, precision, release
+from .errors import CancelledError, EngineError, ImageError
 from .geometry import Geometry, Volume
 from .model import Model, load_model
 from .normalization import Normalization
@@ -29,7 +29,8 @@ from .volume import finite, read_volume
 
 Network = Callable[[torch.Tensor], Any]
 PRECISIONS = {torch.float32: "fp32", torch.float16: "fp16", torch.bfloat16: "bf16"}
-OutOfMemory: Any = getattr(torch, "OutOfMemoryError", torch.cuda.OutOfMemoryError)
+# Larger slices than this come from a wrong spacing in the image or the model, and no memory holds the network's maps.
+LARGEST_SLICE = 4096 * 4096
 
 
 class Steps(dict[str, float]):
@@ -154,18 +155,11 @@ def prepare(model: Model, device: torch.device) -> torch.nn.Module:
     """The model's network on a device as `segment` wants it. Raises EngineError (``out-of-memory``) or ModelError."""
     try:
         return model.network(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    except OutOfMemory:
+    except RuntimeError as error:
+        if not is_out_of_memory(error):
+            raise
         release(device)
-        raise out_of_memory() from None
-
-
-def out_of_memory() -> EngineError:
-    """The error of a graphics card that cannot hold a single slice."""
-    return EngineError(
-        "out-of-memory",
-        "The memory of the graphics card is not sufficient, not even for one slice at a time.",
-        "Choose the CPU as device, or close other programs that use the graphics card.",
-    )
+        raise out_of_memory(device) from None
 
 
 def measure(labels: np.ndarray, geometry: Geometry, model: Model) -> list[dict[str, Any]]:
@@ -208,6 +202,13 @@ class _Run:
             source = model.description.input
             self.array = volume.array
             self.grid = SliceGrid(volume.geometry, source.slicing, source.spacing_mm)
+            rows, cols = self.grid.model_shape
+            if rows * cols > LARGEST_SLICE:
+                raise ImageError(
+                    "image-too-large",
+                    f"The slices would have {rows} x {cols} pixels at the pixel size of the model.",
+                    "Is the voxel spacing of the image right?",
+                )
             self.normalize = Normalization(source.normalization, volume.array)
             if volume.array.min() == volume.array.max():
                 self.warn(
@@ -240,7 +241,9 @@ class _Run:
                 slices = self._input(indices)
             try:
                 planes = self._predict(slices)
-            except OutOfMemory:
+            except (RuntimeError, MemoryError) as error:
+                if not is_out_of_memory(error):
+                    raise
                 planes = None  # handled outside of the block, which keeps the tensors of the failed batch alive
             if planes is None:
                 self._smaller_batch()
@@ -275,7 +278,7 @@ class _Run:
 
     def _forward(self, x: torch.Tensor) -> torch.Tensor:
         reduced = self.dtype != torch.float32
-        with torch.autocast(self.device.type, self.dtype, enabled=reduced):
+        with torch.autocast(self.device.type, self.dtype) if reduced else nullcontext():
             logits: torch.Tensor = self.network(x).logits
         logits = logits.float()
         finite_logits = bool(torch.isfinite(logits).all())  # waits for the device, so the step's time is true
@@ -292,6 +295,6 @@ class _Run:
     def _smaller_batch(self) -> None:
         release(self.device)
         if self.batch == 1:
-            raise out_of_memory()
+            raise out_of_memory(self.device)
         self.batch = max(1, self.batch // 2)
         self.warn("smaller-batch", f"The device's memory is short; going on with {self.batch} slices at a time.")

@@ -13,7 +13,14 @@ from geometries import GRIDS, blobs, dice, geometry
 from tinymodel import Thresholds, save_tiny
 
 from cmaformer import segment as segment_function
-from cmaformer.device import batch_size, choose_device, precision, processor_has_bfloat16
+from cmaformer.device import (
+    batch_size,
+    choose_device,
+    is_out_of_memory,
+    out_of_memory,
+    precision,
+    processor_has_bfloat16,
+)
 from cmaformer.errors import CancelledError, EngineError
 from cmaformer.model import load_model
 from cmaformer.postprocess import clean_up
@@ -100,13 +107,44 @@ def test_out_of_memory_halves_the_batch_and_goes_on(models: Path) -> None:
     assert [code for code, _, _ in warnings] == ["smaller-batch", "smaller-batch"]
 
 
-def test_out_of_memory_at_one_slice_offers_the_cpu(models: Path) -> None:
+def test_out_of_memory_at_one_slice_is_told(models: Path) -> None:
+    image = image_of(blobs(geometry()), geometry())
     with pytest.raises(EngineError) as caught:
-        segment_function(
-            image_of(blobs(geometry()), geometry()), models / "plain", device="cpu", network=Thresholds(*KNOWN, fits=0)
-        )
+        segment_function(image, models / "plain", device="cpu", network=Thresholds(*KNOWN, fits=0))
     assert caught.value.code == "out-of-memory"
-    assert "CPU" in caught.value.hint
+    assert "CPU" in out_of_memory(torch.device("cuda")).hint
+    assert "CPU" not in caught.value.hint
+
+
+@pytest.mark.parametrize(
+    ("error", "expected"),
+    [
+        (torch.cuda.OutOfMemoryError("CUDA out of memory"), True),
+        (RuntimeError("MPS backend out of memory (MPS allocated: 1 GB)"), True),
+        (RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 bytes"), True),
+        (RuntimeError("cuDNN error: CUDNN_STATUS_ALLOC_FAILED"), True),
+        (MemoryError(), True),
+        (RuntimeError("mat1 and mat2 shapes cannot be multiplied"), False),
+        (ValueError("out of memory"), False),
+    ],
+)
+def test_out_of_memory_has_many_words(models: Path, error: Exception, expected: bool) -> None:
+    assert is_out_of_memory(error) == expected
+
+    def fail(x: torch.Tensor) -> None:
+        raise error
+
+    image = image_of(blobs(geometry()), geometry())
+    with pytest.raises(EngineError if expected else type(error)):
+        segment_function(image, models / "plain", device="cpu", network=fail)
+
+
+def test_a_wrong_spacing_is_told_before_it_fills_the_memory(models: Path) -> None:
+    grid = geometry(spacing=(500.0, 500.0, 1000.0))
+    with pytest.raises(EngineError) as caught:
+        segment_function(image_of(blobs(grid), grid), models / "random", device="cpu")
+    assert caught.value.code == "image-too-large"
+    assert "spacing" in caught.value.hint
 
 
 def test_cancel_is_asked_before_every_batch(models: Path) -> None:
@@ -185,6 +223,16 @@ def test_voxels_that_are_not_numbers_change_only_themselves(models: Path) -> Non
     )
     np.testing.assert_array_equal(result.labels, labels)
     assert warnings == [("not-finite", "1 voxels of the image are not numbers; they count as its minimum.", "")]
+
+
+def test_bfloat16_gives_nearly_the_same(models: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    image = Volume(np.random.default_rng(0).normal(size=(12, 37, 41)).astype(np.float32), geometry())
+    single = segment_function(image, models / "random", device="cpu")
+    monkeypatch.setattr(sys.modules["cmaformer.segment"], "precision", lambda device: torch.bfloat16)
+    half = segment_function(image, models / "random", device="cpu")
+    assert half.precision == "bf16"
+    assert half.warnings == []
+    assert (half.labels == single.labels).mean() > 0.95
 
 
 def test_half_precision_that_overflows_is_repeated_in_single(models: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -73,6 +73,13 @@ def test_a_series_in_a_sub_folder_is_found(tmp_path: Path) -> None:
     np.testing.assert_array_equal(read_volume(tmp_path).array, voxels)
 
 
+def test_a_folder_with_one_file_is_a_volume_of_one_slice(tmp_path: Path) -> None:
+    voxels = write_series(tmp_path, [7], "14")
+    volume = read_volume(tmp_path)
+    np.testing.assert_array_equal(volume.array, voxels)
+    assert volume.geometry.origin == pytest.approx((0, 0, 7))
+
+
 def test_missing_slices_are_noted(tmp_path: Path) -> None:
     write_series(tmp_path, [0, 3, 6, 12, 15], "11")
     (note,) = read_volume(tmp_path).notes
