@@ -1,7 +1,7 @@
 """Train a model from cases: the command, its job folder, and the model folder that comes out.
 
-``create`` writes the job, ``work`` prepares its slices, trains, and leaves ``result/<model id>/``. Once the slices are
-prepared, the job folder can be carried to another computer. The loop itself is in ``trainer.py``.
+``training_job.create`` writes the job, ``work`` prepares its slices, trains, and leaves ``result/<model id>/``. Once the
+slices are prepared, the job folder can be carried to another computer. The loop itself is in ``trainer.py``.
 """
 
 from __future__ import annotations
@@ -9,10 +9,8 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import re
 import sys
 import time
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,17 +18,15 @@ import numpy as np
 
 from . import __version__
 from . import job as jobs
-from .cases import CaseList, CasesError, read_cases
+from .card import card
+from .cases import CaseList, read_cases
 from .errors import CancelledError, EngineError, JobError
 from .lock import Lock
 from .recipe import Recipe
+from .training_job import CASES, create
 
 if TYPE_CHECKING:
-    from torch import Tensor
-
     from .model import Model
-
-SLICES, INITIAL = "slices", "initial.pt"
 
 
 def train(
@@ -51,7 +47,7 @@ def train(
         base: a model to start from, or None for a fresh network.
         device: "auto", "cpu", "cuda" or "mps".
         events: where to tell what happens; the job's ``events.jsonl`` if None.
-        settings: further arguments of :func:`create`.
+        settings: further arguments of :func:`cmaformer.training_job.create`.
 
     Raises:
         CasesError, ImageError, JobError: bad input, before any work.
@@ -60,134 +56,6 @@ def train(
     case_list = cases if isinstance(cases, CaseList) else read_cases(cases)
     create(case_list, Path(job), name, base, **settings)
     return work(Path(job), device, events)
-
-
-def create(
-    case_list: CaseList,
-    folder: Path,
-    name: str,
-    base: Model | None = None,
-    *,
-    size: str = "small",
-    spacing_mm: Sequence[float] | None = None,
-    slicing: str = "acquired",
-    normalization: dict[str, Any] | None = None,
-    context_slices: int = 0,
-    recipe: Recipe | None = None,
-    seed: int = 0,
-    facts: dict[str, str] | None = None,
-) -> jobs.Job:
-    """Write the job folder of a training (without its slices).
-
-    What the base model says of its input and network is taken over; otherwise the in-plane spacing is the median of the
-    labeled images.
-
-    Args:
-        case_list: classes and cases.
-        folder: a new or empty folder.
-        name: name of the model.
-        base: model to start from.
-        size: configuration of a fresh network.
-        spacing_mm: (row, column) in mm of a fresh model's grid.
-        slicing: "axial" or "acquired" of a fresh model.
-        normalization: of a fresh model; see :class:`cmaformer.normalization.Normalization`.
-        context_slices: neighbours on each side of a fresh model.
-        recipe: how to train.
-        seed: of weights, batches and augmentation.
-        facts: title, task, modality, description and license of a fresh model.
-
-    Raises:
-        JobError: the folder holds a job already.
-        CasesError: the name is empty.
-    """
-    import torch
-
-    from .network import NetworkConfig, configuration
-
-    slug = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")
-    if not slug:
-        raise CasesError("bad-name", "The name of the model needs letters or digits.")
-    classes = len(case_list.structures) + 1
-    facts = facts or {}
-    folder.mkdir(parents=True, exist_ok=True)
-    if base is not None:
-        config = NetworkConfig.from_dict({**base.description.network, "classes": classes})
-        model_input = dict(base.description["input"])
-    else:
-        config = configuration(size, in_channels=2 * context_slices + 1, classes=classes)
-        model_input = {
-            "channels": config.in_channels,
-            "context_slices": context_slices,
-            "spacing_mm": [float(s) for s in spacing_mm or median_spacing(case_list, slicing)],
-            "slicing": slicing,
-            "normalization": normalization or {"type": "percentile", "low": 0.5, "high": 99.5},
-        }
-    inputs = {"slices": SLICES}
-    if base is not None:
-        torch.save(warm_start(base, config)[0], folder / INITIAL)
-        inputs["initial"] = INITIAL
-    description: dict[str, Any] = {
-        "id": f"{slug}-1.0.0",
-        "version": "1.0.0",
-        "title": facts.get("title", name),
-        "description": facts.get("description", f"Segments {', '.join(s.name for s in case_list.structures)}."),
-        "task": facts.get("task", ", ".join(s.name for s in case_list.structures)),
-        "modality": facts.get("modality", base.description.modality if base else "other"),
-        "classes": [
-            {"value": s.value, "name": s.name, "color": list(s.color), "terminology": s.terminology}
-            for s in case_list.structures
-        ],
-        "input": model_input,
-        "postprocessing": {"largest_component": [], "fill_holes": []},
-        "network": config.to_dict(),
-        "license": facts.get("license", base.description.license if base else "not stated"),
-        "parent": base.id if base else None,
-    }
-    job = jobs.write_job(
-        folder,
-        {
-            "schema": jobs.SCHEMA,
-            "kind": "train",
-            "id": jobs.new_id(),
-            "inputs": inputs,
-            "model": {"id": base.id, "sha256": base.sha256} if base else {},
-            "parameters": {
-                "recipe": (recipe or Recipe()).to_dict(),
-                "network": config.to_dict(),
-                "context_slices": model_input["context_slices"],
-                "description": description,
-            },
-            "seed": seed,
-            "engine_version": __version__,
-        },
-    )
-    _write_cases(folder / "cases.json", case_list)
-    return job
-
-
-def median_spacing(case_list: CaseList, slicing: str) -> list[float]:
-    """Median (row, column) spacing in mm of the slices of at most 20 labeled images."""
-    from .slicegrid import SliceGrid
-    from .volume import read_volume
-
-    spacings = [
-        SliceGrid(read_volume(case.image).geometry, slicing, None).pixel_spacing
-        for case in case_list.with_role("labeled")[:20]
-    ]
-    return [float(s) for s in np.median(np.array(spacings), axis=0)]
-
-
-def warm_start(base: Model, config: Any) -> tuple[dict[str, Tensor], list[str]]:
-    """Weights of a fresh network with all those of the base that fit, and the names of those that do not.
-
-    Heads for other classes have other shapes, so they start afresh.
-    """
-    from .network import CMAformer
-
-    fresh = CMAformer(config).state_dict()
-    known = base.network().state_dict()
-    left = [name for name, value in fresh.items() if name not in known or known[name].shape != value.shape]
-    return {name: fresh[name] if name in left else known[name] for name in fresh}, left
 
 
 def work(folder: Path, device: str = "auto", events: jobs.Events | None = None, prepare_only: bool = False) -> Path:
@@ -224,7 +92,7 @@ def _work(job: jobs.Job, device: str, events: jobs.Events, prepare_only: bool) -
     slices = job.folder / job.inputs["slices"]
     if not (slices / INDEX).exists():
         prepare(
-            read_cases(job.folder / "cases.json"),
+            read_cases(job.folder / CASES),
             description["input"],
             slices,
             lambda done, total: events.progress(done, total, unit="cases"),
@@ -283,54 +151,6 @@ def _finish(trainer: Any) -> Path:
         (result / "report.json").write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
     trainer.events.emit("finished", seconds=round(trainer.seconds, 1), steps={})
     return job.folder / jobs.RESULT / description["id"]
-
-
-def card(description: dict[str, Any]) -> str:
-    """The card of a trained model, in Markdown, from the facts of its description."""
-    facts = description["training"]
-    lines = [
-        f"# {description['title']}",
-        "",
-        description["description"],
-        "",
-        f"- Modality: {description['modality']}",
-        f"- Structures: {', '.join(c['name'] for c in description['classes'])}",
-        f"- Trained on: {facts['labeled_cases']} labeled and {facts['unlabeled_cases']} unlabeled images",
-        f"- Tested on: {facts['held_out_cases']} held-out images of other patients",
-        f"- In-plane spacing: {description['input']['spacing_mm']} mm, slices: {description['input']['slicing']}",
-        f"- Parent model: {description['parent'] or 'none'}",
-        f"- Date: {facts['date']}; engine {facts['engine_version']}",
-        f"- License: {description['license']}",
-        "",
-    ]
-    dice = description["metrics"].get("held_out_dice")
-    if dice:
-        lines += ["| structure | Dice on held-out images, mean | spread (std) |", "|---|---|---|"]
-        lines += [f"| {name} | {value['mean']:.3f} | {value['std']:.3f} |" for name, value in dice.items()]
-        lines.append("")
-    lines.append("For research; not a medical device. Check every result before you rely on it.")
-    return "\n".join(lines) + "\n"
-
-
-def _write_cases(path: Path, case_list: CaseList) -> None:
-    """The cases with absolute paths, so that an interrupted preparation can go on; this file stays on this computer."""
-    content = {
-        "classes": {
-            str(s.value): {"name": s.name, "color": list(s.color), "terminology": s.terminology}
-            for s in case_list.structures
-        },
-        "cases": [
-            {
-                "name": case.name,
-                "image": str(case.image.resolve()),
-                "labels": str(case.labels.resolve()) if case.labels else None,
-                "role": case.role,
-                "patient": case.patient,
-            }
-            for case in case_list.cases
-        ],
-    }
-    path.write_text(json.dumps(content, indent=1), encoding="utf-8")
 
 
 # --- the command ------------------------------------------------------------------------------------------------------

@@ -18,7 +18,8 @@ from cmaformer.metrics import dice
 from cmaformer.model import load_model
 from cmaformer.recipe import Recipe
 from cmaformer.segment import segment
-from cmaformer.train import create, train, warm_start, work
+from cmaformer.train import train, work
+from cmaformer.training_job import create, warm_start
 from cmaformer.volume import read_volume
 
 SHORT = Recipe(iterations=6, batch_size=2, patch=32, evaluate_every=0, checkpoint_every=2)
