@@ -34,12 +34,12 @@ def model_folders(extra: Sequence[str] = ()) -> list[Path]:
     in the share folder of an installed extension.
     """
     here = Path(__file__).resolve().parent
-    candidates = [Path(folder) for folder in extra]
-    candidates += [parent / "Resources" / "Models" for parent in here.parents[:2]]
+    candidates = [parent / "Resources" / "Models" for parent in here.parents[:2]]
     for parent in here.parents[:5]:
         candidates += sorted((parent / "share").glob("*/CMAformer*/Resources/Models"))
         candidates += sorted((parent / "share").glob("CMAformer*/Resources/Models"))
-    return [folder for folder in candidates if folder.is_dir()]
+    # A given folder may appear later, when the first model is trained while a worker runs.
+    return [Path(folder) for folder in extra] + [folder for folder in candidates if folder.is_dir()]
 
 
 def open_model(name: str, extra: Sequence[str] = ()) -> Any:

@@ -187,7 +187,8 @@ def test_models_are_looked_for_where_a_checkout_and_an_installation_have_them(tm
     for place in (package, *places):
         place.mkdir(parents=True)
     monkeypatch.setattr(cli, "__file__", str(package / "__main__.py"))
-    assert cli.model_folders([str(places[0]), str(tmp_path / "missing")]) == places
+    later = tmp_path / "later"
+    assert cli.model_folders([str(places[0]), str(later)]) == [places[0], later, *places[1:]]
 
 
 def test_run_does_one_job(tmp_path: Path, models: Path) -> None:
