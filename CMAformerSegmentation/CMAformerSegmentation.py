@@ -199,15 +199,15 @@ class CMAformerSegmentationLogic(ScriptedLoadableModuleLogic):
     def startSegmentation(self, volumeNode, model=None, segmentation=None, device="auto", onChanged=None):
         """Start segmenting and return at once.
 
-        :param model: id of a model; None for the first one there is.
+        :param model: a model of `models()`, or its id; None for the first one there is.
         :param segmentation: segmentation node for the result; None for a new one.
         :param device: "auto", "gpu" or "cpu".
         :param onChanged: called without arguments whenever the task has changed.
         :return: the task, with `state`, `job.progress`, `problem`, `segmentationNode` and `cancel()`.
         :raises ValueError: in words, when it cannot be started as asked.
         """
-        catalog = self.catalog()
-        entry = catalog.find(model)
+        model = getattr(model, "id", model)
+        entry = self.catalog().find(model)
         if entry is None and model is not None:
             raise ValueError(_("There is no model {id} on this computer.").format(id=model))
         if entry is None:

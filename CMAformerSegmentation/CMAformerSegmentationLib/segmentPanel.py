@@ -28,6 +28,7 @@ class SegmentPanel:
         self.task: SegmentationTask | None = None
         self._parameterNode: Any = None
         self._catalog = Catalog()
+        self._shownModel: ModelEntry | None = None
         self._message = ""  # replaces the usual status until the user changes something
         self._details = ""
         self._inputId = ""
@@ -270,10 +271,9 @@ class SegmentPanel:
         self.ui.modelDescriptionLabel.text = entry.description if entry else ""
         self.ui.modelDescriptionLabel.setVisible(entry is not None)
         self.ui.modelCardGroupBox.setVisible(entry is not None)
-        card = entry.card if entry else ""
-        if self.ui.modelCardBrowser.property("shownCard") != card:
-            self.ui.modelCardBrowser.setProperty("shownCard", card)
-            self.ui.modelCardBrowser.setMarkdown(card)
+        if entry is not None and entry is not self._shownModel:
+            self._shownModel = entry
+            self.ui.modelCardBrowser.setMarkdown(entry.card)
 
     def _showResult(self) -> None:
         node = self._parameterNode.outputSegmentation if self._parameterNode else None

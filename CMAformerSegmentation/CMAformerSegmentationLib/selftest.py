@@ -51,7 +51,7 @@ def makeTestVolume(shape: tuple[int, int, int] = (6, 64, 72)):
     """An oblique, anisotropic volume with a bright ball, under a translated parent transform."""
     k, j, i = np.indices(shape, dtype=np.float32)
     ball = np.sqrt((4 * (k - shape[0] / 2)) ** 2 + (j - shape[1] / 2) ** 2 + (i - shape[2] / 2) ** 2)
-    array = (1000 / (1 + np.exp((ball - 20) / 2))).astype(np.int16)
+    array = (500 * (1 - np.tanh((ball - 20) / 4))).astype(np.int16)
     angle = math.radians(30)
     matrix = np.eye(4)
     cos, sin = math.cos(angle), math.sin(angle)

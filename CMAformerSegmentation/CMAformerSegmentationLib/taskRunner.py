@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import os
+import shutil
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -11,6 +13,7 @@ import qt
 import slicer
 from slicer.i18n import tr as _
 
+from .background import BackgroundCall
 from .engineProcess import EngineProcess, EngineProtocol
 from .environment import engineEnvironment, workerCommand
 from .request import Request
@@ -32,6 +35,7 @@ class TaskRunner:
         self._makeEngine = makeEngine or _warmWorker
         self._engine: EngineProtocol | None = None
         self._timer: qt.QTimer | None = None
+        self._interval = 0
 
     @property
     def folder(self) -> Path:
@@ -57,7 +61,9 @@ class TaskRunner:
             self._timer.connect("timeout()", self.poll)
             # The panel's cleanup() also ends the engine, but a script may have used the logic alone.
             slicer.app.connect("aboutToQuit()", self.shutdown)
-        self._timer.setInterval(threadMilliseconds)
+            folder = self.folder  # asks Qt, which a thread must not
+            self._sweep = BackgroundCall(lambda: removeOldFiles(folder))
+        self._tick(threadMilliseconds)
         self._timer.start()
         return task
 
@@ -72,7 +78,7 @@ class TaskRunner:
                 self._timer.stop()
             else:
                 threads = any(task.threadIsWorking for task in self.tasks)
-                self._timer.setInterval(threadMilliseconds if threads else pollMilliseconds)
+                self._tick(threadMilliseconds if threads else pollMilliseconds)
         self.longestPoll = max(self.longestPoll, time.perf_counter() - start)
 
     def shutdown(self) -> None:
@@ -93,6 +99,22 @@ class TaskRunner:
                 logging.warning("CMAformer: the engine could not be ended: %s", error)
             self._engine = None
 
+    def _tick(self, milliseconds: int) -> None:
+        if self._timer is not None and milliseconds != self._interval:
+            self._interval = milliseconds
+            self._timer.setInterval(milliseconds)
+
+
+def removeOldFiles(folder: Path, olderThanSeconds: float = 24 * 3600) -> None:
+    """Delete job folders and logs that a crashed Slicer has left: they hold copies of images."""
+    limit = time.time() - olderThanSeconds
+    for path in folder.iterdir():
+        try:
+            if path.stat().st_mtime < limit:
+                shutil.rmtree(path) if path.is_dir() else path.unlink()
+        except OSError:
+            continue  # another Slicer uses it or has just removed it
+
 
 def _warmWorker(folder: Path) -> EngineProcess:
-    return EngineProcess(workerCommand(), engineEnvironment(), folder / "engine.log")
+    return EngineProcess(workerCommand(), engineEnvironment(), folder / f"engine-{os.getpid()}.log")

@@ -18,8 +18,8 @@ moduleFolder = repository / "CMAformerSegmentation"
 @pytest.fixture(scope="session")
 def app():
     if sys.version_info < (3, 12):
-        # PySide6 6.12 gives back references that it does not own to None, True and False, which are immortal from Python
-        # 3.12 on; before, the interpreter ends when none is left. Give them plenty: the count is an object's first field.
+        # PySide6 6.12 gives back references that it does not own to None, True and False. They are immortal from Python
+        # 3.12 on; before, the interpreter ends when none is left. Give them plenty: the first field counts them.
         for constant in (None, True, False):
             ctypes.c_ssize_t.from_address(id(constant)).value += 1 << 40
     return standin.start()
@@ -99,3 +99,14 @@ def volume(scene, module):
     from CMAformerSegmentationLib.selftest import makeTestVolume
 
     return makeTestVolume()
+
+
+@pytest.fixture
+def running(fakeLogic, fakeEngine, volume):
+    """A task whose job the fake engine has begun."""
+    from fakes import submitted
+
+    task = submitted(fakeLogic.startSegmentation(volume), fakeEngine)
+    fakeEngine.begin(done=3, total=6, secondsLeft=4.2)
+    standin.processUntil(lambda: task.state == "running")
+    return task

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import numpy as np
 
+import standin
+
 
 class FakeEngine:
     """Stands for `EngineProcess`: takes job folders and lets the test write what a worker would write."""
@@ -97,3 +99,19 @@ class FakeEngine:
         part.rename(folder / "result")
         self.event("finished", seconds=1.0, steps={})
         return labels
+
+
+def segmentations():
+    import slicer
+
+    return slicer.util.getNodesByClass("vtkMRMLSegmentationNode")
+
+
+def submitted(task, fakeEngine):
+    standin.processUntil(lambda: fakeEngine.jobs and not task.threadIsWorking)
+    return task
+
+
+def end(task):
+    standin.processUntil(lambda: task.ended)
+    return task

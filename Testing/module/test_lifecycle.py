@@ -5,33 +5,9 @@ from __future__ import annotations
 import json
 
 import pytest
+from fakes import end, segmentations, submitted
 
 import standin
-
-
-def segmentations():
-    import slicer
-
-    return slicer.util.getNodesByClass("vtkMRMLSegmentationNode")
-
-
-def submitted(task, fakeEngine):
-    standin.processUntil(lambda: fakeEngine.jobs and not task.threadIsWorking)
-    return task
-
-
-@pytest.fixture
-def running(fakeLogic, fakeEngine, volume):
-    """A task whose job the fake engine has begun."""
-    task = submitted(fakeLogic.startSegmentation(volume), fakeEngine)
-    fakeEngine.begin(done=3, total=6, secondsLeft=4.2)
-    standin.processUntil(lambda: task.state == "running")
-    return task
-
-
-def end(task):
-    standin.processUntil(lambda: task.ended)
-    return task
 
 
 def test_a_result_is_adopted_with_its_provenance(running, fakeEngine, volume):
@@ -174,115 +150,6 @@ def test_own_segments_are_untouched_until_success(fakeLogic, fakeEngine, volume)
     )
 
 
-@pytest.mark.parametrize(
-    "code, words", [(-9, "ran out of memory"), (137, "ran out of memory"), (-11, "crashed"), (1, "stopped before")]
-)
-def test_an_engine_that_dies_is_explained(running, fakeEngine, code, words):
-    fakeEngine.exit(code)
-    end(running)
-    assert running.state == "failed" and words in str(running.problem) and segmentations() == []
-
-
-def test_an_engine_that_finishes_and_leaves_at_once_is_no_failure(running, fakeEngine):
-    fakeEngine.finish()
-    fakeEngine.exit(0)
-    assert end(running).state == "finished"
-
-
-def test_an_engine_that_was_idle_gets_the_job_again(fakeLogic, fakeEngine, volume):
-    task = submitted(fakeLogic.startSegmentation(volume), fakeEngine)
-    fakeEngine.exit(0)
-    standin.processUntil(lambda: len(fakeEngine.jobs) == 2)
-    fakeEngine.begin()
-    fakeEngine.finish()
-    assert end(task).state == "finished" and fakeEngine.starts == 2
-
-
-def test_an_engine_that_always_leaves_is_given_up(fakeLogic, fakeEngine, volume):
-    task = fakeLogic.startSegmentation(volume)
-
-    def leave():
-        if fakeEngine.running:
-            fakeEngine.exit(0)
-        return task.ended
-
-    standin.processUntil(leave)
-    assert task.state == "failed" and len(fakeEngine.jobs) == 3
-
-
-def test_another_waiting_job_survives_a_forced_end(fakeLogic, fakeEngine, volume, monkeypatch):
-    from CMAformerSegmentationLib import segmentation
-
-    monkeypatch.setattr(segmentation, "cancelGraceSeconds", 0.1)
-    first = submitted(fakeLogic.startSegmentation(volume), fakeEngine)
-    fakeEngine.begin()
-    standin.processUntil(lambda: first.state == "running")
-    second = fakeLogic.startSegmentation(volume)
-    standin.processUntil(lambda: len(fakeEngine.jobs) == 2)
-    first.cancel()
-    standin.processUntil(lambda: len(fakeEngine.jobs) == 3)
-    fakeEngine.begin()
-    fakeEngine.finish()
-    assert end(second).state == "finished" and first.state == "cancelled"
-
-
-def test_an_engine_that_cannot_be_started(fakeLogic, fakeEngine, volume):
-    fakeEngine.refusesToStart = True
-    task = end(fakeLogic.startSegmentation(volume))
-    assert task.state == "failed" and "cannot be started" in str(task.problem)
-
-
-def test_a_full_disk(fakeLogic, volume, monkeypatch):
-    from CMAformerSegmentationLib import segmentation
-
-    def full(*_arguments):
-        raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr(segmentation, "writeMetaImage", full)
-    task = end(fakeLogic.startSegmentation(volume))
-    assert (
-        task.state == "failed" and "No space left" in str(task.problem) and "Free some disk space" in str(task.problem)
-    )
-
-
-def test_a_damaged_result(running, fakeEngine):
-    fakeEngine.finish()
-    file = running.job.resultFolder / "segmentation.mha"
-    file.write_bytes(file.read_bytes()[:-10])
-    end(running)
-    assert running.state == "failed" and "truncated" in str(running.problem) and segmentations() == []
-
-
-def test_a_deleted_job_folder(running, fakeEngine):
-    running.job.remove()
-    fakeEngine.exit(1)
-    assert end(running).state == "failed"
-
-
-def test_a_stalled_engine_is_told_and_may_come_back(running, fakeEngine, monkeypatch):
-    from CMAformerSegmentationLib import segmentation, words
-
-    monkeypatch.setattr(segmentation, "stalledSeconds", 0.0)
-    standin.processFor(0.05)
-    assert running.stalled and "No progress for over a minute at slice 3 of 6" in words.taskStatus(running)
-    monkeypatch.setattr(segmentation, "stalledSeconds", 60.0)
-    fakeEngine.finish()
-    assert end(running).state == "finished"
-
-
-def test_scripts_get_an_error_in_words(fakeLogic, fakeEngine, volume):
-    from CMAformerSegmentationLib.request import SegmentationError
-
-    fakeEngine.refusesToStart = True
-    with pytest.raises(SegmentationError, match="cannot be started") as caught:
-        fakeLogic.segment(volume)
-    assert caught.value.code == "engine-start" and caught.value.hint
-    with pytest.raises(ValueError, match="no model other"):
-        fakeLogic.segment(volume, model="other")
-    with pytest.raises(ValueError, match="Choose a volume"):
-        fakeLogic.segment(None)
-
-
 def test_an_interrupted_script_leaves_nothing_behind(fakeLogic, fakeEngine, volume):
     task = fakeLogic.segment(volume, wait=False)
 
@@ -299,6 +166,25 @@ def test_shutdown_ends_everything(running, fakeEngine, fakeLogic):
     assert running.state == "cancelled" and fakeEngine.stops == 1 and running.Observations == []
     assert not running.job.folder.exists()
     fakeLogic.cleanup()  # again, as when Slicer quits after the panel was unloaded
+
+
+def test_what_a_crashed_slicer_left_is_removed_after_a_day(fakeLogic, fakeEngine, volume):
+    import os
+    import time
+
+    folder = fakeLogic.runner.folder
+    old, new = folder / "20200101-000000-00000000", folder / "20991231-000000-00000000"
+    for path in (old, new):
+        path.mkdir(parents=True)
+        (path / "input.mha").write_text("an image")
+    os.utime(old, (time.time() - 100000,) * 2)
+    try:
+        task = fakeLogic.startSegmentation(volume)
+        standin.processUntil(lambda: fakeEngine.jobs and not old.exists())
+        assert new.exists() and task.job.folder.exists()
+    finally:
+        (new / "input.mha").unlink()
+        new.rmdir()
 
 
 def test_observers_are_removed_at_every_end(running, fakeEngine):
