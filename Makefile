@@ -19,6 +19,8 @@ BIN := $(VENV)/bin
 REQUIREMENTS := Testing/requirements.txt pyproject.toml
 STAMP := $(VENV)/.installed-$(shell cat $(REQUIREMENTS) | cksum | tr ' ' '-')
 
+CHECK := import sys; sys.exit(not (3, 10) <= sys.version_info[:2] <= (3, 13) and "Python 3.10 to 3.13 is needed; PYTHON=... chooses one.")
+
 # Neither Qt nor VTK may look for a display.
 export QT_QPA_PLATFORM ?= offscreen
 export PYTHONUTF8 = 1
@@ -28,8 +30,8 @@ export PYTHONUTF8 = 1
 install: $(STAMP)
 
 $(STAMP):
-	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(BIN)/python -c 'import sys; sys.exit(not (3, 10) <= sys.version_info[:2] <= (3, 13) and "Python 3.10 to 3.13 is needed")'
+	@test -x $(BIN)/python || { $(PYTHON) -c '$(CHECK)' && $(PYTHON) -m venv $(VENV); }
+	@echo "Installing the pinned packages into $(VENV); the first time takes some minutes."
 	$(BIN)/python -m pip install --disable-pip-version-check -q $(PIP_ARGS) -r Testing/requirements.txt
 	$(BIN)/python -m pip install --disable-pip-version-check -q --no-deps --no-build-isolation -e .
 	rm -f $(VENV)/.installed-*

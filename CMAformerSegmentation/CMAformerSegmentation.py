@@ -112,7 +112,7 @@ class CMAformerSegmentationWidget(ScriptedLoadableModuleWidget, VTKObservationMi
         """Called each time the user opens this module."""
         self.initializeParameterNode()
         if self.segmentPanel is not None:
-            self.segmentPanel.refreshModels()
+            self.segmentPanel.refresh()
 
     def exit(self) -> None:
         """Called each time the user opens a different module. A running segmentation goes on."""

@@ -25,7 +25,7 @@ NAME = "Synthetic short-axis heart"
 STRUCTURES = {1: "right ventricle", 2: "myocardium", 3: "left ventricle"}
 
 # Brightness relative to the blood in the left ventricle, as balanced SSFP shows the tissues.
-LUNG, MUSCLE, MYOCARDIUM, LIVER, BLOOD_RIGHT, BLOOD = 0.05, 0.24, 0.35, 0.31, 0.80, 1.0
+LUNG, MUSCLE, MYOCARDIUM, LIVER, BLOOD_RIGHT, BLOOD = 0.05, 0.24, 0.35, 0.31, 0.72, 1.0
 FAT, SPLEEN, BONE, STOMACH = 1.0, 0.42, 0.40, 0.22
 _FULL_SCALE = 4095.0
 _FINE = 2  # drawn finer than stored, so that voxels at a border hold a mixture of both sides
@@ -216,7 +216,7 @@ class _Slice:
         cavity = self.ellipse(0.0, 0.0, cavity_radius * 1.03, cavity_radius * 0.98, 25.0, rough=0.35)
         outer = cavity_radius + wall
         epicardium = self.ellipse(0.0, 0.0, outer * 1.02, outer * 0.99, 25.0, rough=0.25)
-        size = np.sqrt(max(0.0, 1.0 - (1.06 * depth) ** 2.0))
+        size = max(0.0, 1.0 - (1.06 * depth) ** 2.0) ** 0.62
         right = self.ellipse(
             -outer * (0.92 - 0.10 * depth), outer * (0.10 + 0.30 * depth), 7 + 31 * size, 7 + 36 * size, 30.0, rough=0.8
         )
@@ -227,9 +227,10 @@ class _Slice:
     def heart(self) -> None:
         """Both ventricles with papillary muscles and trabeculae, and the fat between them and the pericardium."""
         cavity, epicardium, right = self.heart_distances()
-        sac = np.minimum(epicardium, right)
-        self.paint(np.maximum(sac - 7.5 - 2.0 * self.noise["coarse"], self.cavity), 0.75 * FAT, softness=1.0, fat=True)
-        self.paint(sac - 2.4, MYOCARDIUM, softness=0.6)
+        sac = np.minimum(epicardium, right - 2.0)  # the free wall of the right ventricle is 2 mm thin
+        fat = sac - np.clip(1.5 + 4.5 * self.noise["coarse"], 0.0, 8.0)
+        self.paint(np.maximum(fat, self.cavity), 0.9 * FAT, softness=0.8, fat=True)
+        self.paint(right - 2.0, MYOCARDIUM, softness=0.6)
         flow = 1.0 + 0.07 * self.noise["coarse"] + 0.05 * self.noise["fine"]
         self.paint(right, BLOOD_RIGHT * flow)
         trabeculae = np.maximum(
@@ -238,16 +239,18 @@ class _Slice:
         self.paint(trabeculae, 1.2 * MYOCARDIUM, softness=0.8)
         self.paint(epicardium, MYOCARDIUM * (1.0 + 0.09 * self.noise["fine"] + 0.05 * self.noise["coarse"]))
         self.paint(cavity, BLOOD * flow, softness=0.9)
-        if 0.15 < self.depth < 0.85:
-            reach = -cavity.min() * 0.70
-            for degrees, size in ((62.0, 5.2), (-38.0, 4.6), (50.0, 3.0), (-52.0, 2.8)):
+        if 0.1 < self.depth < 0.9:
+            reach = -cavity.min() * 0.72
+            for degrees, size in ((62.0, 6.2), (-38.0, 5.6), (48.0, 3.4), (-54.0, 3.2)):
                 angle = np.deg2rad(degrees + 14 * self.depth)
                 muscle = self.ellipse(
-                    reach * np.cos(angle), reach * np.sin(angle), size, size * 0.75, degrees, rough=0.5
+                    reach * np.cos(angle), reach * np.sin(angle), size, size * 0.75, degrees, rough=0.9
                 )
                 self.paint(muscle, 1.15 * MYOCARDIUM, softness=1.0)
-        rim = np.maximum(np.abs(cavity + 2.0) - 1.4, 0.9 - 0.8 * self.noise["fine"])
-        self.paint(np.maximum(rim, cavity), 1.5 * MYOCARDIUM, softness=1.0)
+        # Trabeculae: fingers of muscle that reach into the cavity from its free wall, not from the septum.
+        free_wall = np.clip(0.35 + self.x / 30.0, -0.6, 0.8)
+        fingers = np.maximum(cavity, -5.5 - 2.0 * self.noise["medium"] - cavity)
+        self.paint(np.maximum(fingers, 1.4 - 1.3 * self.noise["fine"] - free_wall), 1.3 * MYOCARDIUM, softness=0.7)
 
     def image(self) -> Array:
         """The slice as a scanner gives it (uint16): coil sensitivity, blur of the k-space window, Rician noise.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 import sys
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from vtk.util.numpy_support import vtk_to_numpy
 import synthetic
 from demo.render import HEIGHT, WIDTH, Scene, Structure, write_overview
 
+ROOT = Path(__file__).resolve().parents[1]
 COLORS = {1: (0.2, 0.5, 1.0), 2: (1.0, 0.8, 0.2), 3: (0.9, 0.1, 0.1)}
 
 
@@ -90,3 +92,42 @@ def test_an_empty_segmentation_is_drawn_too(tmp_path: Path) -> None:
     labels = np.zeros((4, 32, 32), np.uint8)
     drawn = draw(tmp_path / "overview.png", labels, [Structure(1, "nothing", COLORS[1], 0.0, None)])
     assert drawn.std() > 10
+
+
+MODELS = sorted(ROOT.glob("Resources/Models/*/model.json"))
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not MODELS, reason="no model is bundled in Resources/Models")
+def test_the_demo_finds_the_synthetic_heart(tmp_path: Path) -> None:
+    """The main job through the module's logic and the engine's process, as `make demo` runs it."""
+    done = subprocess.run(
+        [sys.executable, "-m", "demo.demo", "--output", str(tmp_path)],
+        cwd=ROOT / "Testing",
+        capture_output=True,
+        text=True,
+        timeout=400,
+    )
+    assert done.returncode == 0, done.stderr
+    name = "synthetic-short-axis-heart"
+    assert (tmp_path / f"{name}.seg.nrrd").stat().st_size > 1000
+    assert picture(tmp_path / "overview.png").shape[:2] == (HEIGHT, WIDTH)
+    scores = {}
+    for structure in synthetic.STRUCTURES.values():
+        assert (tmp_path / f"{name}_{structure}.stl").stat().st_size > 10_000
+        line = next(line for line in done.stdout.splitlines() if line.startswith(structure))
+        scores[structure] = float(line.split()[-1])
+    assert min(scores.values()) > 0.8, scores
+
+
+def test_the_demo_says_what_is_wrong_and_fails(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "demo.demo", "--output", str(tmp_path / "out"), "--model", "no-such-model"],
+        cwd=ROOT / "Testing",
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert done.returncode == 1
+    assert "There is no model no-such-model here." in done.stderr
+    assert "Traceback" not in done.stderr

@@ -39,6 +39,7 @@ class EngineProcess:
     :param command: argument list of the worker.
     :param environment: complete environment of the worker.
     :param logPath: receives what the worker prints.
+    :param workingFolder: where it runs; `python -m` looks there first.
     :param popen: replaces `subprocess.Popen` in tests.
     """
 
@@ -47,11 +48,13 @@ class EngineProcess:
         command: Sequence[str],
         environment: dict[str, str],
         logPath: Path,
+        workingFolder: Path | None = None,
         popen: Callable[..., subprocess.Popen] = subprocess.Popen,
     ) -> None:
         self.command = list(command)
         self.environment = dict(environment)
         self.logPath = Path(logPath)
+        self.workingFolder = workingFolder
         self._popen = popen
         self._process: subprocess.Popen | None = None
         self.starts = 0
@@ -140,6 +143,7 @@ class EngineProcess:
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 env=self.environment,
+                cwd=self.workingFolder,
                 **options,
             )
 

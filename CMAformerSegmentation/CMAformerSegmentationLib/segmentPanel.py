@@ -50,9 +50,7 @@ class SegmentPanel:
         self._probeTimer = qt.QTimer()
         self._probeTimer.setInterval(300)
         self._probeTimer.connect("timeout()", self._onProbe)
-        if self._probe.state == "unknown":
-            self._probeTimer.start()
-        self.refreshModels()
+        self.refresh()
 
     def cleanup(self) -> None:
         """Disconnect everything: the panel may be destroyed, or made again by Reload."""
@@ -74,8 +72,12 @@ class SegmentPanel:
             self._selectModel(parameterNode.modelId)
         self.update()
 
-    def refreshModels(self) -> None:
-        """Look for the models on this computer again, for instance after one was copied into the folder."""
+    def refresh(self) -> None:
+        """Look at this computer again: a model was copied into the folder, PyTorch was installed."""
+        if self._probe.state in ("missing", "broken"):
+            self._probe.restart()
+        if self._probe.state == "unknown":
+            self._probeTimer.start()
         self._catalog = self.logic.catalog()
         selector = self.ui.modelSelector
         chosen = self._parameterNode.modelId if self._parameterNode else ""
@@ -157,8 +159,7 @@ class SegmentPanel:
             self._message = _("PyTorch could not be installed. Look at the details, and at the PyTorch module.")
             self._details = str(error)
         self.ui.installButton.setEnabled(True)
-        self._probe.restart()
-        self.update()
+        self.refresh()
 
     def onLoadFile(self, _checked: bool = False) -> None:
         """Ask for a volume file, load it, and choose it."""

@@ -8,6 +8,7 @@ import numpy as np
 import slicer
 import vtk
 
+from .environment import TorchProbe
 from .jobs import CANCELLED
 from .scene import madeByTag
 
@@ -17,7 +18,10 @@ def runSelfTest(test, logic) -> None:
 
     :param test: the unittest.TestCase that asserts.
     :param logic: the module's logic.
+    :raises unittest.SkipTest: without PyTorch, as on the machines that build the extension.
     """
+    if TorchProbe().state == "missing":
+        test.skipTest("PyTorch is not installed, so the engine cannot run.")
     test.delayDisplay("Looking for a model and making a volume")
     models = logic.models()
     test.assertTrue(models, "There is no model on this computer.")

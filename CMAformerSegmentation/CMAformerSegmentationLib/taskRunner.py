@@ -15,7 +15,7 @@ from slicer.i18n import tr as _
 
 from .background import BackgroundCall
 from .engineProcess import EngineProcess, EngineProtocol
-from .environment import engineEnvironment, workerCommand
+from .environment import engineEnvironment, moduleFolder, workerCommand
 from .request import Request
 from .segmentation import SegmentationTask
 
@@ -117,4 +117,5 @@ def removeOldFiles(folder: Path, olderThanSeconds: float = 24 * 3600) -> None:
 
 
 def _warmWorker(folder: Path) -> EngineProcess:
-    return EngineProcess(workerCommand(), engineEnvironment(), folder / f"engine-{os.getpid()}.log")
+    # Slicer's launcher of Python rewrites PYTHONPATH, so the engine is also found by where it runs.
+    return EngineProcess(workerCommand(), engineEnvironment(), folder / f"engine-{os.getpid()}.log", moduleFolder)

@@ -87,11 +87,14 @@ class Recipe:
         if unknown:
             raise ValueError(f"unknown training settings: {', '.join(unknown)}")
         entries = dict(values)
-        if isinstance(entries.get("augmentation"), Mapping):
-            augmentation = dict(entries["augmentation"])
-            augmentation["zoom"] = tuple(augmentation.get("zoom", Augmentation.zoom))
-            entries["augmentation"] = Augmentation(**augmentation)
-        return cls(**entries)
+        try:
+            if isinstance(entries.get("augmentation"), Mapping):
+                augmentation = dict(entries["augmentation"])
+                augmentation["zoom"] = tuple(augmentation.get("zoom", Augmentation.zoom))
+                entries["augmentation"] = Augmentation(**augmentation)
+            return cls(**entries)
+        except TypeError as error:
+            raise ValueError(f"training settings of the wrong type: {error}") from None
 
     def with_overrides(self, values: Mapping[str, Any]) -> Recipe:
         """The recipe with those entries replaced that are not None."""

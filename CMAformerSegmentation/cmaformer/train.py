@@ -1,7 +1,7 @@
 """Train a model from cases: the command, its job folder, and the model folder that comes out.
 
-``training_job.create`` writes the job, ``work`` prepares its slices, trains, and leaves ``result/<model id>/``. Once the
-slices are prepared, the job folder can be carried to another computer. The loop itself is in ``trainer.py``.
+``training_job.create`` writes the job; ``work`` prepares its slices, trains, and leaves ``result/<model id>/``. Once
+the slices are prepared, the job folder can be carried to another computer. The loop itself is in ``trainer.py``.
 """
 
 from __future__ import annotations

@@ -92,7 +92,7 @@ def run(output: Path, volume: Path | None = None, model: str | None = None) -> R
             truth_file = output / "synthetic-short-axis-heart-truth.nrrd"
             _write_image(heart.image, heart, volume)
             _write_image(heart.labels, heart, truth_file)
-    with report.step("load the volume"):
+    with report.step("load the volume"), quiet():
         volume_node = logic.loadVolume(str(volume))
         if truth_file is not None:
             volume_node.SetName(synthetic.NAME)

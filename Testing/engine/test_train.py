@@ -171,7 +171,10 @@ def test_job_folders_are_not_used_twice(tmp_path, cases, base):
         create(cases, tmp_path / "job", "model", recipe=SHORT)
 
 
-@pytest.mark.parametrize("values", [{"epochs": 3}, {"iterations": 0}, {"learning_rate": 2.0}])
+@pytest.mark.parametrize(
+    "values",
+    [{"epochs": 3}, {"iterations": 0}, {"learning_rate": 2.0}, {"iterations": "many"}, {"augmentation": {"warp": 1}}],
+)
 def test_impossible_recipes_are_refused(values):
     with pytest.raises(ValueError):
         Recipe.from_dict(values)

@@ -284,3 +284,21 @@ def test_snapshot_survives_the_volume_and_notices_changes():
     slicer.util.updateVolumeFromArray(volumeNode, np.zeros((2, 2, 2), np.int16))
     slicer.mrmlScene.RemoveNode(volumeNode)
     assert snapshot.array.shape == (4, 5, 6) and snapshot.array[1:].min() == 5
+
+
+def test_a_saved_segmentation_keeps_names_terminology_and_who_made_it(tmp_path):
+    import slicer
+    import vtk
+
+    from CMAformerSegmentationLib import scene
+
+    segmentationNode = adopt(volumeOf(matrices()["oblique"]), fill=2)
+    path = str(tmp_path / "heart.seg.nrrd")
+    assert slicer.util.saveNode(segmentationNode, path)
+    segmentation = slicer.util.loadSegmentation(path).GetSegmentation()
+    assert segmentation.GetNumberOfSegments() == 3 and segmentation.GetNumberOfLayers() == 1
+    segment = segmentation.GetSegment(segmentation.GetSegmentIdBySegmentName("myocardium"))
+    madeBy, terminology = vtk.mutable(""), vtk.mutable("")
+    assert segment.GetTag(scene.madeByTag, madeBy) and str(madeBy) == "tiny-1.0.0"
+    assert segment.GetTag(slicer.vtkSegment.GetTerminologyEntryTagName(), terminology)
+    assert str(terminology) == scene.terminologyTag(classes()[1])

@@ -28,6 +28,17 @@ def test_own_self_test(module, scene, models):
     slicer.selfTests["CMAformerSegmentation"](msec=0)
 
 
+def test_own_self_test_is_skipped_without_pytorch(module, scene, models, monkeypatch):
+    import importlib.util
+    import unittest
+
+    import slicer
+
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    with pytest.raises(unittest.SkipTest):
+        slicer.selfTests["CMAformerSegmentation"](msec=0)
+
+
 def test_the_result_is_what_the_command_line_gives(logic, volume, tmp_path, modelsFolder):
     import subprocess
     import sys
