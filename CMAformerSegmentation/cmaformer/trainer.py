@@ -204,8 +204,8 @@ class Trainer:
     def keep_better(self) -> Kept:
         """The teacher of the last phase, unless the supervised one was clearly better on the held-out cases.
 
-        More than LARGEST_LOSS of mean Dice must be lost before the second phase is dropped, because a few held-out cases
-        decide; without held-out cases the last phase is kept.
+        More than LARGEST_LOSS of mean Dice must be lost before the second phase is dropped: a few held-out cases
+        decide. Without held-out cases the last phase is kept.
         """
         last = self.phases[-1].name
         weights = {key: value.clone() for key, value in self.teacher.state_dict().items()}
