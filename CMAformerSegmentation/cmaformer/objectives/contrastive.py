@@ -119,7 +119,7 @@ class Contrast(nn.Module):
         Returns:
             A scalar; exactly 0 (with gradients of 0) where no anchor has enough negatives.
         """
-        teacher_sdm = teacher_sdm.detach().float()
+        teacher_sdm = teacher_sdm.float()
         # A class that the teacher sees nowhere in a slice is left out there: far from nothing is not a place.
         present = (teacher_sdm < 0).flatten(2).any(2)
         shown = present[:, :, None, None]
