@@ -54,7 +54,7 @@ def start():
 def _keepConstantsAlive() -> None:
     """PySide6 6.12 gives back references that it does not own to None, True and False, one a call.
 
-    They are immortal from Python 3.12 on; before, the interpreter ends when none is left, after some ten thousand calls.
+    They are immortal from Python 3.12 on; before, the interpreter ends when none is left: after ten thousand calls.
     So they get plenty: the first field of an object counts its references.
     """
     if sys.version_info < (3, 12):
