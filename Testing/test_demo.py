@@ -12,7 +12,8 @@ import vtk
 from vtk.util.numpy_support import vtk_to_numpy
 
 import synthetic
-from demo.render import HEIGHT, WIDTH, Scene, Structure, write_overview
+from demo.render import HEIGHT, WIDTH, write_overview
+from demo.views import Scene, Structure, slice_picture
 
 ROOT = Path(__file__).resolve().parents[1]
 COLORS = {1: (0.2, 0.5, 1.0), 2: (1.0, 0.8, 0.2), 3: (0.9, 0.1, 0.1)}
@@ -63,6 +64,22 @@ def test_every_view_shows_every_structure_in_its_color(tmp_path: Path) -> None:
     hue = drawn[middle_y + 40 : -64, WIDTH // 2 :].astype(int)
     assert (hue[..., 2] - hue[..., 0] > 100).mean() > 0.01  # the blue sphere
     assert (hue[..., 0] - hue[..., 2] > 100).mean() > 0.01  # the yellow and the red one
+
+
+def test_the_head_is_on_top_and_the_right_side_left_however_the_volume_is_stored() -> None:
+    """A mark in the patient's right upper corner stays there in the coronal view when every axis is reversed."""
+    labels = np.zeros((20, 20, 20), np.uint8)
+    labels[14:18, 8:12, 2:5] = 1  # k towards the head, i towards the patient's left: upper right of the patient
+    labels[::19, ::19, ::19] = 2  # the corners, not drawn, so that the whole slice is shown
+    structures = [Structure(1, "mark", (1.0, 0.0, 0.0), 0.0, None)]
+    for flip in (1, -1):
+        ijk_to_ras = np.diag([-1.0 * flip, -1.0 * flip, 1.0 * flip, 1.0])
+        stored = np.ascontiguousarray(labels[::flip, ::flip, ::flip])
+        scene = Scene(np.zeros(stored.shape), stored, ijk_to_ras, structures, "", "")
+        assert [scene.ends(axis)[0] for axis in range(3)] == ["RL", "AP", "SI"]
+        red = slice_picture(scene, 1, 200, 200, 1)[..., 0] > 0.2
+        rows, columns = np.nonzero(red)
+        assert rows.max() < 100 and columns.max() < 100
 
 
 def test_slices_keep_their_proportions(tmp_path: Path) -> None:

@@ -176,6 +176,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--slicing", default="acquired", choices=("acquired", "axial"))
     parser.add_argument("--context", type=int, default=0, help="neighbouring slices on each side as channels")
     parser.add_argument("--window", type=float, nargs=2, metavar="HU", help="CT window (default: percentiles)")
+    parser.add_argument("--keep-largest", type=int, nargs="+", default=[], metavar="VALUE", help="clean-up of classes")
     parser.add_argument("--iterations", type=int)
     parser.add_argument("--batch-size", type=int)
     parser.add_argument("--patch", type=int)
@@ -224,6 +225,7 @@ def _create_from(args: argparse.Namespace) -> None:
         slicing=args.slicing,
         normalization={"type": "window", "low": args.window[0], "high": args.window[1]} if args.window else None,
         context_slices=args.context,
+        largest_component=args.keep_largest,
         recipe=recipe,
         seed=args.seed,
         facts={name: value for name, value in facts.items() if value},

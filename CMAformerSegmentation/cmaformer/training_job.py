@@ -34,6 +34,7 @@ def create(
     slicing: str = "acquired",
     normalization: dict[str, Any] | None = None,
     context_slices: int = 0,
+    largest_component: Sequence[int] = (),
     recipe: Recipe | None = None,
     seed: int = 0,
     facts: dict[str, str] | None = None,
@@ -53,13 +54,14 @@ def create(
         slicing: "axial" or "acquired" of a fresh model.
         normalization: of a fresh model; see :class:`cmaformer.normalization.Normalization`.
         context_slices: neighbours on each side of a fresh model.
+        largest_component: values of classes of which the model's clean-up keeps the largest component alone.
         recipe: how to train.
         seed: of weights, batches and augmentation.
         facts: title, task, modality, description and license of a fresh model.
 
     Raises:
         JobError: the folder holds a job already.
-        CasesError: the name is empty.
+        CasesError: the name is empty, or largest_component names no class.
     """
     import torch
 
@@ -69,6 +71,9 @@ def create(
     if not slug:
         raise CasesError("bad-name", "The name of the model needs letters or digits.")
     classes = len(case_list.structures) + 1
+    strange = sorted(set(largest_component) - set(range(1, classes)))
+    if strange:
+        raise CasesError("unknown-label", f"There is no class {strange[0]} to keep the largest component of.")
     facts = facts or {}
     folder.mkdir(parents=True, exist_ok=True)
     if base is not None:
@@ -99,7 +104,7 @@ def create(
             for s in case_list.structures
         ],
         "input": model_input,
-        "postprocessing": {"largest_component": [], "fill_holes": []},
+        "postprocessing": {"largest_component": sorted(largest_component), "fill_holes": []},
         "network": config.to_dict(),
         "license": facts.get("license", base.description.license if base else "not stated"),
         "parent": base.id if base else None,

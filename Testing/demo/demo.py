@@ -21,7 +21,8 @@ import SimpleITK as sitk
 
 import standin
 import synthetic
-from demo.render import Scene, Structure, quiet, write_overview
+from demo.render import quiet, write_overview
+from demo.views import Scene, Structure
 
 MODULE = Path(__file__).resolve().parents[2] / "CMAformerSegmentation" / "CMAformerSegmentation.py"
 

@@ -1,9 +1,4 @@
-"""Draws the overview of a segmentation, without a display: three slice views with the overlay, and the surfaces.
-
-The slice views follow the axes in which the volume is stored, each through the middle of the segmentation, in the true
-proportions of the voxels; letters at the edges say towards which side of the patient they lie. Labels are shown as
-they are, not smoothed: a thick slice has straight steps in the long views.
-"""
+"""Draws the overview of a segmentation with VTK, without a display: three slice views and the surfaces."""
 
 from __future__ import annotations
 
@@ -12,48 +7,20 @@ import os
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import vtk
-from scipy import ndimage
 from vtk.util.numpy_support import numpy_to_vtk, vtk_to_numpy
 
-Array = npt.NDArray[Any]
-Color = tuple[float, float, float]
+from demo.views import AXES, Array, Color, Scene, Structure, axes_of_view, slice_picture
+
 Box = tuple[int, int, int, int]  # left, bottom, right, top in final pixels
 
 WIDTH, HEIGHT = 1600, 1240
 _SHARP = 2  # drawn larger than written, then averaged: smooth lines and text on any renderer
 _HEADER, _LEGEND, _STRIP = 76, 64, 36  # pixels above and below the four views, and above each of them
 _BACKGROUND, _PANEL, _TEXT, _FAINT = (0.07, 0.08, 0.10), (0.0, 0.0, 0.0), (0.95, 0.96, 0.97), (0.62, 0.66, 0.70)
-_AXES = ("Column", "Row", "Slice")  # i, j, k
-
-
-@dataclass(frozen=True)
-class Structure:
-    """One segment: its label value, name, color (0 to 1), volume in ml and surface in RAS (None if empty)."""
-
-    value: int
-    name: str
-    color: Color
-    volume_ml: float
-    surface: vtk.vtkPolyData | None
-
-
-@dataclass(frozen=True)
-class Scene:
-    """What is drawn: image and labels (K, J, I) on one grid, `ijk_to_ras` (4, 4) in mm, and the structures."""
-
-    image: Array
-    labels: Array
-    ijk_to_ras: Array
-    structures: Sequence[Structure]
-    title: str
-    subtitle: str
 
 
 @contextmanager
@@ -107,7 +74,7 @@ def _compose(window: vtk.vtkRenderWindow, scene: Scene) -> None:
     left, right = (gap, middle[0] - gap // 2), (middle[0] + gap // 2, WIDTH - gap)
     top, bottom = (middle[1] + gap // 2, HEIGHT - _HEADER), (_LEGEND, middle[1] - gap // 2)
     # The thick axis, the one across the acquired slices, leads.
-    first = int(np.argmax(_spacing(scene))) if np.ptp(_spacing(scene)) > 0 else 2
+    first = int(np.argmax(scene.spacing)) if np.ptp(scene.spacing) > 0 else 2
     others = [axis for axis in (2, 1, 0) if axis != first]
     for axis, (across, down) in zip((first, *others), ((left, top), (right, top), (left, bottom))):
         _slice_view(window, front, scene, axis, (across[0], down[0], across[1], down[1] - _STRIP))
@@ -172,76 +139,20 @@ def _legend(renderer: vtk.vtkRenderer, structures: Sequence[Structure]) -> None:
         actor.SetPosition(round(x * _SHARP), y * _SHARP)
         actor.GetProperty().SetColor(structure.color)
         renderer.AddViewProp(actor)
-        _text(renderer, f"{structure.name}   {structure.volume_ml:.1f} ml", x + size + 10, y + 3, size)
-
-
-def _bounds(scene: Scene) -> list[tuple[int, int]]:
-    """Index ranges (i, j, k) of the segmentation; of the whole volume if it is empty."""
-    found = ndimage.find_objects((scene.labels > 0).astype(np.uint8))
-    parts = found[0] if found else [slice(0, size) for size in scene.labels.shape]
-    return [(part.start, part.stop) for part in reversed(parts)]
-
-
-def _spacing(scene: Scene) -> Array:
-    return np.linalg.norm(scene.ijk_to_ras[:3, :3], axis=0)
-
-
-def _middle(scene: Scene, axis: int) -> int:
-    """The index along `axis` (0 i, 1 j, 2 k) at the center of mass of the segmentation, or of the volume."""
-    along = (scene.labels > 0).sum(axis=tuple(other for other in range(3) if other != 2 - axis))
-    if not along.any():
-        return int((along.size - 1) // 2)
-    return round(float((along * np.arange(along.size)).sum() / along.sum()))
-
-
-def _view_grid(scene: Scene, across: int, down: int, width: int, height: int) -> Array:
-    """Where in the slice (row, column) each pixel of a view lies: (2, height, width), square pixels in mm.
-
-    The view shows the segmentation whole with its surroundings, and leaves no black margins if it can.
-    """
-    spacing, bounds = _spacing(scene), _bounds(scene)
-    size = [scene.labels.shape[2 - axis] * spacing[axis] for axis in (across, down)]
-    extent = [(bounds[axis][1] - bounds[axis][0]) * spacing[axis] for axis in (across, down)]
-    view = (width, height)
-    fits = max(part / pixels for part, pixels in zip(size, view))
-    fills = min(part / pixels for part, pixels in zip(size, view))
-    shows = max(part / pixels for part, pixels in zip(extent, view))
-    scale = min(fits, max(1.1 * shows, min(fills, 1.9 * shows)))
-    center = []
-    for axis, pixels in ((across, width), (down, height)):
-        half = scale * pixels / spacing[axis] / 2
-        middle, count = sum(bounds[axis]) / 2, scene.labels.shape[2 - axis]
-        center.append(float(np.clip(middle, min(half, count / 2), max(count - half, count / 2))) - 0.5)
-    columns = center[0] + (np.arange(width) - (width - 1) / 2) * scale / spacing[across]
-    rows = center[1] + (np.arange(height) - (height - 1) / 2) * scale / spacing[down]
-    return np.stack(np.meshgrid(rows, columns, indexing="ij"))
+        volume = f"   {structure.volume_ml:.1f} ml"
+        room = int((step - 2 * size) / (0.54 * size)) - len(volume)
+        name = structure.name if len(structure.name) <= room else structure.name[: room - 1] + "…"
+        _text(renderer, name + volume, x + size + 10, y + 3, size)
 
 
 def _slice_view(window: vtk.vtkRenderWindow, front: vtk.vtkRenderer, scene: Scene, axis: int, box: Box) -> None:
     """One view through the volume across `axis`, image and overlay sampled at the view's own pixels."""
-    across, down = [other for other in range(3) if other != axis]
-    spacing, index = _spacing(scene), _middle(scene, axis)
-    image, labels = (np.take(array, index, axis=2 - axis) for array in (scene.image, scene.labels))
-    grid = _view_grid(scene, across, down, (box[2] - box[0]) * _SHARP, (box[3] - box[1]) * _SHARP)
-    inside = np.ones(grid.shape[1:], bool)
-    for where, count in zip(grid, image.shape):
-        inside &= (where >= -0.5) & (where <= count - 0.5)
-
-    low, high = np.percentile(scene.image, (1.0, 99.3))
-    grey = ndimage.map_coordinates(image.astype(np.float32), grid, order=1, mode="nearest")
-    grey = np.where(inside, np.clip((grey - low) / max(high - low, 1e-6), 0.0, 1.0), 0.0)
-    picture = np.repeat(grey[..., None], 3, axis=2)
-    shown = np.where(inside, ndimage.map_coordinates(labels, grid, order=0, mode="nearest"), 0)
-    for structure in scene.structures:
-        mask = shown == structure.value
-        line = mask & ~ndimage.binary_erosion(mask, iterations=2 * _SHARP)
-        picture[mask] = 0.70 * picture[mask] + 0.30 * np.array(structure.color)
-        picture[line] = structure.color
+    picture = slice_picture(scene, axis, (box[2] - box[0]) * _SHARP, (box[3] - box[1]) * _SHARP, 2 * _SHARP)
     _image_actor(_renderer(window, box, _PANEL), picture)
-
-    plane = "acquired plane" if axis == int(np.argmax(spacing)) else "across the acquired slices"
-    name = f"{_AXES[axis]} {index + 1} of {scene.labels.shape[2 - axis]}"
-    _headline(front, box, name, f"{plane}, voxels {spacing[across]:.3g} × {spacing[down]:.3g} mm")
+    across, down = axes_of_view(axis)
+    plane = "acquired plane" if axis == int(np.argmax(scene.spacing)) else "across the acquired slices"
+    name = f"{AXES[axis]} {scene.middle(axis) + 1} of {scene.labels.shape[2 - axis]}"
+    _headline(front, box, name, f"{plane}, voxels {scene.spacing[across]:.3g} × {scene.spacing[down]:.3g} mm")
     _edge_letters(front, scene, across, down, box)
 
 
@@ -271,10 +182,7 @@ def _edge_letters(front: vtk.vtkRenderer, scene: Scene, across: int, down: int, 
         down: ((middle_x, box[3] - 28), (middle_x, box[1] + 12)),
     }
     for axis, ends in places.items():
-        step = scene.ijk_to_ras[:3, axis]
-        main = int(np.argmax(np.abs(step)))
-        letters = ("LR", "PA", "IS")[main][:: 1 if step[main] > 0 else -1]
-        for letter, (x, y) in zip(letters, ends):
+        for letter, (x, y) in zip(scene.ends(axis)[0], ends):
             _text(front, letter, x, y, 20, bold=True, color=(1.0, 0.85, 0.35), anchor="center")
 
 

@@ -12,7 +12,7 @@ from trainingdata import write_cases
 
 from cmaformer import job as jobs
 from cmaformer.__main__ import main
-from cmaformer.cases import read_cases
+from cmaformer.cases import CasesError, read_cases
 from cmaformer.errors import CancelledError, EngineError, JobError
 from cmaformer.metrics import dice
 from cmaformer.model import load_model
@@ -161,6 +161,13 @@ def test_warm_start_takes_what_fits_and_names_the_rest(tmp_path):
 def test_spacing_of_a_fresh_model_is_the_median_of_the_images(tmp_path, cases):
     job = create(cases, tmp_path / "job", "model", recipe=SHORT)
     assert job.parameters["description"]["input"]["spacing_mm"] == [1.5, 1.5]
+
+
+def test_clean_up_of_the_new_model_is_chosen(tmp_path, cases):
+    job = create(cases, tmp_path / "job", "model", recipe=SHORT, largest_component=[2])
+    assert job.parameters["description"]["postprocessing"] == {"largest_component": [2], "fill_holes": []}
+    with pytest.raises(CasesError, match="no class 3"):
+        create(cases, tmp_path / "other", "model", recipe=SHORT, largest_component=[3])
 
 
 def test_job_folders_are_not_used_twice(tmp_path, cases, base):

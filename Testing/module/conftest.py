@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
 import subprocess
 import sys
 from pathlib import Path
@@ -17,11 +16,6 @@ moduleFolder = repository / "CMAformerSegmentation"
 
 @pytest.fixture(scope="session")
 def app():
-    if sys.version_info < (3, 12):
-        # PySide6 6.12 gives back references that it does not own to None, True and False. They are immortal from Python
-        # 3.12 on; before, the interpreter ends when none is left. Give them plenty: the first field counts them.
-        for constant in (None, True, False):
-            ctypes.c_ssize_t.from_address(id(constant)).value += 1 << 40
     return standin.start()
 
 

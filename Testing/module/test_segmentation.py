@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import os
-import threading
 import time
 from datetime import datetime
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -122,6 +122,20 @@ def bigVolume():
     return slicer.util.addVolumeFromArray(array, np.diag([1.25, 1.25, 8.0, 1.0]), "big")
 
 
+def ownTime() -> float:
+    """Seconds that pass for this thread: while it runs or is blocked, but not while it waits for a processor.
+
+    The engine and whatever else runs on this machine may keep every processor busy; that is not measured here. Linux
+    counts that waiting (second number of schedstat). Elsewhere it is not known, and counts.
+    """
+    now = time.perf_counter()
+    try:
+        waited = int(Path("/proc/thread-self/schedstat").read_text().split()[1]) / 1e9
+    except OSError:
+        waited = 0.0
+    return now - waited
+
+
 class Heartbeat:
     """Ticks in the event loop, as Slicer's own drawing and clicking does, and notes the time between two ticks."""
 
@@ -129,13 +143,13 @@ class Heartbeat:
         import qt
 
         self.gaps: list[float] = []
-        self._last = time.perf_counter()
+        self._last = 0.0
         self._timer = qt.QTimer()
         self._timer.setInterval(5)
         self._timer.connect("timeout()", self._tick)
 
     def __enter__(self):
-        self._last = time.perf_counter()
+        self._last = ownTime()
         self._timer.start()
         return self
 
@@ -143,35 +157,50 @@ class Heartbeat:
         self._timer.stop()
 
     def _tick(self) -> None:
-        now = time.perf_counter()
+        now = ownTime()
         self.gaps.append(now - self._last)
         self._last = now
 
 
-def test_the_main_thread_is_never_kept_for_50_ms(logic, module, monkeypatch):
-    from CMAformerSegmentationLib.segmentation import SegmentationTask
+def measured(logic, volumeNode) -> tuple[float, float, int]:
+    """Segment; return the longest call on the main thread and gap between beats (s), and how many beats were late."""
+    calls: list[float] = []
+
+    def timed(function):
+        start = ownTime()
+        result = function()
+        calls.append(ownTime() - start)
+        return result
+
+    with Heartbeat() as heart:
+        task = timed(lambda: logic.segment(volumeNode, device="cpu", wait=False))
+        poll = task.poll
+        task.poll = lambda: timed(poll)
+        standin.processUntil(lambda: task.ended, 300)
+    assert task.state == "finished" and len(heart.gaps) > 20 and len(calls) > 5
+    late = sum(gap > 0.05 for gap in heart.gaps)
+    print(
+        f"{task.seconds:.1f} s: longest call {1000 * max(calls):.1f} ms, longest gap {1000 * max(heart.gaps):.1f} ms,"
+        f" {late} of {len(heart.gaps)} beats over 50 ms"
+    )
+    return max(calls), max(heart.gaps), late
+
+
+def test_the_main_thread_is_never_kept_for_50_ms(logic, module):
     from CMAformerSegmentationLib.selftest import makeTestVolume
 
-    calls: list[float] = []
-    poll = SegmentationTask.poll
-
-    def timed(self):
-        start = time.perf_counter()
-        poll(self)
-        calls.append(time.perf_counter() - start)
-
-    monkeypatch.setattr(SegmentationTask, "poll", timed)
     volumeNode = makeTestVolume((60, 256, 256))
-    with Heartbeat() as heart:
-        start = time.perf_counter()
-        task = logic.segment(volumeNode, device="cpu", wait=False)
-        calls.append(time.perf_counter() - start)
-        standin.processUntil(lambda: task.ended, 300)
-    assert task.state == "finished" and threading.current_thread() is threading.main_thread()
-    gaps = sorted(heart.gaps)
-    late = [gap for gap in gaps if gap > 0.05]
-    print(f"{task.seconds:.1f} s: longest call {1000 * max(calls):.1f} ms, longest gap {1000 * gaps[-1]:.1f} ms, "
-          f"{len(late)} of {len(gaps)} beats over 50 ms")  # fmt: skip
-    assert max(calls) < 0.05
-    # The engine keeps every core busy meanwhile; a beat may be late for that, but not many, and never long.
-    assert len(late) <= len(gaps) // 100 and gaps[-1] < 0.25
+    for _attempt in range(3):
+        # The first run starts the engine's process too; where no processor is free, that waits for one. What the
+        # module itself would do too slowly, such as copying voxels, it would do every time.
+        call, gap, late = measured(logic, volumeNode)
+        # Between two beats the stand-in's own Python works as well: few may be late, and not long.
+        if call < 0.05 and gap < 0.15 and late <= 3:
+            return
+    pytest.fail(f"longest call {1000 * call:.0f} ms, longest gap {1000 * gap:.0f} ms, {late} late beats")
+
+
+def test_a_call_that_blocks_would_be_noticed():
+    start = ownTime()
+    time.sleep(0.06)
+    assert ownTime() - start > 0.05

@@ -6,6 +6,7 @@ scripted module; ``processUntil(condition)`` runs the event loop and fails on ex
 
 from __future__ import annotations
 
+import ctypes
 import os
 import sys
 import time
@@ -22,6 +23,7 @@ def start():
     if _app is not None:
         return _app
     os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
+    _keepConstantsAlive()
     from . import packages, qtmodule
 
     sys.modules["qt"], sys.modules["ctk"] = qtmodule.make()
@@ -47,6 +49,17 @@ def start():
     vtkObject.GlobalWarningDisplayOn()
     packages.install()
     return _app
+
+
+def _keepConstantsAlive() -> None:
+    """PySide6 6.12 gives back references that it does not own to None, True and False, one a call.
+
+    They are immortal from Python 3.12 on; before, the interpreter ends when none is left: after ten thousand calls.
+    So they get plenty: the first field of an object counts its references.
+    """
+    if sys.version_info < (3, 12):
+        for constant in (None, True, False):
+            ctypes.c_ssize_t.from_address(id(constant)).value += 1 << 40
 
 
 def _removeLeaks(slicer) -> None:
