@@ -24,7 +24,7 @@ Windows = dict[str, dict[str, np.ndarray]]
 # Windows are larger than patches, so that rotated and shrunken patches find an image in their corners.
 WINDOW = 1.5
 # Separate random streams of one iteration.
-LABELED, UNLABELED, MIXING = 1, 2, 3
+LABELED, UNLABELED, MIXING, ANCHORS = 1, 2, 3, 4
 
 
 def autocast(device: torch.device) -> torch.autocast:
@@ -102,26 +102,52 @@ class SemiSupervisedPhase(SupervisedPhase):
         return {**windows, "unlabeled": self.unlabeled.batch(self.recipe.batch_size, iteration)}
 
     def loss(self, windows: Windows) -> dict[str, Tensor]:
-        """The supervised terms where there are references, and Eq. (2) against the teacher elsewhere."""
+        """The supervised terms where there are references, and the unlabeled terms elsewhere."""
+        trainer, recipe = self.trainer, self.recipe
+        if trainer.iteration == recipe.iterations:
+            trainer.unlabeled.begin(trainer.student)
         labeled = self.patches(windows["labeled"], LABELED)
         unlabeled = self.patches(windows["unlabeled"], UNLABELED)
-        mixed = mix(labeled, unlabeled, self.pseudo_labels(unlabeled), self.recipe.paste, self.rng(MIXING))
-        with autocast(self.trainer.device):
-            prediction = self.trainer.student(mixed.images, mixed.frames)
+        opinion = self.teacher(unlabeled.plain, unlabeled.frames)
+        pseudo = largest_components(opinion.logits.max(1).indices, trainer.store.classes)
+        mixed = mix(labeled, unlabeled, pseudo, recipe.paste, self.rng(MIXING))
+        with autocast(trainer.device):
+            prediction = trainer.student(mixed.images, mixed.frames)
         terms = self.labeled_terms(prediction, mixed.labels, mixed.distances, mixed.labeled)
         terms["unlabeled"] = self.unlabeled_consistency(prediction, mixed)
-        ramp = self.recipe.unlabeled_ramp(self.trainer.iteration)
-        terms["loss"] = terms["loss"] + ramp * self.recipe.unlabeled_weight * terms["unlabeled"]
+        terms.update(self.further_terms(unlabeled, opinion, windows["unlabeled"]["slices"]))
+        weights = {
+            "unlabeled": recipe.unlabeled_weight,
+            "constraints": recipe.constraint_weight,
+            "contrast": recipe.contrast_weight,
+        }
+        ramp = recipe.unlabeled_ramp(trainer.iteration)
+        for name, weight in weights.items():
+            if name in terms:
+                terms["loss"] = terms["loss"] + ramp * weight * terms[name]
         return terms
 
     @torch.no_grad()
-    def pseudo_labels(self, unlabeled: Batch) -> Tensor:
-        """The teacher's labels of the patches without changed intensities: int64 (B, P, P)."""
+    def teacher(self, images: Tensor, frames: Tensor) -> Prediction:
+        """What the teacher says of patches."""
         with autocast(self.trainer.device):
-            logits = self.trainer.teacher(unlabeled.plain, unlabeled.frames).logits
-        return largest_components(logits.max(1).indices, self.trainer.store.classes)
+            prediction: Prediction = self.trainer.teacher(images, frames)
+        return prediction
 
     def unlabeled_consistency(self, prediction: Prediction, mixed: Mixed) -> Tensor:
         """Eq. (2) against the teacher, on the pixels without a reference."""
         logits, target = prediction.logits.float(), self.one_hot(mixed.labels)
         return consistency_loss(logits, target, self.trainer.beta, self.recipe.alpha, where=1 - mixed.labeled)
+
+    def further_terms(self, unlabeled: Batch, opinion: Prediction, slices: np.ndarray) -> dict[str, Tensor]:
+        """Eq. (3) and (4), where the recipe wants them; they need the unlabeled patches as they are, not mixed."""
+        trainer = self.trainer
+        if not trainer.unlabeled.wanted:
+            return {}
+        views = [opinion]
+        if trainer.unlabeled.constraints is not None:
+            views.append(self.teacher(unlabeled.images, unlabeled.frames))
+        with autocast(trainer.device):
+            prediction = trainer.student(unlabeled.images, unlabeled.frames)
+        generator = torch.Generator().manual_seed(int(self.rng(ANCHORS).integers(2**31)))
+        return trainer.unlabeled.terms(trainer.student, prediction, views, slices, generator)

@@ -22,7 +22,7 @@ from .card import card
 from .cases import CaseList, read_cases
 from .errors import CancelledError, EngineError, JobError
 from .lock import Lock
-from .recipe import Recipe
+from .recipe import SOLVERS, Recipe
 from .training_job import CASES, create
 
 if TYPE_CHECKING:
@@ -177,7 +177,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--context", type=int, default=0, help="neighbouring slices on each side as channels")
     parser.add_argument("--window", type=float, nargs=2, metavar="HU", help="CT window (default: percentiles)")
     parser.add_argument("--keep-largest", type=int, nargs="+", default=[], metavar="VALUE", help="clean-up of classes")
-    parser.add_argument("--iterations", type=int)
+    parser.add_argument("--iterations", type=int, help="steps of the supervised phase")
+    parser.add_argument("--semi-iterations", type=int, help="then this many with unlabeled cases (default 0)")
+    parser.add_argument("--constraint", choices=SOLVERS, help="solver of Eq. (3) (default none)")
+    parser.add_argument("--contrast-weight", type=float, help="weight of Eq. (4) (default 0)")
     parser.add_argument("--batch-size", type=int)
     parser.add_argument("--patch", type=int)
     parser.add_argument("--learning-rate", type=float)
@@ -210,7 +213,8 @@ def _create_from(args: argparse.Namespace) -> None:
     try:
         if args.recipe:
             recipe = Recipe.from_dict(json.loads(args.recipe.read_text(encoding="utf-8")))
-        names = ("iterations", "batch_size", "patch", "learning_rate", "evaluate_every")
+        names = ("iterations", "semi_iterations", "constraint", "contrast_weight")
+        names += ("batch_size", "patch", "learning_rate", "evaluate_every")
         recipe = recipe.with_overrides({name: getattr(args, name) for name in names})
     except (OSError, ValueError) as error:
         raise JobError("bad-recipe", f"The settings of the training cannot be used: {error}.") from None

@@ -27,6 +27,7 @@ from .objectives.consistency import class_weights
 from .phases import SemiSupervisedPhase, SupervisedPhase, Windows, autocast
 from .recipe import Recipe
 from .slices import SliceStore
+from .unlabeled import UnlabeledTerms
 
 CHECKPOINT, SUPERVISED = "checkpoint.pt", "supervised.pt"
 PROGRESS_S = 2.0
@@ -70,7 +71,12 @@ class Trainer:
             network.load_state_dict(initial)
         self.student = network.to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.teacher = copy.deepcopy(self.student).requires_grad_(False).eval()
-        self.optimizer = torch.optim.AdamW(parameter_groups(self.student, self.recipe.weight_decay), lr=1e-3)
+        self.unlabeled = UnlabeledTerms(self.recipe, self.store, self.context, job.seed).to(device)
+        groups = [
+            *parameter_groups(self.student, self.recipe.weight_decay),
+            *parameter_groups(self.unlabeled, self.recipe.weight_decay),
+        ]
+        self.optimizer = torch.optim.AdamW(groups, lr=1e-3)
         self.iteration = 0
         self.seconds = 0.0
         self.rate_factor = 1.0
@@ -113,7 +119,8 @@ class Trainer:
                 self.seconds += now - since
                 since = now
                 if self.iteration % 20 == 0:
-                    self.events.emit("metric", iteration=self.iteration, phase=phase.name, values=terms)
+                    values = {**terms, **(self.unlabeled.report() if "unlabeled" in terms else {})}
+                    self.events.emit("metric", iteration=self.iteration, phase=phase.name, values=values)
                 if now - shown > PROGRESS_S:
                     left = self.seconds / self.iteration * (self.total - self.iteration)
                     self.events.progress(self.iteration, self.total, left, unit="iterations")
@@ -162,6 +169,7 @@ class Trainer:
         decay = min(1 - 1 / (self.iteration + 1), self.recipe.ema)
         for mean, value in zip(self.teacher.parameters(), self.student.parameters()):
             mean.lerp_(value, 1 - decay)
+        self.unlabeled.follow(decay)
 
     def recover(self) -> None:
         """After a loss that is not finite: back to the last checkpoint with half the learning rate, twice at most."""
@@ -240,6 +248,7 @@ class Trainer:
             "history": self.history,
             "student": self.student.state_dict(),
             "teacher": self.teacher.state_dict(),
+            "unlabeled": self.unlabeled.state_dict(),
             "optimizer": self.optimizer.state_dict(),
         }
         save_atomically(state, self.job.folder / CHECKPOINT)
@@ -253,6 +262,7 @@ class Trainer:
         state = torch.load(path, map_location=self.device, weights_only=True)
         self.student.load_state_dict(state["student"])
         self.teacher.load_state_dict(state["teacher"])
+        self.unlabeled.load_state_dict(state["unlabeled"])
         self.optimizer.load_state_dict(state["optimizer"])
         self.iteration, self.seconds, self.history = state["iteration"], state["seconds"], state["history"]
         self.rate_factor, self.nans = state["rate_factor"], state["nans"]
@@ -261,8 +271,9 @@ class Trainer:
 
 def parameter_groups(network: nn.Module, weight_decay: float) -> list[dict[str, Any]]:
     """Weights decay; norms, biases and gains do not."""
-    weights = [p for p in network.parameters() if p.ndim > 1]
-    others = [p for p in network.parameters() if p.ndim <= 1]
+    learned = [p for p in network.parameters() if p.requires_grad]
+    weights = [p for p in learned if p.ndim > 1]
+    others = [p for p in learned if p.ndim <= 1]
     return [{"params": weights, "weight_decay": weight_decay}, {"params": others, "weight_decay": 0.0}]
 
 

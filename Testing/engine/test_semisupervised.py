@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -121,10 +122,25 @@ def test_without_unlabeled_cases_there_is_one_phase(tmp_path, base):
     assert load_model(folder).description.training["phases"] == ["supervised"]
 
 
-@pytest.mark.parametrize("stop", [2, 3, 5])
-def test_resumed_training_is_exact_across_the_phases(tmp_path, cases, base, stop):
-    whole = train(cases, tmp_path / "whole", "model", base, device="cpu", recipe=SHORT, seed=3)
-    create(cases, tmp_path / "parts", "model", base, recipe=SHORT, seed=3)
+EVERYTHING = replace(SHORT, constraint="alm", contrast_weight=0.1)
+
+
+@pytest.mark.parametrize("solver", ["alm", "penalty", "log-barrier"])
+def test_constraints_and_contrast_are_terms_of_the_second_phase(tmp_path, cases, base, solver):
+    recipe = replace(SHORT, iterations=20, semi_iterations=20, constraint=solver, contrast_weight=0.1)
+    train(cases, tmp_path / "job", "model", base, device="cpu", recipe=recipe)
+    events = [e for e in jobs.read_events(tmp_path / "job") if e["type"] == "metric" and "phase" in e]
+    (values,) = [e["values"] for e in events if e["phase"] == "semi-supervised"]
+    assert {"supervised", "consistency", "unlabeled", "constraints", "contrast"} <= set(values)
+    assert values["contrast"] > 0 and np.isfinite(values["loss"])
+    report = values["constraints_report"]
+    assert report["solver"] == solver and np.isfinite(report["max_violation"])
+
+
+@pytest.mark.parametrize(("recipe", "stop"), [(SHORT, 2), (SHORT, 3), (SHORT, 5), (EVERYTHING, 5)])
+def test_resumed_training_is_exact_across_the_phases(tmp_path, cases, base, recipe, stop):
+    whole = train(cases, tmp_path / "whole", "model", base, device="cpu", recipe=recipe, seed=3)
+    create(cases, tmp_path / "parts", "model", base, recipe=recipe, seed=3)
 
     def watch(line: str) -> None:
         event = json.loads(line)
