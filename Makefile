@@ -25,7 +25,7 @@ CHECK := import sys; sys.exit(not (3, 10) <= sys.version_info[:2] <= (3, 13) and
 export QT_QPA_PLATFORM ?= offscreen
 export PYTHONUTF8 = 1
 
-.PHONY: install demo test lint clean
+.PHONY: install demo screenshot test lint clean
 
 install: $(STAMP)
 
@@ -39,6 +39,10 @@ $(STAMP):
 
 demo: install
 	PYTHONPATH=Testing $(BIN)/python -m demo.demo --output "$(DEMO)" $(if $(VOLUME),--volume "$(VOLUME)") $(if $(MODEL),--model "$(MODEL)")
+
+# The picture in the README: the synthetic heart, segmented by the bundled model.
+screenshot: install
+	PYTHONPATH=Testing $(BIN)/python -m demo.demo --output "$(DEMO)" --overview Resources/Screenshots/overview.jpg
 
 test: install
 	$(BIN)/python -m pytest $(TESTS) $(PYTEST_ARGS)

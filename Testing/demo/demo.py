@@ -67,8 +67,10 @@ def dice(found: np.ndarray, truth: np.ndarray) -> float:
     return 2.0 * int((found & truth).sum()) / total if total else 1.0
 
 
-def run(output: Path, volume: Path | None = None, model: str | None = None) -> Report:
+def run(output: Path, volume: Path | None = None, model: str | None = None, overview: Path | None = None) -> Report:
     """Segment `volume` (a file or a DICOM folder; None for the synthetic heart) and write everything into `output`.
+
+    `overview` is where the picture goes, `output`/overview.png if it is None.
 
     Raises ValueError, or the logic's SegmentationError, in words, when it cannot be done.
     """
@@ -135,7 +137,7 @@ def run(output: Path, volume: Path | None = None, model: str | None = None) -> R
             volume_node.GetName(),
             subtitle,
         )
-        write_overview(scene, output / "overview.png")
+        write_overview(scene, overview or output / "overview.png")
     return report
 
 
@@ -199,10 +201,11 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--output", type=Path, default=Path("demo"), help="folder for the results (default: demo)")
     parser.add_argument("--volume", type=Path, help="NRRD, NIfTI or MetaImage file, or a folder with a DICOM series")
     parser.add_argument("--model", help="id of a model (default: the first bundled one)")
+    parser.add_argument("--overview", type=Path, help="PNG or JPEG for the picture (default: overview.png in OUTPUT)")
     options = parser.parse_args(arguments)
     start = time.time()
     try:
-        report = run(options.output, options.volume, options.model)
+        report = run(options.output, options.volume, options.model, options.overview)
     except (ValueError, RuntimeError) as error:
         print(f"The demo failed: {error}", file=sys.stderr)
         return 1

@@ -35,7 +35,7 @@ def quiet() -> Iterator[None]:
 
 
 def write_overview(scene: Scene, path: Path) -> None:
-    """Draw `scene` into a PNG; RuntimeError if this computer has no OpenGL to draw with."""
+    """Draw `scene` into a PNG or JPEG; RuntimeError if this computer has no OpenGL to draw with."""
     _require_opengl()
     with quiet():
         window = vtk.vtkRenderWindow()
@@ -46,7 +46,7 @@ def write_overview(scene: Scene, path: Path) -> None:
         window.SetNumberOfLayers(2)
         _compose(window, scene)
         window.Render()
-    _write_png(_pixels(window), path)
+    _write_picture(_pixels(window), path)
 
 
 def _require_opengl() -> None:
@@ -109,6 +109,8 @@ def _text(
     style.SetFontSize(size * _SHARP)
     style.SetBold(bold)
     style.SetColor(color)
+    style.ShadowOn()
+    style.SetShadowOffset(_SHARP, -_SHARP)
     style.SetJustification(("left", "center", "right").index(anchor))
     renderer.AddViewProp(actor)
     return actor
@@ -269,12 +271,17 @@ def _pixels(window: vtk.vtkRenderWindow) -> Array:
     return (drawn[::-1] + 0.5).astype(np.uint8)
 
 
-def _write_png(pixels: Array, path: Path) -> None:
+def _write_picture(pixels: Array, path: Path) -> None:
+    """Write a PNG, or a JPEG where the name says so: a third of the size, for documents."""
     data = vtk.vtkImageData()
     data.SetDimensions(pixels.shape[1], pixels.shape[0], 1)
     data.GetPointData().SetScalars(numpy_to_vtk(np.ascontiguousarray(pixels[::-1]).reshape(-1, 3), deep=True))
-    writer = vtk.vtkPNGWriter()
+    if path.suffix.lower() in (".jpg", ".jpeg"):
+        writer = vtk.vtkJPEGWriter()
+        writer.SetQuality(88)
+    else:
+        writer = vtk.vtkPNGWriter()
+        writer.SetCompressionLevel(6)
     writer.SetFileName(str(path))
     writer.SetInputData(data)
-    writer.SetCompressionLevel(6)
     writer.Write()

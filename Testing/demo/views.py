@@ -54,19 +54,24 @@ class Scene:
         low, high = np.percentile(self.image, (1.0, 99.3))
         return float(low), float(max(high, low + 1e-6))
 
+    def along(self, axis: int) -> Array:
+        """How many voxels of the segmentation each index along `axis` (0 i, 1 j, 2 k) holds; ones if it is empty."""
+        counts = (self.labels > 0).sum(axis=tuple(other for other in range(3) if other != 2 - axis))
+        return counts if counts.any() else np.ones_like(counts)
+
     @cached_property
     def bounds(self) -> list[tuple[int, int]]:
-        """Index ranges (i, j, k) of the segmentation; of the whole volume if it is empty."""
-        found = ndimage.find_objects((self.labels > 0).astype(np.uint8))
-        parts = found[0] if found else [slice(0, size) for size in self.labels.shape]
-        return [(part.start, part.stop) for part in reversed(parts)]
+        """Index ranges (i, j, k) of the segmentation but for stray specks; of the whole volume if it is empty."""
+        ranges = []
+        for axis in range(3):
+            share = np.cumsum(self.along(axis)) / self.along(axis).sum()
+            ranges.append((int(np.searchsorted(share, 0.004)), int(np.searchsorted(share, 0.996)) + 1))
+        return ranges
 
     def middle(self, axis: int) -> int:
-        """The index along `axis` (0 i, 1 j, 2 k) at the center of mass of the segmentation, or of the volume."""
-        along = (self.labels > 0).sum(axis=tuple(other for other in range(3) if other != 2 - axis))
-        if not along.any():
-            return int((along.size - 1) // 2)
-        return round(float((along * np.arange(along.size)).sum() / along.sum()))
+        """The index along `axis` (0 i, 1 j, 2 k) that halves the segmentation, or the volume if it is empty."""
+        share = np.cumsum(self.along(axis)) / self.along(axis).sum()
+        return int(np.searchsorted(share, 0.5))
 
     def ends(self, axis: int) -> tuple[str, int]:
         """How radiologists look at an axis (0 i, 1 j, 2 k): the letters of its ends, and -1 if its index runs back.
