@@ -213,8 +213,8 @@ def _create_from(args: argparse.Namespace) -> None:
     try:
         if args.recipe:
             recipe = Recipe.from_dict(json.loads(args.recipe.read_text(encoding="utf-8")))
-        names = ("iterations", "semi_iterations", "constraint", "contrast_weight")
-        names += ("batch_size", "patch", "learning_rate", "evaluate_every")
+        names = ["iterations", "semi_iterations", "constraint", "contrast_weight"]
+        names += ["batch_size", "patch", "learning_rate", "evaluate_every"]
         recipe = recipe.with_overrides({name: getattr(args, name) for name in names})
     except (OSError, ValueError) as error:
         raise JobError("bad-recipe", f"The settings of the training cannot be used: {error}.") from None
