@@ -54,16 +54,18 @@ class Batch:
     """A batch of augmented patches on the device.
 
     Attributes:
-        images: (B, Cin, P, P).
+        images: (B, Cin, P, P), moved and with changed intensities: what the student sees.
+        plain: (B, Cin, P, P), moved alone: what the teacher sees.
         frames: (B, 4) top, left, bottom, right in slice coordinates.
-        labels: int64 (B, P, P).
-        distances: (B, C-1, P, P) in [-1, 1], negative inside.
+        labels: int64 (B, P, P), or None for unlabeled patches.
+        distances: (B, C-1, P, P) in [-1, 1], negative inside, or None likewise.
     """
 
     images: Tensor
+    plain: Tensor
     frames: Tensor
-    labels: Tensor
-    distances: Tensor
+    labels: Tensor | None = None
+    distances: Tensor | None = None
 
 
 def augment(
@@ -82,19 +84,22 @@ def augment(
         coarse = rng.normal(0.0, settings.elastic, (size, 2, 6, 6)).astype(np.float32)
         field = F.interpolate(torch.from_numpy(coarse).to(device), size=(patch, patch), mode="bicubic")
         grid = grid + field.permute(0, 2, 3, 1)
-    labels = torch.from_numpy(windows["labels"]).to(device)
-    distances = torch.from_numpy(windows["distances"]).to(device).float().div(127)
-    cut = F.grid_sample(images, grid, padding_mode="zeros", align_corners=False)
-    picked = F.grid_sample(labels[:, None].float(), grid, mode="nearest", align_corners=False)
-    far = F.grid_sample(distances - 1, grid, align_corners=False) + 1  # outside the window: 1, far
-    scale = torch.from_numpy(zooms).to(device)[:, None, None, None] * (CACHED_PIXELS / DISTANCE_PIXELS)
-    frames = _frames(torch.from_numpy(windows["frames"]).to(device), theta)
-    return Batch(
-        _intensities(cut, settings, rng).contiguous(memory_format=torch.channels_last),
-        frames,
-        picked[:, 0].round().long(),
-        (far * scale).clamp(-1, 1),
+    plain = F.grid_sample(images, grid, padding_mode="zeros", align_corners=False)
+    changed = _intensities(plain, settings, rng)
+    batch = Batch(
+        changed.contiguous(memory_format=torch.channels_last),
+        plain.contiguous(memory_format=torch.channels_last),
+        _frames(torch.from_numpy(windows["frames"]).to(device), theta),
     )
+    if "labels" in windows:
+        labels = torch.from_numpy(windows["labels"]).to(device)
+        picked = F.grid_sample(labels[:, None].float(), grid, mode="nearest", align_corners=False)
+        batch.labels = picked[:, 0].round().long()
+        distances = torch.from_numpy(windows["distances"]).to(device).float().div(127)
+        far = F.grid_sample(distances - 1, grid, align_corners=False) + 1  # outside the window: 1, far
+        scale = torch.from_numpy(zooms).to(device)[:, None, None, None] * (CACHED_PIXELS / DISTANCE_PIXELS)
+        batch.distances = (far * scale).clamp(-1, 1)
+    return batch
 
 
 def _matrices(
@@ -138,7 +143,7 @@ def _intensities(images: Tensor, settings: Augmentation, rng: np.random.Generato
     gamma, contrast = factor(settings.gamma), factor(settings.contrast)
     low = images.amin((1, 2, 3), keepdim=True)
     span = (images.amax((1, 2, 3), keepdim=True) - low).clamp_min(1e-3)
-    images = ((images - low) / span).clamp_min(1e-6).pow(gamma) * span + low
+    images = ((images - low) / span).clamp_min(1e-6).pow(gamma) * span + low  # a new tensor: plain stays plain
     images = images * contrast + drawn(rng.uniform(-1, 1, size) * settings.brightness)
     blurred = rng.random(size) < settings.blur
     if blurred.any():

@@ -9,14 +9,17 @@ from typing import Any
 
 from .augmentation import Augmentation
 
+SOLVERS = ("none", "alm", "penalty", "log-barrier")
+
 
 @dataclass(frozen=True)
 class Recipe:
     """Settings of a training.
 
     Attributes:
-        iterations: optimiser steps.
-        batch_size: labeled patches a step.
+        iterations: optimiser steps of the supervised phase.
+        semi_iterations: steps of the semi-supervised phase that follows where there are unlabeled cases.
+        batch_size: labeled patches a step, and as many unlabeled ones in the second phase.
         patch: side of the square patches in pixels of the model's grid; a multiple of 32 wastes nothing.
         centred: part of the patches centred on a structure drawn with equal chances.
         learning_rate: the highest, of AdamW.
@@ -27,6 +30,12 @@ class Recipe:
         supervised_weight: lambda of Eq. (5), of the mean squared errors.
         consistency_weight: gamma of Eq. (5), of Eq. (2) on labeled slices.
         alpha: weight of the cross-entropy in Eq. (2).
+        unlabeled_weight: gamma of Eq. (5), of Eq. (2) on pixels that the teacher has labeled.
+        ramp_up: part of the second phase in which the unlabeled terms gain their weight, exp(-5 (1 - t/T)^2).
+        paste: side of the copy-paste box as a part of the patch; 0 mixes nothing.
+        constraint: solver of the constraints of Eq. (3): "none", "alm", "penalty" or "log-barrier".
+        constraint_weight: weight of Eq. (3).
+        contrast_weight: beta of Eq. (5), of Eq. (4); 0 leaves it out.
         deep_weight: weight of the deep supervision, where the network has it.
         evaluate_every: iterations between two looks at the held-out cases; 0 looks at the end only.
         checkpoint_every: iterations between two checkpoints.
@@ -34,6 +43,7 @@ class Recipe:
     """
 
     iterations: int = 6000
+    semi_iterations: int = 0
     batch_size: int = 8
     patch: int = 192
     centred: float = 0.67
@@ -45,6 +55,12 @@ class Recipe:
     supervised_weight: float = 1.0
     consistency_weight: float = 1.0
     alpha: float = 0.3
+    unlabeled_weight: float = 0.5
+    ramp_up: float = 0.3
+    paste: float = 0.67
+    constraint: str = "none"
+    constraint_weight: float = 0.1
+    contrast_weight: float = 0.0
     deep_weight: float = 0.3
     evaluate_every: int = 500
     checkpoint_every: int = 100
@@ -55,6 +71,10 @@ class Recipe:
             raise ValueError("a training needs at least 1 iteration, 1 patch a batch and patches of 32 pixels")
         if not 0 < self.learning_rate < 1 or not 0 <= self.ema < 1:
             raise ValueError("learning_rate must lie in (0, 1) and ema in [0, 1)")
+        if self.constraint not in SOLVERS:
+            raise ValueError(f"constraint must be one of {', '.join(SOLVERS)}, not {self.constraint!r}")
+        if self.semi_iterations < 0 or not 0 <= self.paste <= 1:
+            raise ValueError("semi_iterations must not be negative, and paste must lie in [0, 1]")
 
     def to_dict(self) -> dict[str, Any]:
         """The recipe as plain JSON types."""
@@ -81,9 +101,18 @@ class Recipe:
         return replace(self, **{key: value for key, value in values.items() if value is not None})
 
     def rate(self, iteration: int) -> float:
-        """Learning rate of an iteration (from 0): linear warm-up, then a cosine down to a hundredth."""
-        warm = max(1, round(self.warm_up * self.iterations))
-        if iteration < warm:
-            return self.learning_rate * (iteration + 1) / warm
-        done = (iteration - warm) / max(1, self.iterations - warm)
+        """Learning rate of an iteration (from 0): in each phase a linear warm-up, then a cosine down to a hundredth."""
+        first = iteration < self.iterations
+        length = self.iterations if first else self.semi_iterations
+        step = iteration if first else iteration - self.iterations
+        warm = max(1, round(self.warm_up * length))
+        if step < warm:
+            return self.learning_rate * (step + 1) / warm
+        done = (step - warm) / max(1, length - warm)
         return self.learning_rate * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * done)))
+
+    def unlabeled_ramp(self, iteration: int) -> float:
+        """w(t) of an iteration of the second phase: rises from exp(-5) to 1."""
+        length = max(1.0, self.ramp_up * self.semi_iterations)
+        done = min(1.0, max(0.0, (iteration - self.iterations) / length))
+        return math.exp(-5 * (1 - done) ** 2)

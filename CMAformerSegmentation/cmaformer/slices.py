@@ -200,7 +200,7 @@ class Sampler:
         Returns:
             images float32 (B, Cin, window, window), labels uint8 (B, window, window), distances int8
             (B, C-1, window, window), frames float32 (B, 4): top, left, bottom, right of each window in slice
-            coordinates ([-1, 1] from border to border).
+            coordinates ([-1, 1] from border to border), slices int64 (B, 2): number of the case and of the slice.
         """
         rng = np.random.default_rng([self.seed, number])
         items = [self._draw(rng) for _ in range(size)]
@@ -236,4 +236,5 @@ class Sampler:
             item["distances"][(slice(None), *inside)] = self.store.array(number, "distances")[index, :, rows, columns]
         corners = np.array([top / height, left / width, (top + side) / height, (left + side) / width])
         item["frames"] = (corners * 2 - 1).astype(np.float32)
+        item["slices"] = np.array([number, index])
         return item

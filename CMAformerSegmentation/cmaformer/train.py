@@ -22,11 +22,12 @@ from .card import card
 from .cases import CaseList, read_cases
 from .errors import CancelledError, EngineError, JobError
 from .lock import Lock
-from .recipe import Recipe
+from .recipe import SOLVERS, Recipe
 from .training_job import CASES, create
 
 if TYPE_CHECKING:
     from .model import Model
+    from .trainer import Trainer
 
 
 def train(
@@ -114,40 +115,44 @@ def _work(job: jobs.Job, device: str, events: jobs.Events, prepare_only: bool) -
     return _finish(trainer)
 
 
-def _finish(trainer: Any) -> Path:
-    """The teacher as a model folder in ``result/``, with the Dice of the held-out cases beside it."""
+def _finish(trainer: Trainer) -> Path:
+    """The better teacher as a model folder in ``result/``, with the Dice of the held-out cases beside it."""
     from .model import save_model
 
-    job, recipe = trainer.job, trainer.recipe
+    job, recipe, store = trainer.job, trainer.recipe, trainer.store
+    report: dict[str, Any] = {"history": trainer.history, "seconds": trainer.seconds}
+    kept = trainer.keep_better()
     description = {**job.parameters["description"]}
-    labeled, held_out = trainer.store.numbers("labeled"), trainer.held_out
     description["training"] = {
-        "labeled_cases": len(labeled),
-        "unlabeled_cases": len(trainer.store.numbers("unlabeled")),
-        "held_out_cases": len(held_out),
-        "iterations": recipe.iterations,
+        "labeled_cases": len(store.numbers("labeled")),
+        "unlabeled_cases": len(store.numbers("unlabeled")),
+        "held_out_cases": len(trainer.held_out),
+        "iterations": trainer.total,
         "batch_size": recipe.batch_size,
         "patch": recipe.patch,
         "seed": job.seed,
-        "phases": ["supervised"],
+        "phases": [phase.name for phase in trainer.phases],
+        "kept": kept.phase,
         "engine_version": __version__,
         "date": time.strftime("%Y-%m-%d"),
     }
     description["metrics"] = {}
-    report: dict[str, Any] = {"history": trainer.history, "seconds": trainer.seconds}
-    if held_out:
-        scores = trainer.scores()
+    if trainer.held_out:
         names = [c["name"] for c in description["classes"]]
         description["metrics"] = {
             "held_out_dice": {
                 name: {"mean": round(float(np.nanmean(column)), 4), "std": round(float(np.nanstd(column)), 4)}
-                for name, column in zip(names, scores.T)
+                for name, column in zip(names, kept.scores[kept.phase].T)
             },
             "grid": "model",
         }
-        report["held_out_dice"] = [[None if np.isnan(s) else float(s) for s in row] for row in scores]
+        report["kept"] = kept.phase
+        report["held_out_dice"] = {
+            phase: [[None if np.isnan(s) else float(s) for s in row] for row in scores]
+            for phase, scores in kept.scores.items()
+        }
     with jobs.new_result(job.folder) as result:
-        save_model(result / description["id"], description, trainer.teacher.state_dict(), card(description))
+        save_model(result / description["id"], description, kept.weights, card(description))
         (result / "report.json").write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
     trainer.events.emit("finished", seconds=round(trainer.seconds, 1), steps={})
     return job.folder / jobs.RESULT / description["id"]
@@ -172,7 +177,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--context", type=int, default=0, help="neighbouring slices on each side as channels")
     parser.add_argument("--window", type=float, nargs=2, metavar="HU", help="CT window (default: percentiles)")
     parser.add_argument("--keep-largest", type=int, nargs="+", default=[], metavar="VALUE", help="clean-up of classes")
-    parser.add_argument("--iterations", type=int)
+    parser.add_argument("--iterations", type=int, help="steps of the supervised phase")
+    parser.add_argument("--semi-iterations", type=int, help="then this many with unlabeled cases (default 0)")
+    parser.add_argument("--constraint", choices=SOLVERS, help="solver of Eq. (3) (default none)")
+    parser.add_argument("--contrast-weight", type=float, help="weight of Eq. (4) (default 0)")
     parser.add_argument("--batch-size", type=int)
     parser.add_argument("--patch", type=int)
     parser.add_argument("--learning-rate", type=float)
@@ -205,7 +213,8 @@ def _create_from(args: argparse.Namespace) -> None:
     try:
         if args.recipe:
             recipe = Recipe.from_dict(json.loads(args.recipe.read_text(encoding="utf-8")))
-        names = ("iterations", "batch_size", "patch", "learning_rate", "evaluate_every")
+        names = ["iterations", "semi_iterations", "constraint", "contrast_weight"]
+        names += ["batch_size", "patch", "learning_rate", "evaluate_every"]
         recipe = recipe.with_overrides({name: getattr(args, name) for name in names})
     except (OSError, ValueError) as error:
         raise JobError("bad-recipe", f"The settings of the training cannot be used: {error}.") from None

@@ -1,8 +1,8 @@
-"""Training: student and teacher, schedule, checkpoints; Eq. (5) of the paper.
+"""Training: student and teacher, schedule, checkpoints.
 
-The supervised phase: every step draws a batch of labeled patches, the student learns from them, and the teacher follows
-as its exponential moving average. The teacher is the result. A training lives in a job folder and can be stopped at any
-moment: a batch depends only on the seed and the iteration, and a checkpoint holds the rest.
+The student learns, first from labeled patches alone and then from labeled and unlabeled ones (``phases.py``); the
+teacher follows as its exponential moving average and is the result. A training lives in a job folder and can be stopped
+at any moment: a batch depends only on the seed and the iteration, and a checkpoint holds the rest.
 """
 
 from __future__ import annotations
@@ -10,30 +10,39 @@ from __future__ import annotations
 import copy
 import os
 import time
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from . import job as jobs
-from .augmentation import Batch, augment
-from .device import precision
 from .errors import CancelledError, EngineError
 from .heldout import dice_of_store
 from .network import CMAformer, NetworkConfig, Prediction
-from .objectives.consistency import class_weights, consistency_loss
-from .objectives.supervised import supervised_loss
+from .objectives.consistency import class_weights
+from .phases import SemiSupervisedPhase, SupervisedPhase, Windows, autocast
 from .recipe import Recipe
-from .slices import Sampler, SliceStore
+from .slices import SliceStore
+from .unlabeled import UnlabeledTerms
 
-CHECKPOINT = "checkpoint.pt"
-# Windows are larger than patches, so that rotated and shrunken patches find an image in their corners.
-WINDOW = 1.5
+CHECKPOINT, SUPERVISED = "checkpoint.pt", "supervised.pt"
 PROGRESS_S = 2.0
 NANS_BEFORE_STOP = 3
+# Mean Dice on the held-out cases that the semi-supervised phase may lose before the supervised model is kept.
+LARGEST_LOSS = 0.01
+
+
+@dataclass
+class Kept:
+    """The model that a training gives: from which phase, its weights, and the held-out Dice of each phase."""
+
+    phase: str
+    weights: dict[str, Tensor]
+    scores: dict[str, np.ndarray]
 
 
 class Trainer:
@@ -54,8 +63,6 @@ class Trainer:
         self.context = int(job.parameters["context_slices"])
         self.store = SliceStore(job.folder / job.inputs["slices"])
         labeled = self.store.numbers("labeled")
-        window = 2 * round(self.recipe.patch * WINDOW / 2)
-        self.sampler = Sampler(self.store, labeled, window, self.context, self.recipe.centred, job.seed)
         self.held_out = self.store.numbers("held-out")
         self.beta = class_weights(self.store.class_shares(labeled)[1:].tolist()).to(device)
         torch.manual_seed(job.seed)
@@ -64,12 +71,22 @@ class Trainer:
             network.load_state_dict(initial)
         self.student = network.to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.teacher = copy.deepcopy(self.student).requires_grad_(False).eval()
-        self.optimizer = torch.optim.AdamW(parameter_groups(self.student, self.recipe.weight_decay), lr=1e-3)
+        self.unlabeled = UnlabeledTerms(self.recipe, self.store, self.context, job.seed).to(device)
+        groups = [
+            *parameter_groups(self.student, self.recipe.weight_decay),
+            *parameter_groups(self.unlabeled, self.recipe.weight_decay),
+        ]
+        self.optimizer = torch.optim.AdamW(groups, lr=1e-3)
         self.iteration = 0
         self.seconds = 0.0
         self.rate_factor = 1.0
         self.nans = 0
         self.history: list[dict[str, Any]] = []
+        self.phases = [SupervisedPhase(self)]
+        self.total = self.recipe.iterations
+        if self.recipe.semi_iterations and self.store.numbers("unlabeled"):
+            self.phases.append(SemiSupervisedPhase(self))
+            self.total += self.recipe.semi_iterations
 
     # --- the loop ------------------------------------------------------------------------------------------------
 
@@ -80,50 +97,63 @@ class Trainer:
             CancelledError: asked to stop; a checkpoint was written.
             EngineError: the loss was not finite three times.
         """
-        total, shown, since = self.recipe.iterations, 0.0, time.monotonic()
+        shown, since = 0.0, time.monotonic()
         self.student.train()
         with ThreadPoolExecutor(1) as reader:
-            pending = reader.submit(self.sampler.batch, self.recipe.batch_size, self.iteration)
-            while self.iteration < total:
+
+            def read() -> Future[Windows]:
+                return reader.submit(self.phase(self.iteration).read, self.iteration)
+
+            pending = read()
+            while self.iteration < self.total:
                 windows = pending.result()
-                pending = reader.submit(self.sampler.batch, self.recipe.batch_size, self.iteration + 1)
-                terms = self.step(self.prepare(windows))
+                phase, following = self.phase(self.iteration), min(self.iteration + 1, self.total - 1)
+                pending = reader.submit(self.phase(following).read, following)
+                terms = self.step(phase, windows)
                 if not np.isfinite(terms["loss"]):
                     self.recover()
-                    pending = reader.submit(self.sampler.batch, self.recipe.batch_size, self.iteration)
+                    pending = read()
                     continue
                 self.iteration += 1
                 now = time.monotonic()
                 self.seconds += now - since
                 since = now
                 if self.iteration % 20 == 0:
-                    self.events.emit("metric", iteration=self.iteration, values=terms)
+                    values = {**terms, **(self.unlabeled.report() if "unlabeled" in terms else {})}
+                    self.events.emit("metric", iteration=self.iteration, phase=phase.name, values=values)
                 if now - shown > PROGRESS_S:
-                    left = self.seconds / self.iteration * (total - self.iteration)
-                    self.events.progress(self.iteration, total, left, unit="iterations")
+                    left = self.seconds / self.iteration * (self.total - self.iteration)
+                    self.events.progress(self.iteration, self.total, left, unit="iterations")
                     shown = now
-                last = self.iteration == total
-                if last or (self.recipe.evaluate_every and self.iteration % self.recipe.evaluate_every == 0):
-                    self.evaluate()
-                if last or self.iteration % self.recipe.checkpoint_every == 0:
-                    self.save_checkpoint()
-                if jobs.cancel_requested(self.job.folder):
-                    self.save_checkpoint()
-                    raise CancelledError()
+                self.after_step()
 
-    def prepare(self, windows: dict[str, np.ndarray]) -> Batch:
-        """Augmented patches of this iteration on the device."""
-        rng = np.random.default_rng([self.job.seed, self.iteration, 1])
-        return augment(windows, self.recipe.patch, self.recipe.augmentation, rng, self.device)
+    def phase(self, iteration: int) -> SupervisedPhase:
+        """The phase of an iteration."""
+        return self.phases[0 if iteration < self.recipe.iterations else 1]
 
-    def step(self, batch: Batch) -> dict[str, float]:
-        """One optimiser step on a batch; returns the terms of the loss."""
+    def after_step(self) -> None:
+        """Look at the held-out cases, save, and stop, where it is time to.
+
+        Raises:
+            CancelledError: asked to stop; a checkpoint was written.
+        """
+        recipe, ends = self.recipe, self.iteration in (self.recipe.iterations, self.total)
+        if ends or (recipe.evaluate_every and self.iteration % recipe.evaluate_every == 0):
+            self.evaluate()
+        if self.iteration == recipe.iterations and len(self.phases) > 1:
+            save_atomically({"teacher": self.teacher.state_dict()}, self.job.folder / SUPERVISED)
+        cancelled = jobs.cancel_requested(self.job.folder)
+        if ends or cancelled or self.iteration % recipe.checkpoint_every == 0:
+            self.save_checkpoint()
+        if cancelled:
+            raise CancelledError()
+
+    def step(self, phase: SupervisedPhase, windows: Windows) -> dict[str, float]:
+        """One optimiser step; returns the terms of the loss."""
         rate = self.recipe.rate(self.iteration) * self.rate_factor
         for group in self.optimizer.param_groups:
             group["lr"] = rate
-        with autocast(self.device):
-            prediction = self.student(batch.images, batch.frames)
-        terms = self.objective(prediction, batch)
+        terms = phase.loss(windows)
         loss = terms["loss"]
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()
@@ -133,24 +163,13 @@ class Trainer:
             self.follow()
         return {**{name: float(value.detach()) for name, value in terms.items()}, "learning_rate": rate}
 
-    def objective(self, prediction: Prediction, batch: Batch) -> dict[str, Tensor]:
-        """The supervised part of Eq. (5): lambda L_sup + gamma L_con on labeled patches."""
-        logits, sdm = prediction.logits.float(), prediction.sdm.float()
-        supervised = supervised_loss(logits, sdm, batch.labels, batch.distances)
-        target = F.one_hot(batch.labels, logits.shape[1]).permute(0, 3, 1, 2).float()
-        consistency = consistency_loss(logits, target, self.beta, self.recipe.alpha)
-        loss = self.recipe.supervised_weight * supervised + self.recipe.consistency_weight * consistency
-        for deep in prediction.deep:
-            coarse = F.interpolate(target, size=deep.shape[2:], mode="area")
-            loss = loss + self.recipe.deep_weight * consistency_loss(deep.float(), coarse, self.beta, self.recipe.alpha)
-        return {"loss": loss, "supervised": supervised, "consistency": consistency}
-
     @torch.no_grad()
     def follow(self) -> None:
         """The teacher moves towards the student: an average that is short at first and 1 / (1 - ema) steps later on."""
         decay = min(1 - 1 / (self.iteration + 1), self.recipe.ema)
         for mean, value in zip(self.teacher.parameters(), self.student.parameters()):
             mean.lerp_(value, 1 - decay)
+        self.unlabeled.follow(decay)
 
     def recover(self) -> None:
         """After a loss that is not finite: back to the last checkpoint with half the learning rate, twice at most."""
@@ -190,6 +209,33 @@ class Trainer:
 
         return dice_of_store(logits, self.store, self.held_out, self.context, self.device)
 
+    def keep_better(self) -> Kept:
+        """The teacher of the last phase, unless the supervised one was clearly better on the held-out cases.
+
+        More than LARGEST_LOSS of mean Dice must be lost before the second phase is dropped: a few held-out cases
+        decide. Without held-out cases the last phase is kept.
+        """
+        last = self.phases[-1].name
+        weights = {key: value.clone() for key, value in self.teacher.state_dict().items()}
+        scores = {last: self.scores()} if self.held_out else {}
+        path = self.job.folder / SUPERVISED
+        if not scores or len(self.phases) == 1 or not path.exists():
+            return Kept(last, weights, scores)
+        supervised = torch.load(path, map_location=self.device, weights_only=True)["teacher"]
+        self.teacher.load_state_dict(supervised)
+        first = self.phases[0].name
+        scores[first] = self.scores()
+        if np.nanmean(scores[first]) - np.nanmean(scores[last]) <= LARGEST_LOSS:
+            self.teacher.load_state_dict(weights)
+            return Kept(last, weights, scores)
+        self.events.warning(
+            "supervised-kept",
+            "The unlabeled cases did not help: the model trained on the labeled cases alone is kept, "
+            "because it is better on the held-out cases.",
+            "Check that the unlabeled images show the same anatomy and contrast as the labeled ones.",
+        )
+        return Kept(first, supervised, scores)
+
     # --- checkpoints ---------------------------------------------------------------------------------------------
 
     def save_checkpoint(self) -> None:
@@ -202,12 +248,10 @@ class Trainer:
             "history": self.history,
             "student": self.student.state_dict(),
             "teacher": self.teacher.state_dict(),
+            "unlabeled": self.unlabeled.state_dict(),
             "optimizer": self.optimizer.state_dict(),
         }
-        path = self.job.folder / CHECKPOINT
-        temporary = path.with_suffix(".tmp")
-        torch.save(state, temporary)
-        os.replace(temporary, path)
+        save_atomically(state, self.job.folder / CHECKPOINT)
         self.events.emit("checkpoint", iteration=self.iteration)
 
     def load_checkpoint(self) -> bool:
@@ -218,6 +262,7 @@ class Trainer:
         state = torch.load(path, map_location=self.device, weights_only=True)
         self.student.load_state_dict(state["student"])
         self.teacher.load_state_dict(state["teacher"])
+        self.unlabeled.load_state_dict(state["unlabeled"])
         self.optimizer.load_state_dict(state["optimizer"])
         self.iteration, self.seconds, self.history = state["iteration"], state["seconds"], state["history"]
         self.rate_factor, self.nans = state["rate_factor"], state["nans"]
@@ -226,12 +271,14 @@ class Trainer:
 
 def parameter_groups(network: nn.Module, weight_decay: float) -> list[dict[str, Any]]:
     """Weights decay; norms, biases and gains do not."""
-    weights = [p for p in network.parameters() if p.ndim > 1]
-    others = [p for p in network.parameters() if p.ndim <= 1]
+    learned = [p for p in network.parameters() if p.requires_grad]
+    weights = [p for p in learned if p.ndim > 1]
+    others = [p for p in learned if p.ndim <= 1]
     return [{"params": weights, "weight_decay": weight_decay}, {"params": others, "weight_decay": 0.0}]
 
 
-def autocast(device: torch.device) -> torch.autocast:
-    """bf16 where the hardware computes it; fp32 elsewhere (fp16 would need loss scaling)."""
-    enabled = precision(device) == torch.bfloat16
-    return torch.autocast(device.type, dtype=torch.bfloat16, enabled=enabled)
+def save_atomically(state: dict[str, Any], path: Path) -> None:
+    """Write tensors and plain values to a file, whole or not at all."""
+    temporary = path.with_suffix(".tmp")
+    torch.save(state, temporary)
+    os.replace(temporary, path)

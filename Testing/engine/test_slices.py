@@ -109,7 +109,7 @@ def test_windows_show_neighbours_and_pad_with_the_mean(store):
 
 
 def test_unlabeled_cases_give_images_alone(store):
-    assert set(Sampler(store, [2], 32, 0, 0.7, 0).batch(2, 0)) == {"images", "frames"}
+    assert set(Sampler(store, [2], 32, 0, 0.7, 0).batch(2, 0)) == {"images", "frames", "slices"}
 
 
 def test_patch_without_changes_is_the_middle_of_the_window(store):

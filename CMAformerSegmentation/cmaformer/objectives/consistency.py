@@ -39,7 +39,9 @@ def class_weights(shares: Sequence[float], exponent: float = 0.25) -> Tensor:
     return (weights / weights.sum()).float()
 
 
-def consistency_loss(logits: Tensor, target: Tensor, beta: Tensor, alpha: float = 0.3, eps: float = 1.0) -> Tensor:
+def consistency_loss(
+    logits: Tensor, target: Tensor, beta: Tensor, alpha: float = 0.3, eps: float = 1.0, where: Tensor | None = None
+) -> Tensor:
     """L_con = alpha CE + (1 - alpha) sum_c beta_c (1 - Dice_c), Eq. (2) read for softmax outputs.
 
     As printed, the ratio vanishes wherever y = 0, so false positives would cost nothing; with sums over the batch it is
@@ -51,12 +53,18 @@ def consistency_loss(logits: Tensor, target: Tensor, beta: Tensor, alpha: float 
         beta: (C-1,) weights of the foreground classes.
         alpha: weight of the cross-entropy.
         eps: smoothing in pixels; a class absent from both costs nothing.
+        where: (B, H, W) weights of the pixels in [0, 1]; all count alike if None. Without any weight the loss is 0.
     """
     logits = logits.float()
     target = target.to(logits.dtype)
-    entropy = -(target * F.log_softmax(logits, 1)).sum(1).mean()
+    entropies = -(target * F.log_softmax(logits, 1)).sum(1)
     probabilities = logits.softmax(1)[:, 1:]
     wanted = target[:, 1:]
+    if where is None:
+        entropy = entropies.mean()
+    else:
+        entropy = (entropies * where).sum() / where.sum().clamp_min(1)
+        probabilities, wanted = probabilities * where[:, None], wanted * where[:, None]
     overlap = (probabilities * wanted).sum((0, 2, 3))
     total = probabilities.sum((0, 2, 3)) + wanted.sum((0, 2, 3))
     dice = (2 * overlap + eps) / (total + eps)

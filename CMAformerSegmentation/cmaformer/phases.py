@@ -1,0 +1,153 @@
+"""The two phases of a training: what a step reads, and what its loss is (Eq. 5)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from .augmentation import Batch, augment
+from .copypaste import Mixed, largest_components, mix
+from .device import precision
+from .network import Prediction
+from .objectives.consistency import consistency_loss
+from .objectives.supervised import supervised_loss
+from .slices import Sampler
+
+if TYPE_CHECKING:
+    from .trainer import Trainer
+
+Windows = dict[str, dict[str, np.ndarray]]
+# Windows are larger than patches, so that rotated and shrunken patches find an image in their corners.
+WINDOW = 1.5
+# Separate random streams of one iteration.
+LABELED, UNLABELED, MIXING, ANCHORS = 1, 2, 3, 4
+
+
+def autocast(device: torch.device) -> torch.autocast:
+    """bf16 where the hardware computes it; fp32 elsewhere (fp16 would need loss scaling)."""
+    enabled = precision(device) == torch.bfloat16
+    return torch.autocast(device.type, dtype=torch.bfloat16, enabled=enabled)
+
+
+class SupervisedPhase:
+    """Labeled patches alone: lambda L_sup + gamma L_con."""
+
+    name = "supervised"
+
+    def __init__(self, trainer: Trainer) -> None:
+        self.trainer, self.recipe = trainer, trainer.recipe
+        self.labeled = self._sampler("labeled", trainer.job.seed)
+
+    def read(self, iteration: int) -> Windows:
+        """Windows of an iteration; runs in a thread beside the step before."""
+        return {"labeled": self.labeled.batch(self.recipe.batch_size, iteration)}
+
+    def loss(self, windows: Windows) -> dict[str, Tensor]:
+        """The terms of the loss, and "loss", their weighted sum."""
+        batch = self.patches(windows["labeled"], LABELED)
+        assert batch.labels is not None and batch.distances is not None
+        with autocast(self.trainer.device):
+            prediction = self.trainer.student(batch.images, batch.frames)
+        return self.labeled_terms(prediction, batch.labels, batch.distances, None)
+
+    def labeled_terms(
+        self, prediction: Prediction, labels: Tensor, distances: Tensor, where: Tensor | None
+    ) -> dict[str, Tensor]:
+        """L_sup and L_con against references (at some pixels, where given)."""
+        recipe, beta = self.recipe, self.trainer.beta
+        logits, sdm = prediction.logits.float(), prediction.sdm.float()
+        supervised = supervised_loss(logits, sdm, labels, distances, where)
+        target = self.one_hot(labels)
+        consistency = consistency_loss(logits, target, beta, recipe.alpha, where=where)
+        loss = recipe.supervised_weight * supervised + recipe.consistency_weight * consistency
+        for deep in prediction.deep:
+            coarse = F.interpolate(target, size=deep.shape[2:], mode="area")
+            loss = loss + recipe.deep_weight * consistency_loss(deep.float(), coarse, beta, recipe.alpha)
+        return {"loss": loss, "supervised": supervised, "consistency": consistency}
+
+    def patches(self, windows: dict[str, np.ndarray], stream: int) -> Batch:
+        """Augmented patches on the device, the same ones whenever this iteration is repeated."""
+        return augment(windows, self.recipe.patch, self.recipe.augmentation, self.rng(stream), self.trainer.device)
+
+    def rng(self, stream: int) -> np.random.Generator:
+        """The random numbers of this iteration."""
+        return np.random.default_rng([self.trainer.job.seed, self.trainer.iteration, stream])
+
+    def one_hot(self, labels: Tensor) -> Tensor:
+        """int64 (B, H, W) -> float (B, C, H, W)."""
+        return F.one_hot(labels, self.trainer.store.classes).permute(0, 3, 1, 2).float()
+
+    def _sampler(self, role: str, seed: int) -> Sampler:
+        trainer, recipe = self.trainer, self.recipe
+        window = 2 * round(recipe.patch * WINDOW / 2)
+        return Sampler(trainer.store, trainer.store.numbers(role), window, trainer.context, recipe.centred, seed)
+
+
+class SemiSupervisedPhase(SupervisedPhase):
+    """Labeled and unlabeled patches mixed by copy-paste: the teacher labels what nobody has labeled."""
+
+    name = "semi-supervised"
+
+    def __init__(self, trainer: Trainer) -> None:
+        super().__init__(trainer)
+        self.unlabeled = self._sampler("unlabeled", trainer.job.seed + 1)
+
+    def read(self, iteration: int) -> Windows:
+        """Windows of labeled and of unlabeled cases."""
+        windows = super().read(iteration)
+        return {**windows, "unlabeled": self.unlabeled.batch(self.recipe.batch_size, iteration)}
+
+    def loss(self, windows: Windows) -> dict[str, Tensor]:
+        """The supervised terms where there are references, and the unlabeled terms elsewhere."""
+        trainer, recipe = self.trainer, self.recipe
+        if trainer.iteration == recipe.iterations:
+            trainer.unlabeled.begin(trainer.student)
+        labeled = self.patches(windows["labeled"], LABELED)
+        unlabeled = self.patches(windows["unlabeled"], UNLABELED)
+        opinion = self.teacher(unlabeled.plain, unlabeled.frames)
+        pseudo = largest_components(opinion.logits.max(1).indices, trainer.store.classes)
+        mixed = mix(labeled, unlabeled, pseudo, recipe.paste, self.rng(MIXING))
+        with autocast(trainer.device):
+            prediction = trainer.student(mixed.images, mixed.frames)
+        terms = self.labeled_terms(prediction, mixed.labels, mixed.distances, mixed.labeled)
+        terms["unlabeled"] = self.unlabeled_consistency(prediction, mixed)
+        terms.update(self.further_terms(unlabeled, opinion, windows["unlabeled"]["slices"]))
+        weights = {
+            "unlabeled": recipe.unlabeled_weight,
+            "constraints": recipe.constraint_weight,
+            "contrast": recipe.contrast_weight,
+        }
+        ramp = recipe.unlabeled_ramp(trainer.iteration)
+        for name, weight in weights.items():
+            if name in terms:
+                terms["loss"] = terms["loss"] + ramp * weight * terms[name]
+        return terms
+
+    @torch.no_grad()
+    def teacher(self, images: Tensor, frames: Tensor) -> Prediction:
+        """What the teacher says of patches."""
+        with autocast(self.trainer.device):
+            prediction: Prediction = self.trainer.teacher(images, frames)
+        return prediction
+
+    def unlabeled_consistency(self, prediction: Prediction, mixed: Mixed) -> Tensor:
+        """Eq. (2) against the teacher, on the pixels without a reference."""
+        logits, target = prediction.logits.float(), self.one_hot(mixed.labels)
+        return consistency_loss(logits, target, self.trainer.beta, self.recipe.alpha, where=1 - mixed.labeled)
+
+    def further_terms(self, unlabeled: Batch, opinion: Prediction, slices: np.ndarray) -> dict[str, Tensor]:
+        """Eq. (3) and (4), where the recipe wants them; they need the unlabeled patches as they are, not mixed."""
+        trainer = self.trainer
+        if not trainer.unlabeled.wanted:
+            return {}
+        views = [opinion]
+        if trainer.unlabeled.constraints is not None:
+            views.append(self.teacher(unlabeled.images, unlabeled.frames))
+        with autocast(trainer.device):
+            prediction = trainer.student(unlabeled.images, unlabeled.frames)
+        generator = torch.Generator().manual_seed(int(self.rng(ANCHORS).integers(2**31)))
+        return trainer.unlabeled.terms(trainer.student, prediction, views, slices, generator)

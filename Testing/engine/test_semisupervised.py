@@ -1,0 +1,178 @@
+"""The second phase: mixed patches, pseudo-labels, and the choice between the two models."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from tinymodel import save_tiny
+from trainingdata import write_cases
+
+from cmaformer import job as jobs
+from cmaformer.augmentation import Batch
+from cmaformer.cases import read_cases
+from cmaformer.copypaste import boxes, largest_components, mix
+from cmaformer.errors import CancelledError
+from cmaformer.model import load_model
+from cmaformer.objectives.consistency import class_weights, consistency_loss
+from cmaformer.objectives.supervised import supervised_loss
+from cmaformer.recipe import Recipe
+from cmaformer.train import train, work
+from cmaformer.training_job import create
+
+SHORT = Recipe(iterations=3, semi_iterations=4, batch_size=2, patch=32, evaluate_every=0, checkpoint_every=2)
+
+
+@pytest.fixture(autouse=True)
+def one_thread():
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.fixture
+def cases(tmp_path):
+    return read_cases(write_cases(tmp_path, ["labeled", "unlabeled", "unlabeled", "held-out"]))
+
+
+@pytest.fixture
+def base(tmp_path):
+    return save_tiny(tmp_path / "base", structures=2)
+
+
+def patches(value: float, label: int | None) -> Batch:
+    """Four constant patches of 24 pixels."""
+    images = torch.full((4, 1, 24, 24), value)
+    frames = torch.full((4, 4), value)
+    if label is None:
+        return Batch(images, images, frames)
+    return Batch(images, images, frames, torch.full((4, 24, 24), label), torch.zeros(4, 2, 24, 24))
+
+
+def test_mixed_patches_take_image_and_label_from_the_same_side():
+    pseudo = torch.full((4, 24, 24), 2)
+    mixed = mix(patches(1.0, 1), patches(5.0, None), pseudo, 0.5, np.random.default_rng(0))
+    known = mixed.labeled.bool()
+    assert (mixed.images[:, 0][known] == 1).all() and (mixed.labels[known] == 1).all()
+    assert (mixed.images[:, 0][~known] == 5).all() and (mixed.labels[~known] == 2).all()
+    # Both directions occur: a labeled box in an unlabeled patch, and an unlabeled box in a labeled one.
+    assert mixed.labeled.sum((1, 2)).tolist() == [144.0, 432.0, 144.0, 432.0]
+    assert mixed.frames[:, 0].tolist() == [5.0, 1.0, 5.0, 1.0]
+
+
+def test_boxes_stay_inside_and_move():
+    drawn = boxes(50, 32, 0.5, np.random.default_rng(0))
+    assert (drawn.sum((1, 2)) == 256).all()
+    assert len({tuple(np.argwhere(box)[0]) for box in drawn}) > 30
+
+
+def test_only_the_largest_component_of_a_pseudo_label_is_kept():
+    labels = torch.zeros(2, 20, 20, dtype=torch.int64)
+    labels[0, 1:8, 1:8], labels[0, 15:17, 15:17], labels[0, 10:12, 2:6] = 1, 1, 2
+    kept = largest_components(labels, 3)
+    assert int((kept[0] == 1).sum()) == 49 and int((kept[0] == 2).sum()) == 8
+    assert not kept[1].any()
+
+
+def test_losses_look_only_where_they_are_told_to():
+    torch.manual_seed(0)
+    logits, labels = torch.randn(2, 3, 8, 8), torch.randint(3, (2, 8, 8))
+    target = torch.nn.functional.one_hot(labels, 3).permute(0, 3, 1, 2).float()
+    distances, beta = torch.zeros(2, 2, 8, 8), class_weights([0.5, 0.5])
+    half = torch.zeros(2, 8, 8)
+    half[:, :, :4] = 1
+    other = logits.clone()
+    other[..., 4:] += 100
+    for a, b in [
+        (consistency_loss(logits, target, beta, where=half), consistency_loss(other, target, beta, where=half)),
+        (
+            supervised_loss(logits, distances, labels, distances, half),
+            supervised_loss(other, distances, labels, distances, half),
+        ),
+    ]:
+        torch.testing.assert_close(a, b)
+    everywhere = torch.ones(2, 8, 8)
+    torch.testing.assert_close(
+        consistency_loss(logits, target, beta, where=everywhere), consistency_loss(logits, target, beta)
+    )
+    assert float(consistency_loss(logits, target, beta, where=torch.zeros(2, 8, 8))) == pytest.approx(0, abs=1e-6)
+
+
+def test_second_phase_uses_the_unlabeled_cases_and_reports_both_models(tmp_path, cases, base):
+    recipe = Recipe(iterations=20, semi_iterations=20, batch_size=2, patch=32, evaluate_every=0)
+    folder = train(cases, tmp_path / "job", "both", base, device="cpu", recipe=recipe)
+    about = load_model(folder).description
+    assert about.training["phases"] == ["supervised", "semi-supervised"]
+    assert about.training["unlabeled_cases"] == 2 and about.training["iterations"] == 40
+    report = json.loads((folder.parent / "report.json").read_text())
+    assert set(report["held_out_dice"]) == {"supervised", "semi-supervised"}
+    assert report["kept"] == about.training["kept"]
+    events = [e for e in jobs.read_events(tmp_path / "job") if e["type"] == "metric" and "phase" in e]
+    assert {e["phase"] for e in events} == {"supervised", "semi-supervised"}
+    assert all(e["values"]["unlabeled"] > 0 for e in events if e["phase"] == "semi-supervised")
+
+
+def test_without_unlabeled_cases_there_is_one_phase(tmp_path, base):
+    cases = read_cases(write_cases(tmp_path, ["labeled", "held-out"]))
+    folder = train(cases, tmp_path / "job", "one", base, device="cpu", recipe=SHORT)
+    assert load_model(folder).description.training["phases"] == ["supervised"]
+
+
+EVERYTHING = replace(SHORT, constraint="alm", contrast_weight=0.1)
+
+
+@pytest.mark.parametrize("solver", ["alm", "penalty", "log-barrier"])
+def test_constraints_and_contrast_are_terms_of_the_second_phase(tmp_path, cases, base, solver):
+    recipe = replace(SHORT, iterations=20, semi_iterations=20, constraint=solver, contrast_weight=0.1)
+    train(cases, tmp_path / "job", "model", base, device="cpu", recipe=recipe)
+    events = [e for e in jobs.read_events(tmp_path / "job") if e["type"] == "metric" and "phase" in e]
+    (values,) = [e["values"] for e in events if e["phase"] == "semi-supervised"]
+    assert {"supervised", "consistency", "unlabeled", "constraints", "contrast"} <= set(values)
+    assert values["contrast"] > 0 and np.isfinite(values["loss"])
+    report = values["constraints_report"]
+    assert report["solver"] == solver and np.isfinite(report["max_violation"])
+
+
+@pytest.mark.parametrize(("recipe", "stop"), [(SHORT, 2), (SHORT, 3), (SHORT, 5), (EVERYTHING, 5)])
+def test_resumed_training_is_exact_across_the_phases(tmp_path, cases, base, recipe, stop):
+    whole = train(cases, tmp_path / "whole", "model", base, device="cpu", recipe=recipe, seed=3)
+    create(cases, tmp_path / "parts", "model", base, recipe=recipe, seed=3)
+
+    def watch(line: str) -> None:
+        event = json.loads(line)
+        if event["type"] == "progress" and event["unit"] == "iterations" and event["done"] == stop:
+            jobs.request_cancel(tmp_path / "parts")
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("cmaformer.trainer.PROGRESS_S", 0.0)
+        with pytest.raises(CancelledError):
+            work(tmp_path / "parts", "cpu", jobs.Events(watch))
+    parts = work(tmp_path / "parts", "cpu")
+    one, two = (torch.load(folder / "weights.pt", weights_only=True) for folder in (whole, parts))
+    assert all(torch.equal(one[name], two[name]) for name in one)
+
+
+def test_supervised_model_is_kept_when_the_second_phase_harms(tmp_path, base):
+    """The second phase is made harmful by its learning rate: the result must be the model of the first."""
+    cases = read_cases(write_cases(tmp_path, ["labeled", "labeled", "held-out", "unlabeled"]))
+    recipe = Recipe(iterations=150, semi_iterations=4, batch_size=4, patch=32, learning_rate=5e-3, evaluate_every=0)
+    create(cases, tmp_path / "job", "model", base, recipe=recipe)
+
+    def harmful(self, iteration):
+        return 5e-3 if iteration < self.iterations else 0.5
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Recipe, "rate", harmful)
+        folder = work(tmp_path / "job", "cpu")
+    report = json.loads((folder.parent / "report.json").read_text())
+    means = {phase: np.mean(scores) for phase, scores in report["held_out_dice"].items()}
+    assert means["supervised"] > 0.8 and means["semi-supervised"] < means["supervised"] - 0.01
+    assert report["kept"] == "supervised"
+    kept = torch.load(folder / "weights.pt", weights_only=True)
+    supervised = torch.load(tmp_path / "job" / "supervised.pt", weights_only=True)["teacher"]
+    assert all(torch.equal(kept[name], supervised[name].half()) for name in kept)
+    assert "supervised-kept" in {e.get("code") for e in jobs.read_events(tmp_path / "job")}
