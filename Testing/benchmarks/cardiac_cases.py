@@ -14,9 +14,9 @@ import os
 from pathlib import Path
 
 STRUCTURES = {
-    "1": {"name": "right ventricle", "color": [64, 105, 186], "terminology": ["53085002", "Right ventricle"]},
-    "2": {"name": "myocardium", "color": [192, 104, 88], "terminology": ["74281007", "Myocardium"]},
-    "3": {"name": "left ventricle", "color": [216, 101, 79], "terminology": ["87878005", "Left ventricle"]},
+    "1": {"name": "right ventricle", "color": [64, 120, 220], "terminology": ["53085002", "Right ventricle"]},
+    "2": {"name": "myocardium", "color": [235, 180, 80], "terminology": ["74281007", "Myocardium"]},
+    "3": {"name": "left ventricle", "color": [214, 50, 45], "terminology": ["87878005", "Left ventricle"]},
 }
 
 

@@ -26,14 +26,6 @@ from cmaformer.training_job import create
 SHORT = Recipe(iterations=3, semi_iterations=4, batch_size=2, patch=32, evaluate_every=0, checkpoint_every=2)
 
 
-@pytest.fixture(autouse=True)
-def one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
-
-
 @pytest.fixture
 def cases(tmp_path):
     return read_cases(write_cases(tmp_path, ["labeled", "unlabeled", "unlabeled", "held-out"]))

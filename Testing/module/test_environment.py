@@ -47,9 +47,10 @@ def test_worker_command_and_environment(environment, monkeypatch):
     assert variables["HOME_OF_TEST"] == "kept"
 
 
-def test_version_without_importing_the_engine(environment):
+def test_version_without_importing_the_engine(environment, monkeypatch):
     import subprocess
 
+    monkeypatch.delitem(sys.modules, "cmaformer", raising=False)  # the engine's tests may have run in this process
     code = "import cmaformer; print(cmaformer.__version__)"
     answer = subprocess.run(
         [sys.executable, "-c", code],
@@ -82,6 +83,9 @@ def test_folder_of_the_users_models(environment, tmp_path):
 def test_own_python_is_asked_without_importing_torch(environment, monkeypatch):
     import importlib.util
 
+    spec = importlib.util.find_spec("torch")
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: spec if name == "torch" else None)
+    monkeypatch.delitem(sys.modules, "torch", raising=False)  # the engine's tests may have run in this process
     probe = environment.TorchProbe()
     assert probe.poll() == "present" and "torch" not in sys.modules
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
