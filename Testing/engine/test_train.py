@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -198,7 +201,9 @@ def test_command_prepares_and_resumes(tmp_path, capsys):
     assert main(["train", "--cases", str(path), *arguments, "--prepare-only"]) == 0
     for file in tmp_path.glob("*.nrrd"):
         file.unlink()  # a prepared job needs its images no more
-    assert main(["train", "--resume", job, "--device", "cpu"]) == 0
+    elsewhere = "import sys; sys.modules['SimpleITK'] = None; from cmaformer.__main__ import main; sys.exit(main())"
+    command = [sys.executable, "-c", elsewhere, "train", "--resume", job, "--device", "cpu"]
+    subprocess.run(command, check=True, env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)})
     assert load_model(tmp_path / "job" / "result" / "m-1.0.0").id == "m-1.0.0"
     assert main(["train", "--resume", job]) == 1
     assert "done" in capsys.readouterr().err
