@@ -145,6 +145,7 @@ def _finish(trainer: Trainer) -> Path:
                 for name, column in zip(names, kept.scores[kept.phase].T)
             },
             "grid": "model",
+            "cleanup": False,
         }
         report["kept"] = kept.phase
         report["held_out_dice"] = {
