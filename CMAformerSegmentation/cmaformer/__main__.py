@@ -18,6 +18,7 @@ from typing import Any
 from . import __version__
 from .console import ProgressBar, model_facts, structure_table
 from .errors import CancelledError, EngineError
+from .installed import model_folders, open_model
 
 DONE, FAILED, USAGE, CANCELLED = 0, 1, 2, 3
 # Subcommands whose module is imported only when they are asked for, with its `add_arguments` and `run`.
@@ -25,30 +26,6 @@ MODULES = {
     "train": "train a model from labeled (and unlabeled) cases",
     "evaluate": "compare label maps with the truth",
 }
-
-
-def model_folders(extra: Sequence[str] = ()) -> list[Path]:
-    """Folders of model folders, in the order they are searched: the given ones, then those shipped with this package.
-
-    Shipped models lie in ``Resources/Models`` beside the package (an installed module), one level up (a checkout), or
-    in the share folder of an installed extension.
-    """
-    here = Path(__file__).resolve().parent
-    candidates = [parent / "Resources" / "Models" for parent in here.parents[:2]]
-    for parent in here.parents[:5]:
-        candidates += sorted((parent / "share").glob("*/CMAformer*/Resources/Models"))
-        candidates += sorted((parent / "share").glob("CMAformer*/Resources/Models"))
-    # A given folder may appear later, when the first model is trained while a worker runs.
-    return [Path(folder) for folder in extra] + [folder for folder in candidates if folder.is_dir()]
-
-
-def open_model(name: str, extra: Sequence[str] = ()) -> Any:
-    """A Model from its folder or its id. Raises ModelError."""
-    from .model import find_model, load_model
-
-    if Path(name).is_dir() or "/" in name or os.sep in name:
-        return load_model(name)
-    return find_model(model_folders(extra), name)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .cases import Case, CaseList, CasesError, read_cases
+from .installed import open_model
 from .metrics import Agreement, agreement
 
 if TYPE_CHECKING:
@@ -167,7 +168,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Run the command; EngineErrors go to the caller. Returns the exit code."""
-    from .__main__ import open_model
 
     def progress(done: int, total: int) -> None:
         if sys.stderr.isatty():

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 import numpy as np
 import torch
@@ -12,13 +12,12 @@ from torch import Tensor
 from .augmentation import Batch, augment
 from .copypaste import Mixed, largest_components, mix
 from .device import precision
-from .network import Prediction
+from .network import CMAformer, Prediction
 from .objectives.consistency import consistency_loss
 from .objectives.supervised import supervised_loss
-from .slices import Sampler
-
-if TYPE_CHECKING:
-    from .trainer import Trainer
+from .recipe import Recipe
+from .slices import Sampler, SliceStore
+from .unlabeled import UnlabeledTerms
 
 Windows = dict[str, dict[str, np.ndarray]]
 # Windows are larger than patches, so that rotated and shrunken patches find an image in their corners.
@@ -33,14 +32,29 @@ def autocast(device: torch.device) -> torch.autocast:
     return torch.autocast(device.type, dtype=torch.bfloat16, enabled=enabled)
 
 
+class Training(Protocol):
+    """What a phase sees of the training it belongs to."""
+
+    recipe: Recipe
+    store: SliceStore
+    seed: int
+    context: int
+    device: torch.device
+    beta: Tensor
+    student: CMAformer
+    teacher: CMAformer
+    unlabeled: UnlabeledTerms
+    iteration: int
+
+
 class SupervisedPhase:
     """Labeled patches alone: lambda L_sup + gamma L_con."""
 
     name = "supervised"
 
-    def __init__(self, trainer: Trainer) -> None:
-        self.trainer, self.recipe = trainer, trainer.recipe
-        self.labeled = self._sampler("labeled", trainer.job.seed)
+    def __init__(self, training: Training) -> None:
+        self.training, self.recipe = training, training.recipe
+        self.labeled = self._sampler("labeled", training.seed)
 
     def read(self, iteration: int) -> Windows:
         """Windows of an iteration; runs in a thread beside the step before."""
@@ -50,15 +64,15 @@ class SupervisedPhase:
         """The terms of the loss, and "loss", their weighted sum."""
         batch = self.patches(windows["labeled"], LABELED)
         assert batch.labels is not None and batch.distances is not None
-        with autocast(self.trainer.device):
-            prediction = self.trainer.student(batch.images, batch.frames)
+        with autocast(self.training.device):
+            prediction = self.training.student(batch.images, batch.frames)
         return self.labeled_terms(prediction, batch.labels, batch.distances, None)
 
     def labeled_terms(
         self, prediction: Prediction, labels: Tensor, distances: Tensor, where: Tensor | None
     ) -> dict[str, Tensor]:
         """L_sup and L_con against references (at some pixels, where given)."""
-        recipe, beta = self.recipe, self.trainer.beta
+        recipe, beta = self.recipe, self.training.beta
         logits, sdm = prediction.logits.float(), prediction.sdm.float()
         supervised = supervised_loss(logits, sdm, labels, distances, where)
         target = self.one_hot(labels)
@@ -71,20 +85,20 @@ class SupervisedPhase:
 
     def patches(self, windows: dict[str, np.ndarray], stream: int) -> Batch:
         """Augmented patches on the device, the same ones whenever this iteration is repeated."""
-        return augment(windows, self.recipe.patch, self.recipe.augmentation, self.rng(stream), self.trainer.device)
+        return augment(windows, self.recipe.patch, self.recipe.augmentation, self.rng(stream), self.training.device)
 
     def rng(self, stream: int) -> np.random.Generator:
         """The random numbers of this iteration."""
-        return np.random.default_rng([self.trainer.job.seed, self.trainer.iteration, stream])
+        return np.random.default_rng([self.training.seed, self.training.iteration, stream])
 
     def one_hot(self, labels: Tensor) -> Tensor:
         """int64 (B, H, W) -> float (B, C, H, W)."""
-        return F.one_hot(labels, self.trainer.store.classes).permute(0, 3, 1, 2).float()
+        return F.one_hot(labels, self.training.store.classes).permute(0, 3, 1, 2).float()
 
     def _sampler(self, role: str, seed: int) -> Sampler:
-        trainer, recipe = self.trainer, self.recipe
+        training, recipe = self.training, self.recipe
         window = 2 * round(recipe.patch * WINDOW / 2)
-        return Sampler(trainer.store, trainer.store.numbers(role), window, trainer.context, recipe.centred, seed)
+        return Sampler(training.store, training.store.numbers(role), window, training.context, recipe.centred, seed)
 
 
 class SemiSupervisedPhase(SupervisedPhase):
@@ -92,9 +106,9 @@ class SemiSupervisedPhase(SupervisedPhase):
 
     name = "semi-supervised"
 
-    def __init__(self, trainer: Trainer) -> None:
-        super().__init__(trainer)
-        self.unlabeled = self._sampler("unlabeled", trainer.job.seed + 1)
+    def __init__(self, training: Training) -> None:
+        super().__init__(training)
+        self.unlabeled = self._sampler("unlabeled", training.seed + 1)
 
     def read(self, iteration: int) -> Windows:
         """Windows of labeled and of unlabeled cases."""
@@ -103,16 +117,16 @@ class SemiSupervisedPhase(SupervisedPhase):
 
     def loss(self, windows: Windows) -> dict[str, Tensor]:
         """The supervised terms where there are references, and the unlabeled terms elsewhere."""
-        trainer, recipe = self.trainer, self.recipe
-        if trainer.iteration == recipe.iterations:
-            trainer.unlabeled.begin(trainer.student)
+        training, recipe = self.training, self.recipe
+        if training.iteration == recipe.iterations:
+            training.unlabeled.begin(training.student)
         labeled = self.patches(windows["labeled"], LABELED)
         unlabeled = self.patches(windows["unlabeled"], UNLABELED)
         opinion = self.teacher(unlabeled.plain, unlabeled.frames)
-        pseudo = largest_components(opinion.logits.max(1).indices, trainer.store.classes)
+        pseudo = largest_components(opinion.logits.max(1).indices, training.store.classes)
         mixed = mix(labeled, unlabeled, pseudo, recipe.paste, self.rng(MIXING))
-        with autocast(trainer.device):
-            prediction = trainer.student(mixed.images, mixed.frames)
+        with autocast(training.device):
+            prediction = training.student(mixed.images, mixed.frames)
         terms = self.labeled_terms(prediction, mixed.labels, mixed.distances, mixed.labeled)
         terms["unlabeled"] = self.unlabeled_consistency(prediction, mixed)
         terms.update(self.further_terms(unlabeled, opinion, windows["unlabeled"]["slices"]))
@@ -121,7 +135,7 @@ class SemiSupervisedPhase(SupervisedPhase):
             "constraints": recipe.constraint_weight,
             "contrast": recipe.contrast_weight,
         }
-        ramp = recipe.unlabeled_ramp(trainer.iteration)
+        ramp = recipe.unlabeled_ramp(training.iteration)
         for name, weight in weights.items():
             if name in terms:
                 terms["loss"] = terms["loss"] + ramp * weight * terms[name]
@@ -130,24 +144,24 @@ class SemiSupervisedPhase(SupervisedPhase):
     @torch.no_grad()
     def teacher(self, images: Tensor, frames: Tensor) -> Prediction:
         """What the teacher says of patches."""
-        with autocast(self.trainer.device):
-            prediction: Prediction = self.trainer.teacher(images, frames)
+        with autocast(self.training.device):
+            prediction: Prediction = self.training.teacher(images, frames)
         return prediction
 
     def unlabeled_consistency(self, prediction: Prediction, mixed: Mixed) -> Tensor:
         """Eq. (2) against the teacher, on the pixels without a reference."""
         logits, target = prediction.logits.float(), self.one_hot(mixed.labels)
-        return consistency_loss(logits, target, self.trainer.beta, self.recipe.alpha, where=1 - mixed.labeled)
+        return consistency_loss(logits, target, self.training.beta, self.recipe.alpha, where=1 - mixed.labeled)
 
     def further_terms(self, unlabeled: Batch, opinion: Prediction, slices: np.ndarray) -> dict[str, Tensor]:
         """Eq. (3) and (4), where the recipe wants them; they need the unlabeled patches as they are, not mixed."""
-        trainer = self.trainer
-        if not trainer.unlabeled.wanted:
+        training = self.training
+        if not training.unlabeled.wanted:
             return {}
         views = [opinion]
-        if trainer.unlabeled.constraints is not None:
+        if training.unlabeled.constraints is not None:
             views.append(self.teacher(unlabeled.images, unlabeled.frames))
-        with autocast(trainer.device):
-            prediction = trainer.student(unlabeled.images, unlabeled.frames)
+        with autocast(training.device):
+            prediction = training.student(unlabeled.images, unlabeled.frames)
         generator = torch.Generator().manual_seed(int(self.rng(ANCHORS).integers(2**31)))
-        return trainer.unlabeled.terms(trainer.student, prediction, views, slices, generator)
+        return training.unlabeled.terms(training.student, prediction, views, slices, generator)

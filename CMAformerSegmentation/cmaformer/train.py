@@ -21,6 +21,7 @@ from . import job as jobs
 from .card import card
 from .cases import CaseList, read_cases
 from .errors import CancelledError, EngineError, JobError
+from .installed import open_model
 from .lock import Lock
 from .recipe import SOLVERS, Recipe
 from .training_job import CASES, create
@@ -169,7 +170,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     start.add_argument("--resume", type=Path, metavar="JOB", help="go on with the training of a job folder")
     parser.add_argument("--job", type=Path, help="new folder for the work (with --cases)")
     parser.add_argument("--name", help="name of the new model (with --cases)")
-    parser.add_argument("--base", type=Path, help="folder of a model to start from")
+    parser.add_argument("--base", metavar="MODEL", help="id or folder of a model to start from")
+    parser.add_argument("--models", action="append", default=[], metavar="DIR", help="further folder of model folders")
     parser.add_argument("--prepare-only", action="store_true", help="prepare the job folder, and train it elsewhere")
     parser.add_argument("--device", default="auto", choices=("auto", "cpu", "cuda", "mps"))
     parser.add_argument("--size", default="small", choices=("small", "base", "large"), help="network, without --base")
@@ -208,8 +210,6 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _create_from(args: argparse.Namespace) -> None:
-    from .model import load_model
-
     recipe = Recipe()
     try:
         if args.recipe:
@@ -224,7 +224,7 @@ def _create_from(args: argparse.Namespace) -> None:
         read_cases(args.cases),
         args.job,
         args.name,
-        load_model(args.base) if args.base else None,
+        open_model(args.base, args.models) if args.base else None,
         size=args.size,
         spacing_mm=args.spacing,
         slicing=args.slicing,

@@ -58,7 +58,7 @@ class Trainer:
     def __init__(
         self, job: jobs.Job, events: jobs.Events, device: torch.device, initial: dict[str, Tensor] | None = None
     ) -> None:
-        self.job, self.events, self.device = job, events, device
+        self.job, self.events, self.device, self.seed = job, events, device, job.seed
         self.recipe = Recipe.from_dict(job.parameters["recipe"])
         self.context = int(job.parameters["context_slices"])
         self.store = SliceStore(job.folder / job.inputs["slices"])
@@ -69,7 +69,7 @@ class Trainer:
         network = CMAformer(NetworkConfig.from_dict(job.parameters["network"]))
         if initial is not None:
             network.load_state_dict(initial)
-        self.student = network.to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.student: CMAformer = network.to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.teacher = copy.deepcopy(self.student).requires_grad_(False).eval()
         self.unlabeled = UnlabeledTerms(self.recipe, self.store, self.context, job.seed).to(device)
         groups = [

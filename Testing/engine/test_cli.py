@@ -17,6 +17,7 @@ from geometries import GRIDS, blobs, geometry
 from tinymodel import save_tiny
 
 from cmaformer import __main__ as cli
+from cmaformer import installed
 from cmaformer.console import ProgressBar, duration
 from cmaformer.volume import read_volume, write_label_map
 
@@ -186,9 +187,9 @@ def test_models_are_looked_for_where_a_checkout_and_an_installation_have_them(tm
     ]
     for place in (package, *places):
         place.mkdir(parents=True)
-    monkeypatch.setattr(cli, "__file__", str(package / "__main__.py"))
+    monkeypatch.setattr(installed, "__file__", str(package / "installed.py"))
     later = tmp_path / "later"
-    assert cli.model_folders([str(places[0]), str(later)]) == [places[0], later, *places[1:]]
+    assert installed.model_folders([str(places[0]), str(later)]) == [places[0], later, *places[1:]]
 
 
 def test_run_does_one_job(tmp_path: Path, models: Path) -> None:

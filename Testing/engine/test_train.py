@@ -197,13 +197,15 @@ def test_command_prepares_and_resumes(tmp_path, capsys):
     job = str(tmp_path / "job")
     assert main(["train", "--cases", str(path)]) == 2
     assert main(["train", "--cases", str(path), "--job", job, "--name", "m", "--recipe", str(tmp_path / "no")]) == 1
+    save_tiny(tmp_path / "models" / "tiny-1.0.0", structures=2)
     arguments = ["--job", job, "--name", "m", "--recipe", str(recipe), "--device", "cpu"]
+    arguments += ["--base", "tiny-1.0.0", "--models", str(tmp_path / "models")]
     assert main(["train", "--cases", str(path), *arguments, "--prepare-only"]) == 0
     for file in tmp_path.glob("*.nrrd"):
         file.unlink()  # a prepared job needs its images no more
     elsewhere = "import sys; sys.modules['SimpleITK'] = None; from cmaformer.__main__ import main; sys.exit(main())"
     command = [sys.executable, "-c", elsewhere, "train", "--resume", job, "--device", "cpu"]
     subprocess.run(command, check=True, env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)})
-    assert load_model(tmp_path / "job" / "result" / "m-1.0.0").id == "m-1.0.0"
+    assert load_model(tmp_path / "job" / "result" / "m-1.0.0").description.parent == "tiny-1.0.0"
     assert main(["train", "--resume", job]) == 1
     assert "done" in capsys.readouterr().err
