@@ -67,7 +67,7 @@ def work(folder: Path, device: str = "auto", events: jobs.Events | None = None, 
         The folder of the new model (of the slices with ``prepare_only``).
 
     Raises:
-        JobError: the folder holds no training, or another process works on it, or it is done.
+        JobError: the folder holds no training, another process works on it, it is done, or it cannot be written.
     """
     job = jobs.read_job(folder)
     if job.kind != "train":
@@ -79,12 +79,17 @@ def work(folder: Path, device: str = "auto", events: jobs.Events | None = None, 
         (folder / jobs.CANCEL).unlink(missing_ok=True)  # a request to stop an earlier run
         try:
             return _work(job, device, events, prepare_only)
-        except CancelledError:
+        except (CancelledError, KeyboardInterrupt):
             events.emit("cancelled")
             raise
         except EngineError as error:
             events.error(error)
             raise
+        except OSError as error:
+            reason = f" ({error.strerror})" if error.strerror else ""
+            problem = JobError("file-error", f"The job folder cannot be read or written{reason}.", "Is the disk full?")
+            events.error(problem)
+            raise problem from None
 
 
 def _work(job: jobs.Job, device: str, events: jobs.Events, prepare_only: bool) -> Path:

@@ -140,6 +140,21 @@ def test_images_that_break_the_loss_end_in_a_clear_error(tmp_path, cases, base):
     assert jobs.state(tmp_path / "job") == "failed"
 
 
+def test_full_disk_is_named_and_the_training_can_go_on(tmp_path, cases, base):
+    create(cases, tmp_path / "job", "model", base, recipe=SHORT)
+
+    def full(state, path):
+        raise OSError(28, "No space left on device", str(path))
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("cmaformer.trainer.save_atomically", full)
+        with pytest.raises(JobError, match="No space left") as caught:
+            work(tmp_path / "job", "cpu")
+    assert str(tmp_path) not in str(caught.value)
+    assert jobs.state(tmp_path / "job") == "failed"
+    assert load_model(work(tmp_path / "job", "cpu")).id == "model-1.0.0"
+
+
 def test_warm_start_takes_what_fits_and_names_the_rest(tmp_path):
     from cmaformer.network import NetworkConfig
 
