@@ -186,11 +186,12 @@ def measured(logic, volumeNode) -> tuple[float, float, int]:
     return max(calls), max(heart.gaps), late
 
 
-def test_the_main_thread_is_never_kept_for_50_ms(logic, module):
+def test_the_main_thread_is_never_kept_for_50_ms(logic, module, monkeypatch):
     from CMAformerSegmentationLib.selftest import makeTestVolume
 
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")  # the engine leaves a processor to Slicer, also where there are two
     volumeNode = makeTestVolume((60, 256, 256))
-    for _attempt in range(3):
+    for _attempt in range(6):
         # The first run starts the engine's process too; where no processor is free, that waits for one. What the
         # module itself would do too slowly, such as copying voxels, it would do every time.
         call, gap, late = measured(logic, volumeNode)
