@@ -37,6 +37,7 @@ READING = "reading"
 
 cancelGraceSeconds = 8.0
 stalledSeconds = 60.0
+saveSeconds = 5.0  # at most, for a file that is being written while Slicer quits
 
 
 class SegmentationTask(VTKObservationMixin):
@@ -118,6 +119,9 @@ class SegmentationTask(VTKObservationMixin):
         """End at once, without waiting for the engine: the application quits or the module is unloaded."""
         if not self.ended:
             self.job.requestCancel()
+            if self._work is not None:
+                # A thread that still writes the copy of the image would leave it behind in the removed folder.
+                self._work.wait(saveSeconds)
             self._end(CANCELLED, JobProblem("cancelled", reason))
 
     def wait(self, poll: Callable[[], None], progress: Callable[..., None] | None = None):

@@ -150,7 +150,20 @@ def test_own_segments_are_untouched_until_success(fakeLogic, fakeEngine, volume)
     )
 
 
-def test_an_interrupted_script_leaves_nothing_behind(fakeLogic, fakeEngine, volume):
+def test_an_interrupted_script_leaves_nothing_behind(fakeLogic, fakeEngine, volume, monkeypatch):
+    import time
+
+    from CMAformerSegmentationLib import segmentation
+
+    write = segmentation.writeMetaImage
+
+    def slowly(path, *arguments):
+        end = time.monotonic() + 0.3  # the interrupt comes while the copy of the image is being written
+        while time.monotonic() < end:
+            path.touch()
+        write(path, *arguments)
+
+    monkeypatch.setattr(segmentation, "writeMetaImage", slowly)
     task = fakeLogic.segment(volume, wait=False)
 
     def interrupt():
