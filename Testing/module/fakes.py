@@ -11,6 +11,8 @@ import numpy as np
 
 import standin
 
+moduleFolder = Path(__file__).resolve().parents[2] / "CMAformerSegmentation"
+
 
 class FakeEngine:
     """Stands for `EngineProcess`: takes job folders and lets the test write what a worker would write."""

@@ -28,7 +28,7 @@ def event(kind: str, **fields) -> str:
 
 
 def test_the_engine_accepts_the_job_that_slicer_writes(job, module):
-    from conftest import moduleFolder
+    from fakes import moduleFolder
 
     (job.folder / "input.mha").write_bytes(b"")
     code = (

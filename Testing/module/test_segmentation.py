@@ -48,7 +48,7 @@ def test_the_result_is_what_the_command_line_gives(logic, volume, tmp_path, mode
 
     from CMAformerSegmentationLib import scene
     from CMAformerSegmentationLib.metaimage import writeMetaImage
-    from conftest import moduleFolder
+    from fakes import moduleFolder
 
     steps = []
     node = logic.segment(volume, device="cpu", progress=lambda *step: steps.append(step))
