@@ -45,10 +45,10 @@ def test_the_result_is_what_the_command_line_gives(logic, volume, tmp_path, mode
 
     import SimpleITK as sitk
     import slicer
+    from fakes import moduleFolder
 
     from CMAformerSegmentationLib import scene
     from CMAformerSegmentationLib.metaimage import writeMetaImage
-    from fakes import moduleFolder
 
     steps = []
     node = logic.segment(volume, device="cpu", progress=lambda *step: steps.append(step))
