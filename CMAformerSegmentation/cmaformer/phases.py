@@ -15,15 +15,14 @@ from .device import precision
 from .network import CMAformer, Prediction
 from .objectives.consistency import consistency_loss
 from .objectives.supervised import supervised_loss
+from .places import Places
 from .recipe import Recipe
 from .slices import Sampler, SliceStore
 from .unlabeled import UnlabeledTerms
 
 Windows = dict[str, dict[str, np.ndarray]]
-# Windows are larger than patches, so that rotated and shrunken patches find an image in their corners.
-WINDOW = 1.5
 # Separate random streams of one iteration.
-LABELED, UNLABELED, MIXING, ANCHORS = 1, 2, 3, 4
+LABELED, UNLABELED, MIXING, ANCHORS, LOOKING = 1, 2, 3, 4, 5
 
 
 def autocast(device: torch.device) -> torch.autocast:
@@ -55,6 +54,20 @@ class SupervisedPhase:
     def __init__(self, training: Training) -> None:
         self.training, self.recipe = training, training.recipe
         self.labeled = self._sampler("labeled", training.seed)
+
+    def due(self, iteration: int) -> bool:
+        """Whether :meth:`prepare` has something to do before the windows of an iteration can be read."""
+        return False
+
+    def prepare(self, iteration: int) -> None:
+        """Called before the windows of an iteration are read."""
+
+    def state_dict(self) -> dict[str, Tensor]:
+        """What a checkpoint must keep of the phase."""
+        return {}
+
+    def load_state_dict(self, state: dict[str, Tensor]) -> None:
+        """Back from :meth:`state_dict`."""
 
     def read(self, iteration: int) -> Windows:
         """Windows of an iteration; runs in a thread beside the step before."""
@@ -97,8 +110,8 @@ class SupervisedPhase:
 
     def _sampler(self, role: str, seed: int) -> Sampler:
         training, recipe = self.training, self.recipe
-        window = 2 * round(recipe.patch * WINDOW / 2)
-        return Sampler(training.store, training.store.numbers(role), window, training.context, recipe.centred, seed)
+        numbers = training.store.numbers(role)
+        return Sampler(training.store, numbers, recipe.window, training.context, recipe.centred, seed)
 
 
 class SemiSupervisedPhase(SupervisedPhase):
@@ -109,6 +122,34 @@ class SemiSupervisedPhase(SupervisedPhase):
     def __init__(self, training: Training) -> None:
         super().__init__(training)
         self.unlabeled = self._sampler("unlabeled", training.seed + 1)
+        self.places = Places(training.store, training.store.numbers("unlabeled"), training.context)
+
+    def due(self, iteration: int) -> bool:
+        """At the beginning of the phase, and every ``look_every`` iterations."""
+        return self.recipe.look_every > 0 and (iteration - self.recipe.iterations) % self.recipe.look_every == 0
+
+    def prepare(self, iteration: int) -> None:
+        """The teacher looks for structures in unlabeled slices, on which windows are centred from here on."""
+        if not self.due(iteration):
+            return
+        rng = np.random.default_rng([self.training.seed, iteration, LOOKING])
+
+        def network(images: Tensor) -> Tensor:
+            with autocast(self.training.device):
+                prediction: Prediction = self.training.teacher(images)
+            return prediction.logits
+
+        self.places.look(network, self.recipe.look_slices, rng, self.training.device)
+        self.unlabeled.places = self.places.by_class()
+
+    def state_dict(self) -> dict[str, Tensor]:
+        """Where structures were found."""
+        return {"places": torch.from_numpy(self.places.found)}
+
+    def load_state_dict(self, state: dict[str, Tensor]) -> None:
+        """Back from :meth:`state_dict`."""
+        self.places.found = state["places"].cpu().numpy()
+        self.unlabeled.places = self.places.by_class()
 
     def read(self, iteration: int) -> Windows:
         """Windows of labeled and of unlabeled cases."""
@@ -122,13 +163,14 @@ class SemiSupervisedPhase(SupervisedPhase):
             training.unlabeled.begin(training.student)
         labeled = self.patches(windows["labeled"], LABELED)
         unlabeled = self.patches(windows["unlabeled"], UNLABELED)
-        opinion = self.teacher(unlabeled.plain, unlabeled.frames)
+        opinion = self.opinion(unlabeled.plain, unlabeled.frames)
         pseudo = largest_components(opinion.logits.max(1).indices, training.store.classes)
         mixed = mix(labeled, unlabeled, pseudo, recipe.paste, self.rng(MIXING))
+        sure = opinion.logits.float().softmax(1).amax(1) >= recipe.confidence
         with autocast(training.device):
             prediction = training.student(mixed.images, mixed.frames)
         terms = self.labeled_terms(prediction, mixed.labels, mixed.distances, mixed.labeled)
-        terms["unlabeled"] = self.unlabeled_consistency(prediction, mixed)
+        terms["unlabeled"] = self.unlabeled_consistency(prediction, mixed, sure)
         terms.update(self.further_terms(unlabeled, opinion, windows["unlabeled"]["slices"]))
         weights = {
             "unlabeled": recipe.unlabeled_weight,
@@ -142,26 +184,31 @@ class SemiSupervisedPhase(SupervisedPhase):
         return terms
 
     @torch.no_grad()
-    def teacher(self, images: Tensor, frames: Tensor) -> Prediction:
+    def opinion(self, images: Tensor, frames: Tensor) -> Prediction:
         """What the teacher says of patches."""
         with autocast(self.training.device):
             prediction: Prediction = self.training.teacher(images, frames)
         return prediction
 
-    def unlabeled_consistency(self, prediction: Prediction, mixed: Mixed) -> Tensor:
-        """Eq. (2) against the teacher, on the pixels without a reference."""
+    def unlabeled_consistency(self, prediction: Prediction, mixed: Mixed, sure: Tensor) -> Tensor:
+        """Eq. (2) against the teacher, on the pixels without a reference of which it is sure (B, P, P)."""
         logits, target = prediction.logits.float(), self.one_hot(mixed.labels)
-        return consistency_loss(logits, target, self.training.beta, self.recipe.alpha, where=1 - mixed.labeled)
+        where = (1 - mixed.labeled) * sure
+        return consistency_loss(logits, target, self.training.beta, self.recipe.alpha, where=where)
 
     def further_terms(self, unlabeled: Batch, opinion: Prediction, slices: np.ndarray) -> dict[str, Tensor]:
-        """Eq. (3) and (4), where the recipe wants them; they need the unlabeled patches as they are, not mixed."""
+        """Eq. (3) and (4), where the recipe wants them; they need unlabeled patches as they are, not mixed.
+
+        Half of the batch (every second patch) keeps the step at one and a half times its cost instead of twice.
+        """
         training = self.training
         if not training.unlabeled.wanted:
             return {}
-        views = [opinion]
+        images, frames, slices = unlabeled.images[::2], unlabeled.frames[::2], slices[::2]
+        views = [Prediction(opinion.logits[::2], opinion.sdm[::2], ())]
         if training.unlabeled.constraints is not None:
-            views.append(self.teacher(unlabeled.images, unlabeled.frames))
+            views.append(self.opinion(images, frames))
         with autocast(training.device):
-            prediction = training.student(unlabeled.images, unlabeled.frames)
+            prediction = training.student(images, frames)
         generator = torch.Generator().manual_seed(int(self.rng(ANCHORS).integers(2**31)))
         return training.unlabeled.terms(training.student, prediction, views, slices, generator)

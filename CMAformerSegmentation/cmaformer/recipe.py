@@ -9,6 +9,8 @@ from typing import Any
 
 from .augmentation import Augmentation
 
+# Windows are larger than patches, so that rotated and shrunken patches find an image in their corners.
+WINDOW = 1.5
 SOLVERS = ("none", "alm", "penalty", "log-barrier")
 
 
@@ -33,6 +35,10 @@ class Recipe:
         unlabeled_weight: gamma of Eq. (5), of Eq. (2) on pixels that the teacher has labeled.
         ramp_up: part of the second phase in which the unlabeled terms gain their weight, exp(-5 (1 - t/T)^2).
         paste: side of the copy-paste box as a part of the patch; 0 mixes nothing.
+        confidence: lowest probability at which the teacher's label of a pixel is taught.
+        look_every: iterations of the second phase between two looks of the teacher for structures in unlabeled slices,
+            on which windows are then centred, balanced over the classes; 0 draws unlabeled windows anywhere.
+        look_slices: slices at each look.
         constraint: solver of the constraints of Eq. (3): "none", "alm", "penalty" or "log-barrier".
         constraint_weight: weight of Eq. (3).
         contrast_weight: beta of Eq. (5), of Eq. (4); 0 leaves it out.
@@ -58,6 +64,9 @@ class Recipe:
     unlabeled_weight: float = 0.5
     ramp_up: float = 0.3
     paste: float = 0.67
+    confidence: float = 0.0
+    look_every: int = 500
+    look_slices: int = 300
     constraint: str = "none"
     constraint_weight: float = 0.1
     contrast_weight: float = 0.0
@@ -100,15 +109,21 @@ class Recipe:
         """The recipe with those entries replaced that are not None."""
         return replace(self, **{key: value for key, value in values.items() if value is not None})
 
+    @property
+    def window(self) -> int:
+        """Side of the windows out of which patches are cut, in pixels of the model's grid."""
+        return 2 * round(self.patch * WINDOW / 2)
+
     def rate(self, iteration: int) -> float:
-        """Learning rate of an iteration (from 0): in each phase a linear warm-up, then a cosine down to a hundredth."""
-        first = iteration < self.iterations
-        length = self.iterations if first else self.semi_iterations
-        step = iteration if first else iteration - self.iterations
+        """Learning rate of an iteration (from 0): a linear warm-up, then a cosine down to a hundredth over both phases.
+
+        One schedule over both: the teacher is an average and needs no low rate before it begins to teach.
+        """
+        length = self.iterations + self.semi_iterations
         warm = max(1, round(self.warm_up * length))
-        if step < warm:
-            return self.learning_rate * (step + 1) / warm
-        done = (step - warm) / max(1, length - warm)
+        if iteration < warm:
+            return self.learning_rate * (iteration + 1) / warm
+        done = (iteration - warm) / max(1, length - warm)
         return self.learning_rate * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * done)))
 
     def unlabeled_ramp(self, iteration: int) -> float:

@@ -17,6 +17,7 @@ from scipy import ndimage
 
 from .cases import Case, CaseList, CasesError
 from .errors import CancelledError
+from .labels import read_labels
 
 # Signed distances are cached up to here (in pixels of the model's grid): twice what a network learns (see
 # `augmentation.DISTANCE_PIXELS`), so that a patch shrunk to half still knows them all.
@@ -63,7 +64,7 @@ def prepare(
             raise CancelledError()
         about = folder / f"{number:05d}.json"
         if not about.exists():
-            entry = _prepare_case(case, number, len(case_list.structures), model_input, folder)
+            entry = _prepare_case(case, number, case_list, model_input, folder)
             _write_json(about, entry)
         entries.append(json.loads(about.read_text(encoding="utf-8")))
         progress(number + 1, len(case_list.cases))
@@ -71,7 +72,7 @@ def prepare(
 
 
 def _prepare_case(
-    case: Case, number: int, structures: int, model_input: dict[str, Any], folder: Path
+    case: Case, number: int, case_list: CaseList, model_input: dict[str, Any], folder: Path
 ) -> dict[str, Any]:
     # Reading images needs SimpleITK, which a computer that trains a prepared cache may not have.
     from .volume import Normalization, SliceGrid, finite, read_volume
@@ -86,7 +87,7 @@ def _prepare_case(
     entry["spacing_mm"] = [grid.slice_spacing, *(model_input["spacing_mm"] or grid.pixel_spacing)]
     if case.labels is None:
         return entry
-    labels = read_volume(case.labels)
+    labels, structures = read_labels(case, case_list), len(case_list.structures)
     if labels.geometry.shape_kji != volume.geometry.shape_kji:
         raise CasesError(
             "label-grid",
@@ -94,15 +95,7 @@ def _prepare_case(
             f"{volume.geometry.shape_kji} (slices, rows, columns).",
             "Export the segmentation with the image as its reference.",
         )
-    values = np.unique(labels.array)
-    strange = [value for value in values.tolist() if value not in range(structures + 1)]
-    if strange:
-        raise CasesError(
-            "unknown-label",
-            f"{case.name}: the label map holds the value {strange[0]:g}, which is no class of the list.",
-            "Add it to the classes, or remove it from the label map.",
-        )
-    maps = grid.labels_to_model(labels.array.astype(np.uint8), every, structures + 1)
+    maps = grid.labels_to_model(labels.array, every, structures + 1)
     np.save(folder / f"{number:05d}.labels.npy", maps)
     distances = [[signed_distance(slice_ == value) for value in range(1, structures + 1)] for slice_ in maps]
     np.save(folder / f"{number:05d}.distances.npy", np.array(distances, np.int8))
@@ -174,8 +167,12 @@ class Sampler:
         numbers: the cases to draw from.
         window: side of the square windows in pixels; slices are zero-padded (the mean intensity) where they end.
         context: neighbouring slices on each side that become channels.
-        centred: part of the windows that are centred on a structure (where there are labels).
+        centred: part of the windows that are centred on a structure (where its place is known).
         seed: of the training.
+
+    Attributes:
+        places: where the structures of cases without labels are, as far as anybody has looked: for each class int64
+            (n, 4) of case, slice, row and column. Windows are centred on them as on labels.
     """
 
     def __init__(
@@ -193,6 +190,7 @@ class Sampler:
             for value in range(1, store.classes)
         ]
         self.by_class = [(value, slices) for value, slices in enumerate(by_class, 1) if slices]
+        self.places: list[np.ndarray] = []
 
     def batch(self, size: int, number: int) -> dict[str, np.ndarray]:
         """Batch ``number`` of the training.
@@ -212,6 +210,9 @@ class Sampler:
             number, index = slices[rng.integers(len(slices))]
             places = np.argwhere(self.store.array(number, "labels")[index] == value)
             row, column = (int(x) for x in places[rng.integers(len(places))])
+        elif self.places and rng.random() < self.centred:
+            known = self.places[rng.integers(len(self.places))]
+            number, index, row, column = (int(x) for x in known[rng.integers(len(known))])
         else:
             number, index = self.slices[rng.integers(len(self.slices))]
             height, width = self.store.cases[number]["shape"][1:]

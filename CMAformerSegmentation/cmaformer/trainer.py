@@ -102,13 +102,17 @@ class Trainer:
         with ThreadPoolExecutor(1) as reader:
 
             def read() -> Future[Windows]:
-                return reader.submit(self.phase(self.iteration).read, self.iteration)
+                phase = self.phase(self.iteration)
+                phase.prepare(self.iteration)
+                return reader.submit(phase.read, self.iteration)
 
             pending = read()
             while self.iteration < self.total:
                 windows = pending.result()
                 phase, following = self.phase(self.iteration), min(self.iteration + 1, self.total - 1)
-                pending = reader.submit(self.phase(following).read, following)
+                early = not self.phase(following).due(following)
+                if early:
+                    pending = reader.submit(self.phase(following).read, following)
                 terms = self.step(phase, windows)
                 if not np.isfinite(terms["loss"]):
                     self.recover()
@@ -126,6 +130,8 @@ class Trainer:
                     self.events.progress(self.iteration, self.total, left, unit="iterations")
                     shown = now
                 self.after_step()
+                if not early and self.iteration < self.total:
+                    pending = read()
 
     def phase(self, iteration: int) -> SupervisedPhase:
         """The phase of an iteration."""
@@ -249,6 +255,7 @@ class Trainer:
             "student": self.student.state_dict(),
             "teacher": self.teacher.state_dict(),
             "unlabeled": self.unlabeled.state_dict(),
+            "phases": [phase.state_dict() for phase in self.phases],
             "optimizer": self.optimizer.state_dict(),
         }
         save_atomically(state, self.job.folder / CHECKPOINT)
@@ -263,6 +270,8 @@ class Trainer:
         self.student.load_state_dict(state["student"])
         self.teacher.load_state_dict(state["teacher"])
         self.unlabeled.load_state_dict(state["unlabeled"])
+        for phase, kept in zip(self.phases, state["phases"]):
+            phase.load_state_dict(kept)
         self.optimizer.load_state_dict(state["optimizer"])
         self.iteration, self.seconds, self.history = state["iteration"], state["seconds"], state["history"]
         self.rate_factor, self.nans = state["rate_factor"], state["nans"]

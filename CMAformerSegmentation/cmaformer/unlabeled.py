@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from .augmentation import augment
 from .network import CMAformer, Prediction
 from .objectives.constraints import Constraints, ConstraintSettings, size_prior, squared_norm
 from .objectives.contrastive import Contrast, Projection
@@ -37,7 +38,7 @@ class UnlabeledTerms(nn.Module):
         self.constraints: Constraints | None = None
         self.contrast: Contrast | None = None
         if recipe.constraint != "none":
-            shares, tolerance = size_prior(patch_pixels(store, recipe.patch, context, seed))
+            shares, tolerance = size_prior(patch_pixels(store, recipe, context, seed))
             self.constraints = Constraints(shares, tolerance, 1.0, ConstraintSettings(solver=recipe.constraint))
         if recipe.contrast_weight:
             self.contrast = Contrast()
@@ -98,13 +99,18 @@ class UnlabeledTerms(nn.Module):
         return {"constraints_report": self.constraints.report()} if self.constraints is not None else {}
 
 
-def patch_pixels(store: SliceStore, patch: int, context: int, seed: int) -> Tensor:
-    """Pixels of each class in random patches of each labeled case: (cases, C).
+def patch_pixels(store: SliceStore, recipe: Recipe, context: int, seed: int) -> Tensor:
+    """Pixels of each class in patches of each labeled case: (cases, C).
 
-    Drawn as unlabeled patches are, because the share of a structure depends on how much of the slice a patch shows.
+    Drawn and augmented as unlabeled patches are, because the share of a structure depends on how much of the slice a
+    patch shows, and on how often it is centred on one.
     """
     counts = []
+    window, centred = recipe.window, recipe.centred if recipe.look_every else 0.0
     for number in store.numbers("labeled"):
-        labels = Sampler(store, [number], patch, context, 0.0, seed).batch(PRIOR_PATCHES, 0)["labels"]
-        counts.append(np.bincount(labels.ravel(), minlength=store.classes))
-    return torch.from_numpy(np.array(counts, np.float64))
+        windows = Sampler(store, [number], window, context, centred, seed).batch(PRIOR_PATCHES, 0)
+        rng = np.random.default_rng([seed, number])
+        labels = augment(windows, recipe.patch, recipe.augmentation, rng, "cpu").labels
+        assert labels is not None
+        counts.append(torch.bincount(labels.flatten(), minlength=store.classes))
+    return torch.stack(counts).double()
