@@ -37,10 +37,15 @@ class Case:
 
 @dataclass(frozen=True)
 class CaseList:
-    """The classes to learn and the cases to learn them from."""
+    """The classes to learn and the cases to learn them from.
+
+    ``label_map`` says which class (0 for background) each value of the label maps stands for, where they were made with
+    other values; None: the values are the classes. See :func:`cmaformer.labels.read_labels`.
+    """
 
     structures: tuple[Structure, ...]
     cases: tuple[Case, ...]
+    label_map: dict[int, int] | None = None
 
     def with_role(self, role: str) -> list[Case]:
         """The cases of one role, in the order of the list."""

@@ -16,6 +16,7 @@ import numpy as np
 
 from .cases import Case, CaseList, CasesError, read_cases
 from .installed import open_model
+from .labels import read_labels
 from .metrics import Agreement, agreement
 
 if TYPE_CHECKING:
@@ -100,8 +101,6 @@ def evaluate(
         CasesError: no such cases, or a prediction is missing or lies on another grid.
         ImageError: a file cannot be read.
     """
-    from .volume import read_volume
-
     case_list = cases if isinstance(cases, CaseList) else read_cases(cases)
     chosen = [case for case in case_list.with_role(role) if case.labels is not None]
     if not chosen:
@@ -110,8 +109,7 @@ def evaluate(
         raise CasesError("bad-usage", "Give either a model or a folder of predictions.")
     values = []
     for done, case in enumerate(chosen, 1):
-        assert case.labels is not None
-        reference = read_volume(case.labels)
+        reference = read_labels(case, case_list)
         if model is not None:
             from .segment import segment
 

@@ -158,7 +158,7 @@ def warm_start(base: Model, config: Any) -> tuple[dict[str, Tensor], list[str]]:
 
 def _write_cases(path: Path, case_list: CaseList) -> None:
     """The cases with absolute paths, so that an interrupted preparation can go on; this file stays on this computer."""
-    content = {
+    content: dict[str, Any] = {
         "classes": {
             str(s.value): {"name": s.name, "color": list(s.color), "terminology": s.terminology}
             for s in case_list.structures
@@ -174,4 +174,6 @@ def _write_cases(path: Path, case_list: CaseList) -> None:
             for case in case_list.cases
         ],
     }
+    if case_list.label_map is not None:
+        content["label_map"] = {str(value): class_ for value, class_ in case_list.label_map.items()}
     path.write_text(json.dumps(content, indent=1), encoding="utf-8")
