@@ -36,6 +36,21 @@ class Case:
 
 
 @dataclass(frozen=True)
+class Problem:
+    """One thing that is wrong with a list of cases.
+
+    ``case`` is the number of the case in the list, from 1, or None where it is about the whole list. ``message`` names
+    no case and no file, so that it may leave this computer; ``named`` says the same with the user's own names.
+    """
+
+    code: str
+    case: int | None
+    message: str
+    hint: str
+    named: str
+
+
+@dataclass(frozen=True)
 class CaseList:
     """The classes to learn and the cases to learn them from.
 
@@ -50,6 +65,15 @@ class CaseList:
     def with_role(self, role: str) -> list[Case]:
         """The cases of one role, in the order of the list."""
         return [case for case in self.cases if case.role == role]
+
+
+@dataclass(frozen=True)
+class Parsed:
+    """What could be understood of a list: its classes, its cases by their number from 1, and all that is wrong."""
+
+    structures: tuple[Structure, ...]
+    cases: dict[int, Case]
+    problems: tuple[Problem, ...]
 
 
 # A colour for each class without one: distinguishable side by side and on grey images.
@@ -68,72 +92,145 @@ def read_cases(path: str | os.PathLike[str]) -> CaseList:
 
     Raises:
         CasesError: the file is not such a list, an image or label map is missing, or a patient is both trained on and
-            held out. The message names the case and what to do.
+            held out. The message names the first such case and what to do.
     """
+    parsed = parse(path)
+    for problem in parsed.problems[:1]:
+        raise CasesError(problem.code, problem.named, problem.hint)
+    return CaseList(parsed.structures, tuple(parsed.cases.values()))
+
+
+def parse(path: str | os.PathLike[str]) -> Parsed:
+    """Read a ``cases.json`` as far as it can be understood, with everything that is wrong with it, in its order."""
     path = Path(path)
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
     except OSError:
-        raise CasesError("no-cases", f"{path.name} cannot be read.", "Give the path of a cases.json.") from None
+        return Parsed((), {}, (_about_list("no-cases", path, "cannot be read.", "Give the path of a cases.json."),))
     except ValueError as error:
-        raise CasesError("bad-cases", f"{path.name} is not valid JSON: {error}.") from None
+        reason = "it is not text" if isinstance(error, UnicodeError) else str(error)
+        return Parsed((), {}, (_about_list("bad-cases", path, f"is not valid JSON: {reason}."),))
     if not isinstance(content, dict) or not isinstance(content.get("cases"), list):
-        raise CasesError("bad-cases", f'{path.name} needs "classes" and a list "cases".')
-    structures = _structures(path.name, content.get("classes"))
-    cases = tuple(_case(path, number, entry) for number, entry in enumerate(content["cases"], 1))
-    _check(path.name, cases)
-    return CaseList(structures, cases)
+        return Parsed((), {}, (_about_list("bad-cases", path, 'needs "classes" and a list "cases".'),))
+    problems: list[Problem] = []
+    structures = _structures(path, content.get("classes"), problems)
+    cases = {}
+    for number, entry in enumerate(content["cases"], 1):
+        case = _case(path.parent, number, entry, problems)
+        if case is not None:
+            cases[number] = case
+            problems += _missing(number, case)
+    problems += _contradictions(path, cases)
+    return Parsed(structures, cases, tuple(problems))
 
 
-def _structures(file: str, classes: Any) -> tuple[Structure, ...]:
+def examine(case_list: CaseList) -> Parsed:
+    """The same for cases that are in memory already."""
+    cases = dict(enumerate(case_list.cases, 1))
+    problems = [problem for number, case in cases.items() for problem in _missing(number, case)]
+    return Parsed(case_list.structures, cases, (*problems, *_contradictions(Path("The list"), cases)))
+
+
+def _about_list(code: str, path: Path, text: str, hint: str = "") -> Problem:
+    return Problem(code, None, f"The list of cases {text}", hint, f"{path.name} {text}")
+
+
+def _about_case(code: str, number: int, name: str, text: str, hint: str = "", named: str = "") -> Problem:
+    return Problem(code, number, text[0].upper() + text[1:], hint, f"{name}: {named or text}")
+
+
+def _structures(path: Path, classes: Any, problems: list[Problem]) -> tuple[Structure, ...]:
+    def wrong(text: str) -> None:
+        problems.append(_about_list("bad-cases", path, text))
+
     if not isinstance(classes, dict) or not classes:
-        raise CasesError("bad-cases", f'{file}: "classes" must map label values to names, {{"1": "liver"}}.')
-    structures = []
+        wrong('needs "classes" that map label values to names, {"1": "liver"}.')
+        return ()
+    structures, understood = [], True
     for key, entry in classes.items():
-        if not str(key).isdigit() or not 1 <= int(key) <= LARGEST_LABEL:
-            raise CasesError("bad-cases", f"{file}: class {key!r} must be a label value from 1 to {LARGEST_LABEL}.")
-        if isinstance(entry, str):
-            entry = {"name": entry}
-        if not isinstance(entry, dict) or not str(entry.get("name", "")).strip():
-            raise CasesError("bad-cases", f"{file}: class {key} has no name.")
-        color = tuple(int(c) for c in entry.get("color", PALETTE[(int(key) - 1) % len(PALETTE)]))
-        structures.append(Structure(int(key), entry["name"].strip(), color, entry.get("terminology")))  # type: ignore[arg-type]
+        entry = {"name": entry} if isinstance(entry, str) else entry
+        known = str(key).isdecimal() and 1 <= int(key) <= LARGEST_LABEL
+        named = isinstance(entry, dict) and bool(str(entry.get("name") or "").strip())
+        color = _color(entry.get("color", PALETTE[(int(key) - 1) % len(PALETTE)])) if known and named else None
+        if not known:
+            wrong(f"has a class {key!r}, which must be a label value from 1 to {LARGEST_LABEL}.")
+        elif not named:
+            wrong(f"has no name for class {key}.")
+        elif color is None:
+            wrong(f"has a color for class {key} that is not three numbers from 0 to 255.")
+        else:
+            structures.append(Structure(int(key), str(entry["name"]).strip(), color, entry.get("terminology")))
+            continue
+        understood = False
     structures.sort(key=lambda structure: structure.value)
-    if [structure.value for structure in structures] != list(range(1, len(structures) + 1)):
-        raise CasesError("bad-cases", f"{file}: class values must be 1, 2, ... without gaps.")
+    if understood and [structure.value for structure in structures] != list(range(1, len(structures) + 1)):
+        wrong('needs "classes" with the values 1, 2, ... without gaps.')
     return tuple(structures)
 
 
-def _case(path: Path, number: int, entry: Any) -> Case:
-    if not isinstance(entry, dict) or not entry.get("image"):
-        raise CasesError("bad-cases", f"{path.name}: case {number} has no image.")
+def _color(values: Any) -> tuple[int, int, int] | None:
+    try:
+        red, green, blue = (int(value) for value in values)
+    except (TypeError, ValueError):
+        return None
+    return (red, green, blue) if all(0 <= value <= 255 for value in (red, green, blue)) else None
+
+
+def _case(folder: Path, number: int, entry: Any, problems: list[Problem]) -> Case | None:
+    entry = entry if isinstance(entry, dict) else {}
+    image, labels = entry.get("image"), entry.get("labels")
     name = str(entry.get("name") or f"case {number}")
-    role = entry.get("role", "labeled" if entry.get("labels") else "unlabeled")
+    if not isinstance(image, str) or not image:
+        problems.append(
+            _about_case("bad-cases", number, f"case {number}", "it has no image.", 'Give the path as "image".')
+        )
+        return None
+    if labels is not None and not isinstance(labels, str):
+        problems.append(_about_case("bad-cases", number, name, 'its "labels" must be a path or null.'))
+        labels = None
+    role = entry.get("role", "labeled" if labels else "unlabeled")
     if role not in ROLES:
-        raise CasesError("bad-cases", f"{name}: the role {role!r} is unknown; use {', '.join(ROLES)}.")
-    image = path.parent / entry["image"]
-    labels = path.parent / entry["labels"] if entry.get("labels") else None
-    if not image.exists():
-        raise CasesError("no-image", f"{name}: its image {image.name} is not there.", "Correct the path in the list.")
-    if role != "unlabeled" and labels is None:
-        raise CasesError("no-labels", f"{name} is {role} but has no label map.", "Give one, or make it unlabeled.")
-    if labels is not None and not labels.exists():
-        raise CasesError("no-labels", f"{name}: its label map {labels.name} is not there.", "Correct the path.")
-    return Case(name, image, labels, role, str(entry.get("patient") or name))
+        hint = f"Use {', '.join(ROLES)}."
+        problems.append(
+            _about_case("bad-cases", number, name, "its role is unknown.", hint, f"the role {role!r} is unknown.")
+        )
+        role = "labeled" if labels else "unlabeled"
+    return Case(name, folder / image, folder / labels if labels else None, role, str(entry.get("patient") or name))
 
 
-def _check(file: str, cases: tuple[Case, ...]) -> None:
-    names = [case.name for case in cases]
-    doubled = sorted({name for name in names if names.count(name) > 1})
-    if doubled:
-        raise CasesError("doubled-case", f"{file} lists {doubled[0]} twice.", "Remove one, or give it another name.")
-    held_out = {case.patient for case in cases if case.role == "held-out"}
-    for case in cases:
+def _missing(number: int, case: Case) -> list[Problem]:
+    problems = []
+    if not case.image.exists():
+        text = "its image {}is not there."
+        hint = "Correct the path in the list."
+        problems.append(
+            _about_case("no-image", number, case.name, text.format(""), hint, text.format(f"{case.image.name} "))
+        )
+    if case.role != "unlabeled" and case.labels is None:
+        text, hint = f"it is {case.role} but has no label map.", "Give one, or make it unlabeled."
+        problems.append(_about_case("no-labels", number, case.name, text, hint))
+    if case.labels is not None and not case.labels.exists():
+        text, hint = "its label map {}is not there.", "Correct the path in the list."
+        problems.append(
+            _about_case("no-labels", number, case.name, text.format(""), hint, text.format(f"{case.labels.name} "))
+        )
+    return problems
+
+
+def _contradictions(path: Path, cases: dict[int, Case]) -> list[Problem]:
+    problems = []
+    first: dict[str, int] = {}
+    for number, case in cases.items():
+        if first.setdefault(case.name, number) != number:
+            text, hint = f"it has the same name as case {first[case.name]}.", "Remove one, or give it another name."
+            named = "the list has this name twice."
+            problems.append(_about_case("doubled-case", number, case.name, text, hint, named))
+    held_out = {case.patient for case in cases.values() if case.role == "held-out"}
+    for number, case in cases.items():
         if case.role != "held-out" and case.patient in held_out:
-            raise CasesError(
-                "patient-in-two-roles",
-                f"{case.name} is {case.role}, but another image of the same patient is held out.",
-                "Give all images of a patient the same side: a model tested on its own patients looks too good.",
-            )
-    if not any(case.role == "labeled" for case in cases):
-        raise CasesError("no-labeled-case", f"{file} has no labeled case.", "At least one is needed.")
+            text = f"it is {case.role}, but another image of the same patient is held out."
+            hint = "Give all images of a patient the same side: a model tested on its own patients looks too good."
+            problems.append(_about_case("patient-in-two-roles", number, case.name, text, hint))
+    if not any(case.role == "labeled" for case in cases.values()):
+        problems.append(_about_list("no-labeled-case", path, "has no labeled case.", "At least one is needed."))
+    return problems
