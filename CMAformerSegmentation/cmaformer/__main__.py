@@ -1,4 +1,4 @@
-"""The commands: ``python -m cmaformer segment | train | evaluate | inspect | run | worker``.
+"""The commands: ``python -m cmaformer segment | check | train | evaluate | inspect | run | worker``.
 
 Exit codes: 0 done, 1 failed, 2 wrong usage, 3 cancelled.
 """
@@ -23,6 +23,7 @@ from .installed import model_folders, open_model
 DONE, FAILED, USAGE, CANCELLED = 0, 1, 2, 3
 # Subcommands whose module is imported only when they are asked for, with its `add_arguments` and `run`.
 MODULES = {
+    "check": "look at the cases of a training before it starts",
     "train": "train a model from labeled (and unlabeled) cases",
     "evaluate": "compare label maps with the truth",
 }
