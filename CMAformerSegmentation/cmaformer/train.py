@@ -23,7 +23,7 @@ from .cases import CaseList, read_cases
 from .errors import CancelledError, EngineError, JobError
 from .installed import open_model
 from .lock import Lock
-from .recipe import SOLVERS, Recipe
+from .recipe import OPTIMIZERS, PRESETS, SOLVERS, Recipe, preset
 from .training_job import CASES, create
 
 if TYPE_CHECKING:
@@ -185,10 +185,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--context", type=int, default=0, help="neighbouring slices on each side as channels")
     parser.add_argument("--window", type=float, nargs=2, metavar="HU", help="CT window (default: percentiles)")
     parser.add_argument("--keep-largest", type=int, nargs="+", default=[], metavar="VALUE", help="clean-up of classes")
+    parser.add_argument(
+        "--preset", default="default", choices=tuple(PRESETS), help="settings to start from; all others change them"
+    )
+    parser.add_argument("--optimizer", choices=OPTIMIZERS)
     parser.add_argument("--iterations", type=int, help="steps of the supervised phase")
-    parser.add_argument("--semi-iterations", type=int, help="then this many with unlabeled cases (default 0)")
-    parser.add_argument("--constraint", choices=SOLVERS, help="solver of Eq. (3) (default none)")
-    parser.add_argument("--contrast-weight", type=float, help="weight of Eq. (4) (default 0)")
+    parser.add_argument("--semi-iterations", type=int, help="then this many with unlabeled cases")
+    parser.add_argument("--constraint", choices=SOLVERS, help="solver of Eq. (3)")
+    parser.add_argument("--contrast-weight", type=float, help="weight of Eq. (4); 0 leaves it out")
     parser.add_argument("--batch-size", type=int)
     parser.add_argument("--patch", type=int)
     parser.add_argument("--learning-rate", type=float)
@@ -215,14 +219,14 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _create_from(args: argparse.Namespace) -> None:
-    recipe = Recipe()
     try:
+        recipe = preset(args.preset)
         if args.recipe:
-            recipe = Recipe.from_dict(json.loads(args.recipe.read_text(encoding="utf-8")))
-        names = ["iterations", "semi_iterations", "constraint", "contrast_weight"]
+            recipe = Recipe.from_dict({**recipe.to_dict(), **json.loads(args.recipe.read_text(encoding="utf-8"))})
+        names = ["optimizer", "iterations", "semi_iterations", "constraint", "contrast_weight"]
         names += ["batch_size", "patch", "learning_rate", "evaluate_every"]
         recipe = recipe.with_overrides({name: getattr(args, name) for name in names})
-    except (OSError, ValueError) as error:
+    except (OSError, TypeError, ValueError) as error:
         raise JobError("bad-recipe", f"The settings of the training cannot be used: {error}.") from None
     facts = {name: getattr(args, name) for name in ("title", "task", "modality", "description", "license")}
     create(

@@ -24,6 +24,7 @@ from .errors import CancelledError, EngineError
 from .heldout import dice_of_store
 from .network import CMAformer, NetworkConfig, Prediction
 from .objectives.consistency import class_weights
+from .optimizer import build
 from .phases import SemiSupervisedPhase, SupervisedPhase, Windows, autocast
 from .recipe import Recipe
 from .slices import SliceStore
@@ -72,11 +73,7 @@ class Trainer:
         self.student: CMAformer = network.to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.teacher = copy.deepcopy(self.student).requires_grad_(False).eval()
         self.unlabeled = UnlabeledTerms(self.recipe, self.store, self.context, job.seed).to(device)
-        groups = [
-            *parameter_groups(self.student, self.recipe.weight_decay),
-            *parameter_groups(self.unlabeled, self.recipe.weight_decay),
-        ]
-        self.optimizer = torch.optim.AdamW(groups, lr=1e-3)
+        self.optimizer = build(self.recipe, [self.student, self.unlabeled])
         self.iteration = 0
         self.seconds = 0.0
         self.rate_factor = 1.0
@@ -276,14 +273,6 @@ class Trainer:
         self.iteration, self.seconds, self.history = state["iteration"], state["seconds"], state["history"]
         self.rate_factor, self.nans = state["rate_factor"], state["nans"]
         return True
-
-
-def parameter_groups(network: nn.Module, weight_decay: float) -> list[dict[str, Any]]:
-    """Weights decay; norms, biases and gains do not."""
-    learned = [p for p in network.parameters() if p.requires_grad]
-    weights = [p for p in learned if p.ndim > 1]
-    others = [p for p in learned if p.ndim <= 1]
-    return [{"params": weights, "weight_decay": weight_decay}, {"params": others, "weight_decay": 0.0}]
 
 
 def save_atomically(state: dict[str, Any], path: Path) -> None:

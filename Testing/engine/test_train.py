@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -19,7 +20,8 @@ from cmaformer.cases import CasesError, read_cases
 from cmaformer.errors import CancelledError, EngineError, JobError
 from cmaformer.metrics import dice
 from cmaformer.model import load_model
-from cmaformer.recipe import Recipe
+from cmaformer.optimizer import build
+from cmaformer.recipe import Recipe, preset
 from cmaformer.segment import segment
 from cmaformer.train import train, work
 from cmaformer.training_job import create, warm_start
@@ -190,7 +192,14 @@ def test_job_folders_are_not_used_twice(tmp_path, cases, base):
 
 @pytest.mark.parametrize(
     "values",
-    [{"epochs": 3}, {"iterations": 0}, {"learning_rate": 2.0}, {"iterations": "many"}, {"augmentation": {"warp": 1}}],
+    [
+        {"epochs": 3},
+        {"iterations": 0},
+        {"learning_rate": 2.0},
+        {"iterations": "many"},
+        {"optimizer": "lion"},
+        {"augmentation": {"warp": 1}},
+    ],
 )
 def test_impossible_recipes_are_refused(values):
     with pytest.raises(ValueError):
@@ -203,6 +212,48 @@ def test_recipe_survives_json_and_its_rate_rises_and_falls():
     rates = [recipe.rate(i) for i in range(100)]
     assert max(rates) == pytest.approx(1e-3, rel=0.01) and rates.index(max(rates)) in (4, 5)
     assert rates[0] < rates[2] and rates[-1] < 0.02 * max(rates)
+
+
+def test_paper_preset_is_what_was_published():
+    recipe = preset("paper")
+    assert (recipe.optimizer, recipe.momentum, recipe.learning_rate) == ("sgd", 0.99, 1e-3)
+    assert (recipe.weight_decay, recipe.constraint, recipe.contrast_weight) == (3e-5, "alm", 0.1)
+    length = recipe.iterations + recipe.semi_iterations
+    assert recipe.rate(0) == 1e-3 and recipe.rate(length // 2) == pytest.approx(1e-3 * 0.5**0.9)
+    assert 0 < recipe.rate(length - 1) < 1e-6
+    assert preset() == Recipe()
+    with pytest.raises(ValueError, match="no recipe"):
+        preset("thesis")
+
+
+def test_sgd_steps_as_the_recipe_says_and_norms_do_not_decay():
+    layer = torch.nn.Sequential(torch.nn.Conv2d(1, 2, 3), torch.nn.GroupNorm(1, 2))
+    optimizer = build(preset("paper"), [layer])
+    assert isinstance(optimizer, torch.optim.SGD) and optimizer.defaults["nesterov"]
+    decays = {id(p): group["weight_decay"] for group in optimizer.param_groups for p in group["params"]}
+    assert decays[id(layer[0].weight)] == 3e-5
+    assert decays[id(layer[0].bias)] == 0 and decays[id(layer[1].weight)] == 0
+    assert isinstance(build(replace(preset("paper"), momentum=0.0), [layer]), torch.optim.SGD)
+    assert isinstance(build(Recipe(), [layer]), torch.optim.AdamW)
+
+
+def test_recipes_of_older_jobs_are_read():
+    old = Recipe().to_dict()
+    for name in ("optimizer", "momentum", "schedule"):
+        del old[name]
+    assert Recipe.from_dict(old) == Recipe()
+
+
+def test_command_line_changes_the_preset(tmp_path, cases):
+    cases_file = str(tmp_path / "cases.json")
+    settings = tmp_path / "recipe.json"
+    settings.write_text(json.dumps({"patch": 64, "iterations": 9}))
+    arguments = ["train", "--cases", cases_file, "--job", str(tmp_path / "job"), "--name", "m", "--prepare-only"]
+    arguments += ["--preset", "paper", "--recipe", str(settings), "--iterations", "7", "--constraint", "penalty"]
+    assert main(arguments) == 0
+    recipe = Recipe.from_dict(jobs.read_job(tmp_path / "job").parameters["recipe"])
+    assert (recipe.optimizer, recipe.momentum, recipe.patch) == ("sgd", 0.99, 64)
+    assert (recipe.iterations, recipe.constraint, recipe.contrast_weight) == (7, "penalty", 0.1)
 
 
 def test_command_prepares_and_resumes(tmp_path, capsys):

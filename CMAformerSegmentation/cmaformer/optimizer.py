@@ -1,0 +1,32 @@
+"""The optimiser of a recipe: AdamW, or the paper's SGD with Nesterov momentum."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import nn
+
+from .recipe import Recipe
+
+
+def build(recipe: Recipe, modules: Sequence[nn.Module]) -> torch.optim.Optimizer:
+    """The optimiser of some modules.
+
+    Its learning rate is set at every step, to :meth:`cmaformer.recipe.Recipe.rate`. SGD with a momentum m moves
+    1 / (1 - m) times as far as its learning rate says: the paper's 1e-3 at 0.99 is an effective 0.1.
+    """
+    groups = [group for module in modules for group in parameter_groups(module, recipe.weight_decay)]
+    if recipe.optimizer == "sgd":
+        # Nesterov's momentum is refused where there is none.
+        return torch.optim.SGD(groups, lr=recipe.learning_rate, momentum=recipe.momentum, nesterov=recipe.momentum > 0)
+    return torch.optim.AdamW(groups, lr=recipe.learning_rate)
+
+
+def parameter_groups(network: nn.Module, weight_decay: float) -> list[dict[str, Any]]:
+    """Weights decay; norms, biases and gains do not."""
+    learned = [p for p in network.parameters() if p.requires_grad]
+    weights = [p for p in learned if p.ndim > 1]
+    others = [p for p in learned if p.ndim <= 1]
+    return [{"params": weights, "weight_decay": weight_decay}, {"params": others, "weight_decay": 0.0}]
