@@ -74,6 +74,7 @@ class Parsed:
     structures: tuple[Structure, ...]
     cases: dict[int, Case]
     problems: tuple[Problem, ...]
+    label_map: dict[int, int] | None = None
 
 
 # A colour for each class without one: distinguishable side by side and on grey images.
@@ -83,26 +84,40 @@ PALETTE = (
 )  # fmt: skip
 
 
-def read_cases(path: str | os.PathLike[str]) -> CaseList:
+def read_cases(path: str | os.PathLike[str], fold: int | None = None) -> CaseList:
     """Read a ``cases.json``; paths in it are relative to the file.
+
+    A folder or a ``dataset.json`` is read as a dataset of the Medical Segmentation Decathlon or of nnU-Net, see
+    :func:`cmaformer.datasets.read_dataset`, also for ``fold``.
 
     ``{"classes": {"1": "right ventricle", "2": {"name": ..., "color": [r, g, b], "terminology": {...}}},
     "cases": [{"name": ..., "image": path, "labels": path or null, "role": "labeled" | "unlabeled" | "held-out",
-    "patient": optional, the name where it is missing}]}``
+    "patient": optional, the name where it is missing}], "label_map": optional, {"6": 1, "11": 2, "3": 0}: the class of
+    each value of the label maps, where they have other values than the classes}``
 
     Raises:
         CasesError: the file is not such a list, an image or label map is missing, or a patient is both trained on and
             held out. The message names the first such case and what to do.
     """
-    parsed = parse(path)
+    parsed = parse(path, fold)
     for problem in parsed.problems[:1]:
         raise CasesError(problem.code, problem.named, problem.hint)
-    return CaseList(parsed.structures, tuple(parsed.cases.values()))
+    return CaseList(parsed.structures, tuple(parsed.cases.values()), parsed.label_map)
 
 
-def parse(path: str | os.PathLike[str]) -> Parsed:
+def parse(path: str | os.PathLike[str], fold: int | None = None) -> Parsed:
     """Read a ``cases.json`` as far as it can be understood, with everything that is wrong with it, in its order."""
     path = Path(path)
+    if path.is_dir() or path.name == "dataset.json":
+        from .datasets import read_dataset
+
+        try:
+            return examine(read_dataset(path, fold))
+        except CasesError as error:
+            return Parsed((), {}, (Problem(error.code, None, error.message, error.hint, error.message),))
+    if fold is not None:
+        text, hint = "Only a dataset of nnU-Net has folds.", 'In a cases.json, give each case a "role" instead.'
+        return Parsed((), {}, (Problem("no-split", None, text, hint, text),))
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
     except OSError:
@@ -121,14 +136,16 @@ def parse(path: str | os.PathLike[str]) -> Parsed:
             cases[number] = case
             problems += _missing(number, case)
     problems += _contradictions(path, cases)
-    return Parsed(structures, cases, tuple(problems))
+    label_map = _label_map(path, content.get("label_map"), len(structures), problems)
+    return Parsed(structures, cases, tuple(problems), label_map)
 
 
 def examine(case_list: CaseList) -> Parsed:
     """The same for cases that are in memory already."""
     cases = dict(enumerate(case_list.cases, 1))
     problems = [problem for number, case in cases.items() for problem in _missing(number, case)]
-    return Parsed(case_list.structures, cases, (*problems, *_contradictions(Path("The list"), cases)))
+    problems += _contradictions(Path("The list"), cases)
+    return Parsed(case_list.structures, cases, tuple(problems), case_list.label_map)
 
 
 def _about_list(code: str, path: Path, text: str, hint: str = "") -> Problem:
@@ -166,6 +183,20 @@ def _structures(path: Path, classes: Any, problems: list[Problem]) -> tuple[Stru
     if understood and [structure.value for structure in structures] != list(range(1, len(structures) + 1)):
         wrong('needs "classes" with the values 1, 2, ... without gaps.')
     return tuple(structures)
+
+
+def _label_map(path: Path, entry: Any, structures: int, problems: list[Problem]) -> dict[int, int] | None:
+    if entry is None:
+        return None
+    try:
+        label_map = {int(value): int(class_) for value, class_ in entry.items()}
+    except (AttributeError, TypeError, ValueError):
+        label_map = {}
+    if not label_map or not all(0 <= class_ <= structures for class_ in label_map.values()):
+        text = f'needs a "label_map" that gives each value of the label maps a class from 0 to {structures}.'
+        problems.append(_about_list("bad-cases", path, text))
+        return None
+    return label_map
 
 
 def _color(values: Any) -> tuple[int, int, int] | None:
