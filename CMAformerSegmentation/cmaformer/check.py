@@ -1,16 +1,22 @@
-"""The command ``check``: the pre-flight report of a list of cases, as a table for people or as JSON."""
+"""The command ``check``: the pre-flight report of a list of cases, as a table or as JSON; ``train`` starts with it."""
 
 from __future__ import annotations
 
 import argparse
 import json
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-from .cases import parse
+from .cases import Case, CaseList, CasesError, parse
 from .findings import ERROR, NOTE, WARNING, Report
 from .installed import open_model
 from .preflight import DEFAULT_INPUT, check
+from .split import draw
+
+if TYPE_CHECKING:
+    from .model import Model
 
 
 def table(report: Report, names: dict[int, str] | None = None) -> str:
@@ -51,6 +57,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--base", metavar="MODEL", help="id or folder of the model to start from")
     parser.add_argument("--models", action="append", default=[], metavar="DIR", help="further folder of model folders")
     parser.add_argument("--window", type=float, nargs=2, metavar="HU", help="CT window that will be used")
+    parser.add_argument("--spacing", type=float, nargs=2, metavar="MM", help="in-plane spacing that will be used")
     parser.add_argument("--slicing", default="acquired", choices=("acquired", "axial"))
     parser.add_argument("--job", type=Path, help="folder of the training to come, to see whether its disk has space")
     parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
@@ -60,19 +67,59 @@ def run(args: argparse.Namespace) -> int:
     """Run the command; EngineErrors go to the caller. Returns the exit code: 1 if there are errors."""
     from .volume import quiet
 
-    def progress(done: int, total: int) -> None:
-        if sys.stderr.isatty():
-            print(f"\r{done}/{total} cases", end="\n" if done == total else "", file=sys.stderr, flush=True)
-
     quiet()
     base = open_model(args.base, args.models) if args.base else None
-    model_input = dict(base.description["input"]) if base else {**DEFAULT_INPUT, "slicing": args.slicing}
-    if args.window and base is None:
-        model_input["normalization"] = {"type": "window", "low": args.window[0], "high": args.window[1]}
-    report = check(args.cases, model_input, base, args.job, progress)
-    if args.json:
-        print(json.dumps(report.to_dict()))
-    else:
-        names = {number: case.name for number, case in parse(args.cases).cases.items()}
-        print(table(report, names))
+    report = check(args.cases, _model_input(args, base), base, args.job, _progress)
+    print(json.dumps(report.to_dict()) if args.json else table(report, _names(parse(args.cases).cases)))
     return 0 if report.ok else 1
+
+
+def checked_cases(
+    read: Callable[[], CaseList], args: argparse.Namespace, base: Model | None
+) -> tuple[CaseList, Report]:
+    """The cases of the command ``train``, looked at before anything is written, and held-out ones drawn.
+
+    The report is shown on standard error.
+
+    Args:
+        read: gives the cases that the arguments name.
+        args: of the command: "cases", "held_out", "job", "window", "slicing", "spacing".
+        base: the model to start from.
+
+    Raises:
+        PreflightError: there are errors, all of which were shown.
+        CasesError: the cases cannot be read for another reason.
+    """
+    from .volume import quiet
+
+    quiet()
+    model_input = _model_input(args, base)
+    try:
+        case_list = draw(read(), args.held_out)
+    except CasesError:
+        report = check(args.cases, model_input, base, args.job, _progress)
+        print(table(report, _names(parse(args.cases).cases)), file=sys.stderr)
+        report.raise_errors()
+        raise
+    report = check(case_list, model_input, base, args.job, _progress)
+    print(table(report, _names(dict(enumerate(case_list.cases, 1)))), file=sys.stderr)
+    report.raise_errors()
+    return case_list, report
+
+
+def _model_input(args: argparse.Namespace, base: Model | None) -> dict[str, Any]:
+    if base is not None:
+        return dict(base.description["input"])
+    model_input = {**DEFAULT_INPUT, "slicing": args.slicing, "spacing_mm": args.spacing}
+    if args.window:
+        model_input["normalization"] = {"type": "window", "low": args.window[0], "high": args.window[1]}
+    return model_input
+
+
+def _names(cases: dict[int, Case]) -> dict[int, str]:
+    return {number: case.name for number, case in cases.items()}
+
+
+def _progress(done: int, total: int) -> None:
+    if sys.stderr.isatty():
+        print(f"\r{done}/{total} cases", end="\n" if done == total else "", file=sys.stderr, flush=True)

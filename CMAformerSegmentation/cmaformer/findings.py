@@ -10,6 +10,7 @@ from typing import Any
 
 from .errors import EngineError
 
+PREFLIGHT = "preflight.json"  # the report of a job, in its folder
 ERROR, WARNING, NOTE = "error", "warning", "note"
 # How many findings the message of an error shows; all of them are in the report.
 SHOWN = 3

@@ -20,7 +20,7 @@ from .casefacts import Look, look
 from .cases import CaseList, examine, parse
 from .comparison import compare, compare_with_base
 from .errors import CancelledError
-from .findings import ERROR, NOTE, WARNING, Finding, Report
+from .findings import ERROR, NOTE, PREFLIGHT, WARNING, Finding, Report
 from .labels import values_of
 from .training_job import CASES
 from .volume import SliceGrid
@@ -28,7 +28,6 @@ from .volume import SliceGrid
 if TYPE_CHECKING:
     from .model import Model
 
-PREFLIGHT = "preflight.json"
 # A training also writes checkpoints: weights, teacher and optimiser, beside the slices.
 CHECKPOINTS_MB = 200.0
 DEFAULT_INPUT: dict[str, Any] = {

@@ -46,3 +46,11 @@ def draw(case_list: CaseList, share: float = SHARE) -> CaseList:
 
 def _hash(patient: str) -> str:
     return hashlib.sha256(patient.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def share(text: str) -> float:
+    """A share of patients to hold out, for argparse. Raises ValueError if it is not in [0, 1)."""
+    value = float(text)
+    if not 0 <= value < 1:
+        raise ValueError(text)
+    return value

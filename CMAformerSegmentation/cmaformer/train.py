@@ -21,9 +21,11 @@ from . import job as jobs
 from .card import card
 from .cases import CaseList, read_cases
 from .errors import CancelledError, EngineError, JobError
+from .findings import PREFLIGHT
 from .installed import open_model
 from .lock import Lock
 from .recipe import OPTIMIZERS, PRESETS, SOLVERS, Recipe, preset
+from .split import SHARE, share
 from .training_job import CASES, create
 
 if TYPE_CHECKING:
@@ -98,6 +100,9 @@ def _work(job: jobs.Job, device: str, events: jobs.Events, prepare_only: bool) -
     description = job.parameters["description"]
     slices = job.folder / job.inputs["slices"]
     if not (slices / INDEX).exists():
+        from .preflight import check_job
+
+        check_job(job, events)
         prepare(
             read_cases(job.folder / CASES),
             description["input"],
@@ -177,6 +182,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--name", help="name of the new model (with --cases)")
     parser.add_argument("--base", metavar="MODEL", help="id or folder of a model to start from")
     parser.add_argument("--models", action="append", default=[], metavar="DIR", help="further folder of model folders")
+    parser.add_argument(
+        "--held-out", type=share, default=SHARE, metavar="SHARE", help="of the patients, if the list names none (0.2)"
+    )
     parser.add_argument("--prepare-only", action="store_true", help="prepare the job folder, and train it elsewhere")
     parser.add_argument("--device", default="auto", choices=("auto", "cpu", "cuda", "mps"))
     parser.add_argument("--size", default="small", choices=("small", "base", "large"), help="network, without --base")
@@ -229,11 +237,15 @@ def _create_from(args: argparse.Namespace) -> None:
     except (OSError, TypeError, ValueError) as error:
         raise JobError("bad-recipe", f"The settings of the training cannot be used: {error}.") from None
     facts = {name: getattr(args, name) for name in ("title", "task", "modality", "description", "license")}
-    create(
-        read_cases(args.cases),
+    from .check import checked_cases
+
+    base = open_model(args.base, args.models) if args.base else None
+    case_list, report = checked_cases(lambda: read_cases(args.cases), args, base)
+    job = create(
+        case_list,
         args.job,
         args.name,
-        open_model(args.base, args.models) if args.base else None,
+        base,
         size=args.size,
         spacing_mm=args.spacing,
         slicing=args.slicing,
@@ -244,3 +256,4 @@ def _create_from(args: argparse.Namespace) -> None:
         seed=args.seed,
         facts={name: value for name, value in facts.items() if value},
     )
+    report.save(job.folder / PREFLIGHT)

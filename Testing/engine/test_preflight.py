@@ -16,8 +16,8 @@ from cmaformer import job as jobs
 from cmaformer.__main__ import main
 from cmaformer.cases import read_cases
 from cmaformer.errors import CancelledError
-from cmaformer.findings import PreflightError, Report
-from cmaformer.preflight import PREFLIGHT, check, check_job
+from cmaformer.findings import PREFLIGHT, PreflightError, Report
+from cmaformer.preflight import check, check_job
 from cmaformer.slices import prepare
 from cmaformer.training_job import create
 
@@ -260,3 +260,35 @@ def test_command_prints_a_table_or_json_and_its_code_tells(folder, capsys):
     content = json.loads(capsys.readouterr().out)
     assert content["ok"] is False and content["findings"][0]["code"] == "no-image"
     assert main(["check", "--cases", str(folder.path / "none.json")]) == 1
+
+
+def test_training_shows_all_faults_before_it_writes_anything(folder, tmp_path, capsys):
+    for _ in range(6):
+        folder.add()
+    (folder.path / "scan2.nii.gz").write_bytes(b"")
+    folder.cases[3]["image"] = "gone.nrrd"
+    arguments = ["--cases", str(folder.write()), "--job", str(tmp_path / "job"), "--name", "model"]
+    assert main(["train", *arguments]) == 1
+    shown = capsys.readouterr().err
+    assert "case 2 (Doe^Jane 2)" in shown and "case 4 (Doe^Jane 4)" in shown and "2 errors" in shown
+    assert not (tmp_path / "job").exists()
+
+
+def test_training_draws_held_out_patients_once_and_keeps_the_report(folder, tmp_path, capsys):
+    for _ in range(6):
+        folder.add()
+    arguments = ["--cases", str(folder.write()), "--prepare-only", "--device", "cpu", "--name", "model"]
+    base = save_tiny(tmp_path / "base", structures=2)
+    assert main(["train", *arguments, "--job", str(tmp_path / "one"), "--base", str(base.folder)]) == 0
+    drawn = read_cases(tmp_path / "one" / "cases.json")
+    assert len(drawn.with_role("held-out")) == 1
+    report = Report.from_dict(json.loads((tmp_path / "one" / PREFLIGHT).read_text()))
+    assert report.ok and [facts.role for facts in report.cases] == [case.role for case in drawn.cases]
+    index = json.loads((tmp_path / "one" / "slices" / "index.json").read_text())
+    assert [entry["role"] for entry in index["cases"]] == [case.role for case in drawn.cases]
+
+    all_ = ["--held-out", "0", "--job", str(tmp_path / "two"), "--base", str(base.folder)]
+    assert main(["train", *arguments, *all_]) == 0
+    assert not read_cases(tmp_path / "two" / "cases.json").with_role("held-out")
+    assert main(["train", *arguments, "--held-out", "1.5", "--job", str(tmp_path / "three")]) == 2
+    assert "no-held-out" in capsys.readouterr().err
