@@ -5,18 +5,20 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .cases import Case, CaseList, CasesError, parse
+from .cases import Case, CaseList, CasesError
 from .findings import ERROR, NOTE, WARNING, Report
 from .installed import open_model
 from .preflight import DEFAULT_INPUT, check
+from .sources import add_arguments as add_case_arguments
+from .sources import cases_of, keep_labels, parsed_of, settle
 from .split import draw
 
 if TYPE_CHECKING:
     from .model import Model
+    from .tasks import Task
 
 
 def table(report: Report, names: dict[int, str] | None = None) -> str:
@@ -53,12 +55,12 @@ def table(report: Report, names: dict[int, str] | None = None) -> str:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Arguments of ``python -m cmaformer check``."""
-    parser.add_argument("--cases", type=Path, required=True, help="a cases.json, or a folder with a dataset.json")
+    add_case_arguments(parser)
     parser.add_argument("--base", metavar="MODEL", help="id or folder of the model to start from")
     parser.add_argument("--models", action="append", default=[], metavar="DIR", help="further folder of model folders")
     parser.add_argument("--window", type=float, nargs=2, metavar="HU", help="CT window that will be used")
     parser.add_argument("--spacing", type=float, nargs=2, metavar="MM", help="in-plane spacing that will be used")
-    parser.add_argument("--slicing", default="acquired", choices=("acquired", "axial"))
+    parser.add_argument("--slicing", choices=("acquired", "axial"), help="default: acquired")
     parser.add_argument("--job", type=Path, help="folder of the training to come, to see whether its disk has space")
     parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
 
@@ -69,21 +71,20 @@ def run(args: argparse.Namespace) -> int:
 
     quiet()
     base = open_model(args.base, args.models) if args.base else None
-    report = check(args.cases, _model_input(args, base), base, args.job, _progress)
-    print(json.dumps(report.to_dict()) if args.json else table(report, _names(parse(args.cases).cases)))
+    parsed = parsed_of(args, settle(args))
+    report = check(parsed, _model_input(args, base), base, args.job, _progress)
+    print(json.dumps(report.to_dict()) if args.json else table(report, _names(parsed.cases)))
     return 0 if report.ok else 1
 
 
-def checked_cases(
-    read: Callable[[], CaseList], args: argparse.Namespace, base: Model | None
-) -> tuple[CaseList, Report]:
+def checked_cases(args: argparse.Namespace, task: Task | None, base: Model | None) -> tuple[CaseList, Report]:
     """The cases of the command ``train``, looked at before anything is written, and held-out ones drawn.
 
     The report is shown on standard error.
 
     Args:
-        read: gives the cases that the arguments name.
-        args: of the command: "cases", "held_out", "job", "window", "slicing", "spacing".
+        args: of the command: "cases", "fold", "held_out", "labeled", "job", "window", "slicing", "spacing".
+        task: that they name, if any.
         base: the model to start from.
 
     Raises:
@@ -95,12 +96,15 @@ def checked_cases(
     quiet()
     model_input = _model_input(args, base)
     try:
-        case_list = draw(read(), args.held_out)
+        case_list = draw(cases_of(args, task), args.held_out)
     except CasesError:
-        report = check(args.cases, model_input, base, args.job, _progress)
-        print(table(report, _names(parse(args.cases).cases)), file=sys.stderr)
+        parsed = parsed_of(args, task)
+        report = check(parsed, model_input, base, args.job, _progress)
+        print(table(report, _names(parsed.cases)), file=sys.stderr)
         report.raise_errors()
         raise
+    if args.labeled is not None:
+        case_list = keep_labels(case_list, args.labeled)
     report = check(case_list, model_input, base, args.job, _progress)
     print(table(report, _names(dict(enumerate(case_list.cases, 1)))), file=sys.stderr)
     report.raise_errors()

@@ -18,6 +18,8 @@ from .cases import Case, CaseList, CasesError, read_cases
 from .installed import open_model
 from .labels import read_labels
 from .metrics import Agreement, agreement
+from .sources import add_arguments as add_case_arguments
+from .sources import cases_of, task_of
 
 if TYPE_CHECKING:
     from .model import Model
@@ -153,7 +155,7 @@ def table(evaluation: Evaluation) -> str:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Arguments of ``python -m cmaformer evaluate``."""
-    parser.add_argument("--cases", type=Path, required=True, help="a cases.json with label maps")
+    add_case_arguments(parser)
     source = parser.add_mutually_exclusive_group(required=True)
     source.add_argument("--model", help="id or folder of a model that segments the cases now")
     source.add_argument("--predictions", type=Path, help="folder with one label map a case, named as the case")
@@ -172,7 +174,7 @@ def run(args: argparse.Namespace) -> int:
             print(f"\r{done}/{total} cases", end="\n" if done == total else "", file=sys.stderr, flush=True)
 
     model = open_model(args.model, args.models) if args.model else None
-    evaluation = evaluate(args.cases, model, args.predictions, args.role, args.device, progress)
+    evaluation = evaluate(cases_of(args, task_of(args)), model, args.predictions, args.role, args.device, progress)
     if args.csv:
         with open(args.csv, "w", newline="", encoding="utf-8") as file:
             writer = csv.DictWriter(file, ["case", "structure", *MEASURES])

@@ -17,7 +17,7 @@ import numpy as np
 
 from . import job as jobs
 from .casefacts import Look, look
-from .cases import CaseList, examine, parse
+from .cases import CaseList, Parsed, examine, parse
 from .comparison import compare, compare_with_base
 from .errors import CancelledError
 from .findings import ERROR, NOTE, PREFLIGHT, WARNING, Finding, Report
@@ -38,7 +38,7 @@ DEFAULT_INPUT: dict[str, Any] = {
 
 
 def check(
-    cases: str | os.PathLike[str] | CaseList,
+    cases: str | os.PathLike[str] | CaseList | Parsed,
     model_input: dict[str, Any] | None = None,
     base: Model | None = None,
     folder: Path | None = None,
@@ -48,7 +48,7 @@ def check(
     """Look at every case and gather all that is wrong.
 
     Args:
-        cases: what ``read_cases`` takes, or what it gave.
+        cases: what ``read_cases`` takes, or what it or ``parse`` gave.
         model_input: the ``input`` part of the new model's ``model.json``; the base's, or that of a fresh one, if None.
         base: the model that the training starts from.
         folder: the job folder, there or not; its disk is checked. None: no disk is.
@@ -58,7 +58,10 @@ def check(
     Raises:
         CancelledError: asked to stop.
     """
-    parsed = examine(cases) if isinstance(cases, CaseList) else parse(cases)
+    if isinstance(cases, Parsed):
+        parsed = cases
+    else:
+        parsed = examine(cases) if isinstance(cases, CaseList) else parse(cases)
     if model_input is None:
         model_input = dict(base.description["input"]) if base else DEFAULT_INPUT
     whole = CaseList(parsed.structures, tuple(parsed.cases.values()), parsed.label_map)

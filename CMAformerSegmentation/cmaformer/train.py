@@ -25,6 +25,8 @@ from .findings import PREFLIGHT
 from .installed import open_model
 from .lock import Lock
 from .recipe import OPTIMIZERS, PRESETS, SOLVERS, Recipe, preset
+from .sources import add_arguments as add_case_arguments
+from .sources import settle
 from .split import SHARE, share
 from .training_job import CASES, create
 
@@ -176,7 +178,7 @@ def _finish(trainer: Trainer) -> Path:
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Arguments of ``python -m cmaformer train``."""
     start = parser.add_mutually_exclusive_group(required=True)
-    start.add_argument("--cases", type=Path, help="a cases.json: classes, and images with labels and roles")
+    add_case_arguments(parser, start)
     start.add_argument("--resume", type=Path, metavar="JOB", help="go on with the training of a job folder")
     parser.add_argument("--job", type=Path, help="new folder for the work (with --cases)")
     parser.add_argument("--name", help="name of the new model (with --cases)")
@@ -185,11 +187,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--held-out", type=share, default=SHARE, metavar="SHARE", help="of the patients, if the list names none (0.2)"
     )
+    parser.add_argument(
+        "--labeled", type=int, metavar="N", help="use the labels of the first N training patients alone"
+    )
     parser.add_argument("--prepare-only", action="store_true", help="prepare the job folder, and train it elsewhere")
     parser.add_argument("--device", default="auto", choices=("auto", "cpu", "cuda", "mps"))
     parser.add_argument("--size", default="small", choices=("small", "base", "large"), help="network, without --base")
     parser.add_argument("--spacing", type=float, nargs=2, metavar="MM", help="in-plane spacing, without --base")
-    parser.add_argument("--slicing", default="acquired", choices=("acquired", "axial"))
+    parser.add_argument("--slicing", choices=("acquired", "axial"), help="default: acquired")
     parser.add_argument("--context", type=int, default=0, help="neighbouring slices on each side as channels")
     parser.add_argument("--window", type=float, nargs=2, metavar="HU", help="CT window (default: percentiles)")
     parser.add_argument("--keep-largest", type=int, nargs="+", default=[], metavar="VALUE", help="clean-up of classes")
@@ -207,7 +212,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--evaluate-every", type=int)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--recipe", type=Path, help="a JSON file with settings of the recipe")
-    for fact in ("title", "task", "modality", "description", "license"):
+    for fact in ("title", "modality", "description", "license"):
         parser.add_argument(f"--{fact}", help=f"{fact} of the new model")
 
 
@@ -227,8 +232,9 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _create_from(args: argparse.Namespace) -> None:
+    task = settle(args)
     try:
-        recipe = preset(args.preset)
+        recipe = task.recipe(preset(args.preset)) if task else preset(args.preset)
         if args.recipe:
             recipe = Recipe.from_dict({**recipe.to_dict(), **json.loads(args.recipe.read_text(encoding="utf-8"))})
         names = ["optimizer", "iterations", "semi_iterations", "constraint", "contrast_weight"]
@@ -240,7 +246,7 @@ def _create_from(args: argparse.Namespace) -> None:
     from .check import checked_cases
 
     base = open_model(args.base, args.models) if args.base else None
-    case_list, report = checked_cases(lambda: read_cases(args.cases), args, base)
+    case_list, report = checked_cases(args, task, base)
     job = create(
         case_list,
         args.job,

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from trainingdata import write_volume
 
+from cmaformer.__main__ import main
 from cmaformer.cases import CasesError
 from cmaformer.description import Description
 from cmaformer.labels import read_labels
@@ -38,7 +39,7 @@ def synapse(folder: Path, filled: tuple[int, ...] = ()) -> Path:
     for number in (61, 62):
         (testing / "img" / f"img{number:04d}.nii.gz").touch()
     for number in filled:
-        image, labels = scan(np.arange(14))
+        image, labels = scan(np.arange(14), number)
         write_volume(training / "img" / f"img{number:04d}.nii.gz", image, (0.8, 0.8, 3))
         write_volume(training / "label" / f"label{number:04d}.nii.gz", labels, (0.8, 0.8, 3))
     return folder
@@ -50,7 +51,7 @@ def lits(folder: Path, filled: tuple[int, ...] = ()) -> Path:
         batch = folder / "media" / "nas" / f"Training Batch {1 if number < 28 else 2}"
         batch.mkdir(parents=True, exist_ok=True)
         if number in filled:
-            image, labels = scan(np.arange(3))
+            image, labels = scan(np.arange(3), number)
             write_volume(batch / f"volume-{number}.nii", image, (0.8, 0.8, 3))
             write_volume(batch / f"segmentation-{number}.nii", labels, (0.8, 0.8, 3))
         else:
@@ -59,12 +60,13 @@ def lits(folder: Path, filled: tuple[int, ...] = ()) -> Path:
     return folder
 
 
-def scan(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def scan(values: np.ndarray, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
     """Stripes of every label value, of 3 rows each, in two slices; the value v has 10 v HU, and air is around them."""
     labels = np.zeros((2, 48, 32), np.uint8)
     for value in values:
         labels[:, 3 * value : 3 * value + 3, 4:28] = value
     image = np.where(labels > 0, labels.astype(np.int16) * 10, np.int16(-1000))
+    image[:, 46:] -= np.random.default_rng(seed).integers(0, 20, image[:, 46:].shape, np.int16)  # no two are equal
     return image, labels
 
 
@@ -187,3 +189,50 @@ def test_keeping_the_labels_of_a_few_patients(tmp_path):
     for wrong in (0, 19):
         with pytest.raises(CasesError, match="18 labeled"):
             keep_labels(cases, wrong)
+
+
+def test_command_trains_and_evaluates_on_synapse(tmp_path, capsys):
+    folder = synapse(tmp_path / "data", filled=tuple(NUMBERS))
+    command = ["train", "--task", "synapse", "--cases", str(folder), "--labeled", "2", "--prepare-only"]
+    assert main([*command, "--job", str(tmp_path / "job"), "--name", "Organs"]) == 0
+    parameters = json.loads((tmp_path / "job" / "job.json").read_text())["parameters"]
+    about = parameters["description"]
+    assert about["input"]["spacing_mm"] == [1.5, 1.5] and about["input"]["slicing"] == "axial"
+    assert about["input"]["normalization"] == {"type": "window", "low": -125, "high": 275}
+    assert (about["modality"], about["task"], about["title"]) == ("CT", "abdominal organs", SYNAPSE.title)
+    assert (parameters["recipe"]["augmentation"]["flip"], parameters["recipe"]["augmentation"]["right_angle"]) == (0, 0)
+    index = json.loads((tmp_path / "job" / "slices" / "index.json").read_text())
+    roles = [case["role"] for case in index["cases"]]
+    assert [roles.count(role) for role in ("labeled", "unlabeled", "held-out")] == [2, 16, 12]
+
+    cases = SYNAPSE.read(folder)
+    for case in cases.with_role("held-out"):
+        write_volume(tmp_path / f"{case.name}.nii.gz", read_labels(case, cases).array, (0.8, 0.8, 3))
+    capsys.readouterr()
+    command = ["evaluate", "--task", "synapse", "--cases", str(folder), "--predictions", str(tmp_path), "--json"]
+    assert main(command) == 0
+    result = json.loads(capsys.readouterr().out)
+    assert len(result["cases"]) == 12 * 8
+    assert {row["dice"] for row in result["cases"]} == {1.0}
+    assert {row["structure"] for row in result["cases"]} == {s.name for s in SYNAPSE.structures}
+
+
+def test_arguments_change_what_the_task_says(tmp_path):
+    folder = synapse(tmp_path / "data", filled=tuple(NUMBERS))
+    command = ["train", "--task", "synapse", "--cases", str(folder), "--prepare-only", "--job", str(tmp_path / "job")]
+    assert (
+        main([*command, "--name", "Organs", "--window", "-100", "200", "--spacing", "2", "2", "--title", "Mine"]) == 0
+    )
+    about = json.loads((tmp_path / "job" / "job.json").read_text())["parameters"]["description"]
+    assert about["input"]["normalization"] == {"type": "window", "low": -100, "high": 200}
+    assert (about["input"]["spacing_mm"], about["title"]) == ([2, 2], "Mine")
+
+
+def test_check_tells_of_incomplete_data(tmp_path, capsys):
+    folder = lits(tmp_path)
+    next(folder.rglob("segmentation-77.nii")).unlink()
+    assert main(["check", "--task", "lits", "--cases", str(folder), "--json"]) == 1
+    findings = json.loads(capsys.readouterr().out)["findings"]
+    assert [finding["code"] for finding in findings] == ["incomplete-dataset"]
+    assert main(["check", "--task", "lits", "--fold", "0", "--cases", str(folder), "--json"]) == 1
+    assert "folds" in capsys.readouterr().out
