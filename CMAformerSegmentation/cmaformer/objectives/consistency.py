@@ -8,6 +8,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from ..distributed import mean, total
+
 # Published weights of the two foreground classes, common and rare.
 BETA_TWO = (0.314, 0.685)
 
@@ -45,7 +47,8 @@ def consistency_loss(
     """L_con = alpha CE + (1 - alpha) sum_c beta_c (1 - Dice_c), Eq. (2) read for softmax outputs.
 
     As printed, the ratio vanishes wherever y = 0, so false positives would cost nothing; with sums over the batch it is
-    the Dice coefficient, and stays stable on slices without the class.
+    the Dice coefficient, and stays stable on slices without the class. The batch is the joint batch of all processes,
+    with equally many rows in each.
 
     Args:
         logits: (B, C, H, W).
@@ -61,11 +64,11 @@ def consistency_loss(
     probabilities = logits.softmax(1)[:, 1:]
     wanted = target[:, 1:]
     if where is None:
-        entropy = entropies.mean()
+        entropy = mean(entropies.mean())
     else:
-        entropy = (entropies * where).sum() / where.sum().clamp_min(1)
+        entropy = total((entropies * where).sum()) / total(where.sum()).clamp_min(1)
         probabilities, wanted = probabilities * where[:, None], wanted * where[:, None]
-    overlap = (probabilities * wanted).sum((0, 2, 3))
-    total = probabilities.sum((0, 2, 3)) + wanted.sum((0, 2, 3))
-    dice = (2 * overlap + eps) / (total + eps)
+    overlap = total((probabilities * wanted).sum((0, 2, 3)))
+    area = total(probabilities.sum((0, 2, 3)) + wanted.sum((0, 2, 3)))
+    dice = (2 * overlap + eps) / (area + eps)
     return alpha * entropy + (1 - alpha) * (beta.to(logits) * (1 - dice)).sum()

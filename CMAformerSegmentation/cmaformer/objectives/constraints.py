@@ -24,6 +24,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from .. import distributed
+
 SOLVERS = ("alm", "penalty", "log-barrier")
 FAMILIES = ("upper bound", "lower bound", "size above", "size below")
 # "Approximately KKT" is said only below these: of g, of |multiplier * g|, and of the gradient's norm.
@@ -139,7 +141,8 @@ class Constraints(nn.Module):
         straight through the average to the batch at hand.
 
         Args:
-            probabilities: the student's softmax on unlabeled slices (B, C, H, W); B may be 0.
+            probabilities: the student's softmax on unlabeled slices (B, C, H, W); B may be 0, and is the same in every
+                process: g is measured on the joint batch, so that all have the same multipliers.
             mean: the teacher's mean probabilities, likewise; None leaves the bounds out in this step.
             spread: their standard deviation, likewise.
             squared_norm: |w|^2, see :func:`squared_norm`.
@@ -228,17 +231,18 @@ class Constraints(nn.Module):
         scale = self.shares.clamp_min(1e-12)  # an absent class is not constrained, whatever stands here
         if probabilities.shape[0]:
             p = probabilities.float()
-            self.lowest.copy_(p.detach().min())
+            self.lowest.copy_(distributed.lowest(p.min()))
             if mean is not None and spread is not None:
                 middle, reach = mean[:, 1:].detach().float(), self.settings.spread * spread[:, 1:].detach().float()
                 high, low = (middle + reach).clamp(0, 1), (middle - reach).clamp(0, 1)
                 # Per class over the batch: multipliers of pixels could not last over slices drawn and augmented anew.
-                parts[0] = F.relu(p[:, 1:] - high).mean((0, 2, 3)) / scale - self.settings.slack
-                parts[1] = F.relu(low - p[:, 1:]).mean((0, 2, 3)) / scale - self.settings.slack
+                above = distributed.mean(F.relu(p[:, 1:] - high).mean((0, 2, 3)))
+                below = distributed.mean(F.relu(low - p[:, 1:]).mean((0, 2, 3)))
+                parts[0], parts[1] = above / scale - self.settings.slack, below / scale - self.settings.slack
                 has[:2] = [True, True]
             if self.settings.temperature != 1:
                 p = (p.clamp_min(1e-8).log() / self.settings.temperature).softmax(1)
-            relative = p[:, 1:].mean((0, 2, 3)) / scale - 1
+            relative = distributed.mean(p[:, 1:].mean((0, 2, 3))) / scale - 1
             parts[2], parts[3] = relative - self.tolerance, -relative - self.tolerance
             has[2:] = [True, True]
         norm = (squared_norm.float() / self.norm_limit - 1).reshape(1)

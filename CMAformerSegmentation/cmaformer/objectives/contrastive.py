@@ -18,6 +18,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from .. import distributed
+
 
 @dataclass(frozen=True)
 class ContrastSettings:
@@ -108,6 +110,9 @@ class Contrast(nn.Module):
     ) -> Tensor:
         """The loss of one batch; its teacher's vectors then enter the bank.
 
+        With several processes, the batch is the joint one, with equally many slices in each: all draw the same anchors,
+        fill the same bank, and compute the loss of the anchors in their own slices.
+
         Args:
             student: head with gradients.
             teacher: its moving average.
@@ -125,15 +130,17 @@ class Contrast(nn.Module):
         shown = present[:, :, None, None]
         ours = student(torch.where(shown, student_sdm.float(), 1.0))
         with torch.no_grad():
-            theirs = teacher(torch.where(shown, teacher_sdm, 1.0))
-            boundary = self._boundary_cells(torch.where(shown, teacher_sdm, 1.0))
-            image, cell = self._anchors(boundary, present.any(1), generator)
-            places = slices.to(self.bank.device)[image]
-        anchors, positives = ours[image, cell], theirs[image, cell]
+            theirs = distributed.joint(teacher(torch.where(shown, teacher_sdm, 1.0)))
+            boundary = distributed.joint(self._boundary_cells(torch.where(shown, teacher_sdm, 1.0)))
+            image, cell = self._anchors(boundary, distributed.joint(present.any(1)), generator)
+            places = distributed.joint(slices.to(self.bank.device))[image]
+            rows = distributed.rows(len(theirs))
+            own = (image >= rows.start) & (image < rows.stop)
+        anchors, positives = ours[image[own] - rows.start, cell[own]], theirs[image, cell]
         # Also without anchors every parameter has a gradient, as DistributedDataParallel wants it.
         result = ours.sum() * 0.0
         if len(image):
-            result = result + self._info_nce(anchors, positives, places)
+            result = result + self._info_nce(anchors, positives, places, own)
         self._push(positives, places)
         return result
 
@@ -157,10 +164,15 @@ class Contrast(nn.Module):
         drawn = drawn[torch.randperm(len(drawn), generator=generator)].to(device)
         return drawn[:, 0], drawn[:, 1]
 
-    def _info_nce(self, anchors: Tensor, positives: Tensor, places: Tensor) -> Tensor:
-        """Mean over the anchors (N, D) that have enough negatives; places (N, 2) are their cases and slices."""
+    def _info_nce(self, anchors: Tensor, positives: Tensor, places: Tensor, own: Tensor) -> Tensor:
+        """Mean over the anchors that have enough negatives.
+
+        Positives (N, D) and their cases and slices (N, 2) are those of all processes; ``own`` (N,) tells which of them
+        belong to the anchors at hand.
+        """
         keys = torch.cat([positives, self.bank])
         places_of_keys = torch.cat([places, self.bank_slices])
+        positives, places = positives[own], places[own]
         same_case = places[:, None, 0] == places_of_keys[None, :, 0]
         apart = (places[:, None, 1] - places_of_keys[None, :, 1]).abs()
         negative = ~(same_case & (apart <= self.settings.near)) & (places_of_keys[:, 0] >= 0)
@@ -168,9 +180,13 @@ class Contrast(nn.Module):
         positive = (anchors * positives).sum(1, keepdim=True)
         others = (anchors @ keys.T).masked_fill(~negative, float("-inf"))
         logits = torch.cat([positive, others], dim=1)[enough] / self.settings.temperature
-        if not len(logits):
-            return anchors.sum() * 0.0
-        return F.cross_entropy(logits, torch.zeros(len(logits), dtype=torch.int64, device=logits.device))
+        result = anchors.sum() * 0.0
+        if len(logits):
+            result = F.cross_entropy(logits, torch.zeros(len(logits), dtype=torch.int64, device=logits.device))
+        if not distributed.several():
+            return result
+        count = torch.tensor(float(len(logits)), device=anchors.device)
+        return distributed.total(result * count) / distributed.total(count).clamp_min(1)
 
     @torch.no_grad()
     def _push(self, vectors: Tensor, places: Tensor) -> None:

@@ -5,13 +5,16 @@ from __future__ import annotations
 import torch.nn.functional as F
 from torch import Tensor
 
+from ..distributed import mean, total
+
 
 def supervised_loss(
     logits: Tensor, sdm: Tensor, labels: Tensor, distances: Tensor, where: Tensor | None = None
 ) -> Tensor:
     """L_sup = MSE(softmax, one-hot) + MSE(SDM head, signed distance map).
 
-    On probabilities, never on logits: a perfect, confident prediction must cost nothing.
+    On probabilities, never on logits: a perfect, confident prediction must cost nothing. The means are over the joint
+    batch of all processes, with equally many rows in each.
 
     Args:
         logits: (B, C, H, W).
@@ -22,6 +25,6 @@ def supervised_loss(
     """
     target = F.one_hot(labels, logits.shape[1]).permute(0, 3, 1, 2).to(logits.dtype)
     if where is None:
-        return F.mse_loss(logits.softmax(1), target) + F.mse_loss(sdm, distances.to(sdm.dtype))
+        return mean(F.mse_loss(logits.softmax(1), target) + F.mse_loss(sdm, distances.to(sdm.dtype)))
     errors = (logits.softmax(1) - target).square().mean(1) + (sdm - distances).square().mean(1)
-    return (errors * where).sum() / where.sum().clamp_min(1)
+    return total((errors * where).sum()) / total(where.sum()).clamp_min(1)
