@@ -12,6 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from .rows import Rows
 from .slices import CACHED_PIXELS
 
 # The network's signed distances are truncated here, in pixels of the patch: beyond, a boundary is simply "far".
@@ -69,23 +70,30 @@ class Batch:
 
 
 def augment(
-    windows: Mapping[str, np.ndarray], patch: int, settings: Augmentation, rng: np.random.Generator, device: Any
+    windows: Mapping[str, np.ndarray],
+    patch: int,
+    settings: Augmentation,
+    rng: np.random.Generator,
+    device: Any,
+    rows: Rows | None = None,
 ) -> Batch:
     """Cut augmented patches out of larger windows (see :meth:`cmaformer.slices.Sampler.batch`).
 
-    Distances scale with the magnification, because they are measured in pixels of the patch.
+    Distances scale with the magnification, because they are measured in pixels of the patch. ``rows`` tells which rows
+    of the joint batch the windows are; all of it if None.
     """
     images = torch.from_numpy(windows["images"]).to(device)
     size, _, side, _ = images.shape
-    matrices, zooms = _matrices(size, patch / side, settings, rng)
+    rows = rows or Rows.all(size)
+    matrices, zooms = (rows.of(drawn) for drawn in _matrices(rows.size, patch / side, settings, rng))
     theta = torch.from_numpy(matrices).to(device)
     grid = F.affine_grid(theta, [size, 1, patch, patch], align_corners=False)
     if settings.elastic:
-        coarse = rng.normal(0.0, settings.elastic, (size, 2, 6, 6)).astype(np.float32)
+        coarse = rows.of(rng.normal(0.0, settings.elastic, (rows.size, 2, 6, 6)).astype(np.float32))
         field = F.interpolate(torch.from_numpy(coarse).to(device), size=(patch, patch), mode="bicubic")
         grid = grid + field.permute(0, 2, 3, 1)
     plain = F.grid_sample(images, grid, padding_mode="zeros", align_corners=False)
-    changed = _intensities(plain, settings, rng)
+    changed = _intensities(plain, settings, rng, rows)
     batch = Batch(
         changed.contiguous(memory_format=torch.channels_last),
         plain.contiguous(memory_format=torch.channels_last),
@@ -131,11 +139,11 @@ def _frames(windows: Tensor, theta: Tensor) -> Tensor:
     return torch.cat([centre - half * scale, centre + half * scale], dim=1)
 
 
-def _intensities(images: Tensor, settings: Augmentation, rng: np.random.Generator) -> Tensor:
-    size = images.shape[0]
+def _intensities(images: Tensor, settings: Augmentation, rng: np.random.Generator, rows: Rows) -> Tensor:
+    size = rows.size
 
     def drawn(values: np.ndarray) -> Tensor:
-        return torch.from_numpy(values.astype(np.float32)).to(images.device)[:, None, None, None]
+        return torch.from_numpy(rows.of(values).astype(np.float32)).to(images.device)[:, None, None, None]
 
     def factor(largest: float) -> Tensor:
         return drawn(np.exp(rng.uniform(-1, 1, size) * math.log(largest)))
@@ -145,7 +153,7 @@ def _intensities(images: Tensor, settings: Augmentation, rng: np.random.Generato
     span = (images.amax((1, 2, 3), keepdim=True) - low).clamp_min(1e-3)
     images = ((images - low) / span).clamp_min(1e-6).pow(gamma) * span + low  # a new tensor: plain stays plain
     images = images * contrast + drawn(rng.uniform(-1, 1, size) * settings.brightness)
-    blurred = rng.random(size) < settings.blur
+    blurred = rows.of(rng.random(size) < settings.blur)
     if blurred.any():
         chosen = torch.from_numpy(np.flatnonzero(blurred)).to(images.device)
         half = F.avg_pool2d(images[chosen], 2)
@@ -153,5 +161,5 @@ def _intensities(images: Tensor, settings: Augmentation, rng: np.random.Generato
     level = drawn(rng.uniform(0, settings.noise, size))
     seed = int(rng.integers(2**31))
     generator = torch.Generator(device=images.device).manual_seed(seed)
-    noise = torch.randn(images.shape, generator=generator, device=images.device)
-    return images + noise * level
+    noise = torch.randn((size, *images.shape[1:]), generator=generator, device=images.device)
+    return images + rows.of(noise) * level

@@ -14,6 +14,7 @@ from scipy import ndimage
 from torch import Tensor
 
 from .augmentation import Batch
+from .rows import Rows
 
 
 @dataclass
@@ -44,7 +45,14 @@ def boxes(size: int, patch: int, part: float, rng: np.random.Generator) -> np.nd
     return result
 
 
-def mix(labeled: Batch, unlabeled: Batch, pseudo: Tensor, part: float, rng: np.random.Generator) -> Mixed:
+def mix(
+    labeled: Batch,
+    unlabeled: Batch,
+    pseudo: Tensor,
+    part: float,
+    rng: np.random.Generator,
+    rows: Rows | None = None,
+) -> Mixed:
     """Paste a box of each labeled patch into an unlabeled one (even places) or the other way round (odd places).
 
     Args:
@@ -53,11 +61,13 @@ def mix(labeled: Batch, unlabeled: Batch, pseudo: Tensor, part: float, rng: np.r
         pseudo: int64 (B, P, P), the teacher's labels of the unlabeled patches.
         part: side of the box as a part of the patch.
         rng: draws the boxes.
+        rows: which rows of the joint batch these are; all of it if None.
     """
     assert labeled.labels is not None and labeled.distances is not None
     size, patch = len(labeled.images), labeled.images.shape[-1]
-    inside = torch.from_numpy(boxes(size, patch, part, rng)).to(labeled.images.device)
-    even = (torch.arange(size, device=inside.device) % 2 == 0)[:, None, None]
+    rows = rows or Rows.all(size)
+    inside = torch.from_numpy(rows.of(boxes(rows.size, patch, part, rng))).to(labeled.images.device)
+    even = (torch.arange(rows.start, rows.stop, device=inside.device) % 2 == 0)[:, None, None]
     known = torch.where(even, inside, ~inside)
     # Position is told for the surroundings: they decide where in the body the patch is.
     surrounding = even[:, 0].to(labeled.frames.dtype)

@@ -18,13 +18,14 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
-from typing import Any, NamedTuple, TypeVar, cast
+from typing import Any, TypeVar, cast
 
 import torch
 import torch.distributed as dist
 from torch import Tensor, nn
 
 from .errors import EngineError
+from .rows import Rows
 
 T = TypeVar("T")
 # How long a process waits for the others within a step, and for the first process where that prepares slices.
@@ -32,23 +33,6 @@ STEP, WORK = timedelta(minutes=30), timedelta(hours=48)
 # How long a process that failed waits to see whether all failed alike.
 LEAVING_S = 5.0
 FAILURE, ENDING = "failure", "ending"
-
-
-class Rows(NamedTuple):
-    """Rows ``start`` to ``stop`` (excluded) of a joint batch of ``size`` rows."""
-
-    start: int
-    stop: int
-    size: int
-
-    @classmethod
-    def all(cls, size: int) -> Rows:
-        """The whole batch."""
-        return cls(0, size, size)
-
-    def of(self, joint: Any) -> Any:
-        """These rows of an array, tensor or list of the joint batch."""
-        return joint[self.start : self.stop]
 
 
 class _Session:

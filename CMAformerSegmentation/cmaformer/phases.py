@@ -9,6 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from . import distributed
 from .augmentation import Batch, augment
 from .copypaste import Mixed, largest_components, mix
 from .device import precision
@@ -17,6 +18,7 @@ from .objectives.consistency import consistency_loss
 from .objectives.supervised import supervised_loss
 from .places import Places
 from .recipe import Recipe
+from .rows import Rows
 from .slices import Sampler, SliceStore
 from .unlabeled import UnlabeledTerms
 
@@ -54,6 +56,7 @@ class SupervisedPhase:
     def __init__(self, training: Training) -> None:
         self.training, self.recipe = training, training.recipe
         self.labeled = self._sampler("labeled", training.seed)
+        self.own = distributed.rows(self.recipe.batch_size)
 
     def due(self, iteration: int) -> bool:
         """Whether :meth:`prepare` has something to do before the windows of an iteration can be read."""
@@ -71,11 +74,14 @@ class SupervisedPhase:
 
     def read(self, iteration: int) -> Windows:
         """Windows of an iteration; runs in a thread beside the step before."""
-        return {"labeled": self.labeled.batch(self.recipe.batch_size, iteration)}
+        return {"labeled": self.labeled.batch(self.recipe.batch_size, iteration, self.own)}
 
-    def loss(self, windows: Windows) -> dict[str, Tensor]:
-        """The terms of the loss, and "loss", their weighted sum."""
-        batch = self.patches(windows["labeled"], LABELED)
+    def loss(self, windows: Windows, rows: Rows | None = None) -> dict[str, Tensor]:
+        """The terms of the loss, and "loss", their weighted sum.
+
+        ``rows`` tells which rows of the joint batch the windows are; those of this process if None.
+        """
+        batch = self.patches(windows["labeled"], LABELED, rows or self.own)
         assert batch.labels is not None and batch.distances is not None
         with autocast(self.training.device):
             prediction = self.training.student(batch.images, batch.frames)
@@ -96,9 +102,10 @@ class SupervisedPhase:
             loss = loss + recipe.deep_weight * consistency_loss(deep.float(), coarse, beta, recipe.alpha)
         return {"loss": loss, "supervised": supervised, "consistency": consistency}
 
-    def patches(self, windows: dict[str, np.ndarray], stream: int) -> Batch:
+    def patches(self, windows: dict[str, np.ndarray], stream: int, rows: Rows) -> Batch:
         """Augmented patches on the device, the same ones whenever this iteration is repeated."""
-        return augment(windows, self.recipe.patch, self.recipe.augmentation, self.rng(stream), self.training.device)
+        settings, device = self.recipe.augmentation, self.training.device
+        return augment(windows, self.recipe.patch, settings, self.rng(stream), device, rows)
 
     def rng(self, stream: int) -> np.random.Generator:
         """The random numbers of this iteration."""
@@ -123,6 +130,8 @@ class SemiSupervisedPhase(SupervisedPhase):
         super().__init__(training)
         self.unlabeled = self._sampler("unlabeled", training.seed + 1)
         self.places = Places(training.store, training.store.numbers("unlabeled"), training.context)
+        # Every second patch is used for the further terms: equally many in each process.
+        self.own = distributed.rows(self.recipe.batch_size, 2 if training.unlabeled.wanted else 1)
 
     def due(self, iteration: int) -> bool:
         """At the beginning of the phase, and every ``look_every`` iterations."""
@@ -139,7 +148,11 @@ class SemiSupervisedPhase(SupervisedPhase):
                 prediction: Prediction = self.training.teacher(images)
             return prediction.logits
 
-        self.places.look(network, self.recipe.look_slices, rng, self.training.device)
+        def look() -> np.ndarray:
+            self.places.look(network, self.recipe.look_slices, rng, self.training.device)
+            return self.places.found
+
+        self.places.found = distributed.first(look)
         self.unlabeled.places = self.places.by_class()
 
     def state_dict(self) -> dict[str, Tensor]:
@@ -154,24 +167,25 @@ class SemiSupervisedPhase(SupervisedPhase):
     def read(self, iteration: int) -> Windows:
         """Windows of labeled and of unlabeled cases."""
         windows = super().read(iteration)
-        return {**windows, "unlabeled": self.unlabeled.batch(self.recipe.batch_size, iteration)}
+        return {**windows, "unlabeled": self.unlabeled.batch(self.recipe.batch_size, iteration, self.own)}
 
-    def loss(self, windows: Windows) -> dict[str, Tensor]:
+    def loss(self, windows: Windows, rows: Rows | None = None) -> dict[str, Tensor]:
         """The supervised terms where there are references, and the unlabeled terms elsewhere."""
         training, recipe = self.training, self.recipe
         if training.iteration == recipe.iterations:
             training.unlabeled.begin(training.student)
-        labeled = self.patches(windows["labeled"], LABELED)
-        unlabeled = self.patches(windows["unlabeled"], UNLABELED)
+        rows = rows or self.own
+        labeled = self.patches(windows["labeled"], LABELED, rows)
+        unlabeled = self.patches(windows["unlabeled"], UNLABELED, rows)
         opinion = self.opinion(unlabeled.plain, unlabeled.frames)
         pseudo = largest_components(opinion.logits.max(1).indices, training.store.classes)
-        mixed = mix(labeled, unlabeled, pseudo, recipe.paste, self.rng(MIXING))
+        mixed = mix(labeled, unlabeled, pseudo, recipe.paste, self.rng(MIXING), rows)
         sure = opinion.logits.float().softmax(1).amax(1) >= recipe.confidence
         with autocast(training.device):
             prediction = training.student(mixed.images, mixed.frames)
         terms = self.labeled_terms(prediction, mixed.labels, mixed.distances, mixed.labeled)
         terms["unlabeled"] = self.unlabeled_consistency(prediction, mixed, sure)
-        terms.update(self.further_terms(unlabeled, opinion, windows["unlabeled"]["slices"]))
+        terms.update(self.further_terms(unlabeled, opinion, windows["unlabeled"]["slices"], rows))
         weights = {
             "unlabeled": recipe.unlabeled_weight,
             "constraints": recipe.constraint_weight,
@@ -196,16 +210,17 @@ class SemiSupervisedPhase(SupervisedPhase):
         where = (1 - mixed.labeled) * sure
         return consistency_loss(logits, target, self.training.beta, self.recipe.alpha, where=where)
 
-    def further_terms(self, unlabeled: Batch, opinion: Prediction, slices: np.ndarray) -> dict[str, Tensor]:
+    def further_terms(self, unlabeled: Batch, opinion: Prediction, slices: np.ndarray, rows: Rows) -> dict[str, Tensor]:
         """Eq. (3) and (4), where the recipe wants them; they need unlabeled patches as they are, not mixed.
 
-        Half of the batch (every second patch) keeps the step at one and a half times its cost instead of twice.
+        Half of the joint batch (every second patch) keeps the step at one and a half times its cost instead of twice.
         """
         training = self.training
         if not training.unlabeled.wanted:
             return {}
-        images, frames, slices = unlabeled.images[::2], unlabeled.frames[::2], slices[::2]
-        views = [Prediction(opinion.logits[::2], opinion.sdm[::2], ())]
+        half = slice(rows.start % 2, None, 2)
+        images, frames, slices = unlabeled.images[half], unlabeled.frames[half], slices[half]
+        views = [Prediction(opinion.logits[half], opinion.sdm[half], ())]
         if training.unlabeled.constraints is not None:
             views.append(self.opinion(images, frames))
         with autocast(training.device):

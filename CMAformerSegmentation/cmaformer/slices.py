@@ -18,6 +18,7 @@ from scipy import ndimage
 from .cases import Case, CaseList, CasesError
 from .errors import CancelledError
 from .labels import read_labels
+from .rows import Rows
 
 # Signed distances are cached up to here (in pixels of the model's grid): twice what a network learns (see
 # `augmentation.DISTANCE_PIXELS`), so that a patch shrunk to half still knows them all.
@@ -192,8 +193,8 @@ class Sampler:
         self.by_class = [(value, slices) for value, slices in enumerate(by_class, 1) if slices]
         self.places: list[np.ndarray] = []
 
-    def batch(self, size: int, number: int) -> dict[str, np.ndarray]:
-        """Batch ``number`` of the training.
+    def batch(self, size: int, number: int, rows: Rows | None = None) -> dict[str, np.ndarray]:
+        """Batch ``number`` of the training, or some rows of it.
 
         Returns:
             images float32 (B, Cin, window, window), labels uint8 (B, window, window), distances int8
@@ -201,10 +202,12 @@ class Sampler:
             coordinates ([-1, 1] from border to border), slices int64 (B, 2): number of the case and of the slice.
         """
         rng = np.random.default_rng([self.seed, number])
-        items = [self._draw(rng) for _ in range(size)]
+        drawn = [self._draw(rng) for _ in range(size)]
+        items = [self._window(*place) for place in (rows or Rows.all(size)).of(drawn)]
         return {key: np.stack([item[key] for item in items]) for key in items[0]}
 
-    def _draw(self, rng: np.random.Generator) -> dict[str, np.ndarray]:
+    def _draw(self, rng: np.random.Generator) -> tuple[int, int, int, int]:
+        """Case, slice, row and column of the centre of a window."""
         if self.by_class and rng.random() < self.centred:
             value, slices = self.by_class[rng.integers(len(self.by_class))]
             number, index = slices[rng.integers(len(slices))]
@@ -217,7 +220,7 @@ class Sampler:
             number, index = self.slices[rng.integers(len(self.slices))]
             height, width = self.store.cases[number]["shape"][1:]
             row, column = int(rng.integers(height)), int(rng.integers(width))
-        return self._window(number, index, row, column)
+        return number, index, row, column
 
     def _window(self, number: int, index: int, row: int, column: int) -> dict[str, np.ndarray]:
         images = self.store.array(number, "images")
