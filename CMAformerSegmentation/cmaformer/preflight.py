@@ -89,7 +89,7 @@ def check(
 
 
 def check_job(job: jobs.Job, events: jobs.Events) -> Report:
-    """The pre-flight report of a training's job folder: made once, kept as ``preflight.json``, told as events.
+    """The pre-flight report of a training's job folder: made once, kept as ``preflight.json``; warnings are told.
 
     Raises:
         PreflightError: there are errors; the report is in the folder all the same.
@@ -107,7 +107,8 @@ def check_job(job: jobs.Job, events: jobs.Events) -> Report:
         )
         report.save(path)
     for finding in report.findings:
-        events.warning(finding.code, str(finding), finding.hint)
+        if finding.severity != NOTE:  # notes are for who reads the report
+            events.warning(finding.code, str(finding), finding.hint)
     report.raise_errors()
     return report
 

@@ -228,13 +228,15 @@ def test_check_can_be_stopped_and_tells_how_far_it_is(folder):
 
 
 def test_job_keeps_its_report_and_tells_it_as_events(folder, tmp_path):
+    folder.classes["3"] = "cap"
     for _ in range(2):
         folder.add()
-    job = create(read_cases(folder.write()), tmp_path / "job", "model", save_tiny(tmp_path / "base", structures=2))
+    job = create(read_cases(folder.write()), tmp_path / "job", "model", save_tiny(tmp_path / "base", structures=3))
     report = check_job(job, jobs.Events.of_job(job.folder))
     assert Report.from_dict(json.loads((job.folder / PREFLIGHT).read_text())) == report
     told = [(e["code"], e["message"]) for e in jobs.read_events(job.folder) if e["type"] == "warning"]
-    assert told == [(finding.code, str(finding)) for finding in report.findings] and told
+    (missing,) = report.of_severity("warning")
+    assert told == [("class-missing", str(missing))] and report.of_severity("note")
     (folder.path / "scan2.nii.gz").write_bytes(b"")
     assert check_job(job, jobs.Events.of_job(job.folder)) == report  # looked at once
     (job.folder / PREFLIGHT).unlink()
