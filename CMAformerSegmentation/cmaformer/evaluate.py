@@ -7,7 +7,7 @@ import csv
 import json
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -88,6 +88,7 @@ def evaluate(
     role: str = "held-out",
     device: str = "auto",
     progress: Callable[[int, int], None] = lambda done, total: None,
+    unions: Mapping[int, Sequence[int]] | None = None,
 ) -> Evaluation:
     """Compare with the reference label maps of the cases of one role.
 
@@ -98,6 +99,8 @@ def evaluate(
         role: which cases.
         device: for the model.
         progress: called after each case with the number done and in all.
+        unions: classes that count for a structure, where they are more than its own: with ``{1: (1, 2)}`` the liver,
+            class 1, is compared with its tumors, class 2.
 
     Raises:
         CasesError: no such cases, or a prediction is missing or lies on another grid.
@@ -109,6 +112,8 @@ def evaluate(
         raise CasesError("no-cases", f"The list has no {role} case with a label map.", "Choose another role.")
     if (model is None) == (predictions is None):
         raise CasesError("bad-usage", "Give either a model or a folder of predictions.")
+    names = {structure.value: structure.name for structure in case_list.structures}
+    counted = [list((unions or {}).get(value, [value])) for value in names]
     values = []
     for done, case in enumerate(chosen, 1):
         reference = read_labels(case, case_list)
@@ -124,9 +129,10 @@ def evaluate(
                 f"{case.name}: the prediction has {labels.shape} voxels and the reference {reference.array.shape}.",
             )
         spacing = reference.geometry.spacing[::-1]
-        values.append(agreement(labels, reference.array, len(case_list.structures) + 1, spacing))
+        values.append([agreement(np.isin(labels, v), np.isin(reference.array, v), 2, spacing)[0] for v in counted])
         progress(done, len(chosen))
-    return Evaluation([case.name for case in chosen], [s.name for s in case_list.structures], np.array(values))
+    structures = [" and ".join(names[v] for v in classes) for classes in counted]
+    return Evaluation([case.name for case in chosen], structures, np.array(values))
 
 
 def _prediction(case: Case, folder: Path) -> np.ndarray:
@@ -174,7 +180,10 @@ def run(args: argparse.Namespace) -> int:
             print(f"\r{done}/{total} cases", end="\n" if done == total else "", file=sys.stderr, flush=True)
 
     model = open_model(args.model, args.models) if args.model else None
-    evaluation = evaluate(cases_of(args, task_of(args)), model, args.predictions, args.role, args.device, progress)
+    task = task_of(args)
+    unions = task.unions if task else None
+    cases = cases_of(args, task)
+    evaluation = evaluate(cases, model, args.predictions, args.role, args.device, progress, unions)
     if args.csv:
         with open(args.csv, "w", newline="", encoding="utf-8") as file:
             writer = csv.DictWriter(file, ["case", "structure", *MEASURES])

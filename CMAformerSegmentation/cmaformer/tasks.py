@@ -11,7 +11,9 @@ The paper splits 80/15/5 % without saying which cases; the splits here are those
 - LiTS: of the 131 labeled volumes 0-104 for training and 105-130 for testing, and the window of -150 to 250 HU, of
   Bellver et al., arXiv:1711.11069 (https://github.com/imatge-upc/liverseg-2017-nipsws, ``README.md``).
 
-The pixel spacings are choices of this project: 1.5 mm for organs, 1 mm for tumors.
+The pixel spacings are choices of this project: 1.5 mm for organs, 1 mm for tumors. The class liver of LiTS is the liver
+without its tumors, as in the label maps; it is compared with them, as in the challenge's own evaluation
+(https://github.com/PatrickChrist/LITS-CHALLENGE, ``evaluation_notebook.ipynb``).
 """
 
 from __future__ import annotations
@@ -48,6 +50,7 @@ class Task:
         labels: the same of its label maps.
         training: numbers of the training cases.
         held_out: numbers of the test cases.
+        unions: what is compared with the reference, see :func:`cmaformer.evaluate.evaluate`.
         augmentation: what is fixed of :class:`cmaformer.augmentation.Augmentation`: patients lie the same way round
             in every CT, and left and right kidneys look alike in a mirror.
     """
@@ -65,6 +68,7 @@ class Task:
     labels: str
     training: frozenset[int]
     held_out: frozenset[int]
+    unions: Mapping[int, tuple[int, ...]]
     augmentation: Mapping[str, Any]
 
     def read(self, folder: str | os.PathLike[str]) -> CaseList:
@@ -172,6 +176,7 @@ SYNAPSE = Task(
     labels=r"label(\d{4})\.nii(?:\.gz)?",
     training=frozenset({5, 6, 7, 9, 10, 21, 23, 24, 26, 27, 28, 30, 31, 33, 34, 37, 39, 40}),
     held_out=frozenset({1, 2, 3, 4, 8, 22, 25, 29, 32, 35, 36, 38}),
+    unions={},
     augmentation=_CT,
 )
 
@@ -192,6 +197,7 @@ LITS = Task(
     labels=r"segmentation-(\d+)\.nii(?:\.gz)?",
     training=frozenset(range(105)),
     held_out=frozenset(range(105, 131)),
+    unions={1: (1, 2)},
     augmentation=_CT,
 )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 from dataclasses import replace
 from pathlib import Path
@@ -15,9 +16,9 @@ from cmaformer.cases import CasesError
 from cmaformer.description import Description
 from cmaformer.labels import read_labels
 from cmaformer.recipe import Recipe
-from cmaformer.sources import keep_labels
+from cmaformer.sources import keep_labels, settle
 from cmaformer.tasks import LITS, SYNAPSE, TASKS
-from cmaformer.train import work
+from cmaformer.train import add_arguments, work
 from cmaformer.training_job import create
 
 BTCV = [
@@ -217,15 +218,17 @@ def test_command_trains_and_evaluates_on_synapse(tmp_path, capsys):
     assert {row["structure"] for row in result["cases"]} == {s.name for s in SYNAPSE.structures}
 
 
-def test_arguments_change_what_the_task_says(tmp_path):
-    folder = synapse(tmp_path / "data", filled=tuple(NUMBERS))
-    command = ["train", "--task", "synapse", "--cases", str(folder), "--prepare-only", "--job", str(tmp_path / "job")]
-    assert (
-        main([*command, "--name", "Organs", "--window", "-100", "200", "--spacing", "2", "2", "--title", "Mine"]) == 0
-    )
-    about = json.loads((tmp_path / "job" / "job.json").read_text())["parameters"]["description"]
-    assert about["input"]["normalization"] == {"type": "window", "low": -100, "high": 200}
-    assert (about["input"]["spacing_mm"], about["title"]) == ([2, 2], "Mine")
+def test_arguments_change_what_the_task_says():
+    parser = argparse.ArgumentParser()
+    add_arguments(parser)
+    command = ["--task", "synapse", "--cases", ".", "--window", "-100", "200", "--title", "Mine"]
+    args = parser.parse_args(command)
+    assert settle(args) is SYNAPSE
+    assert (args.window, args.title) == ([-100, 200], "Mine")
+    assert (args.spacing, args.slicing, args.task) == ([1.5, 1.5], "axial", "abdominal organs")
+    args = parser.parse_args(["--task", "two structures", "--cases", "."])
+    assert settle(args) is None
+    assert (args.window, args.spacing, args.slicing, args.task) == (None, None, "acquired", "two structures")
 
 
 def test_check_tells_of_incomplete_data(tmp_path, capsys):
@@ -236,3 +239,16 @@ def test_check_tells_of_incomplete_data(tmp_path, capsys):
     assert [finding["code"] for finding in findings] == ["incomplete-dataset"]
     assert main(["check", "--task", "lits", "--fold", "0", "--cases", str(folder), "--json"]) == 1
     assert "folds" in capsys.readouterr().out
+
+
+def test_liver_is_compared_with_its_tumors(tmp_path, capsys):
+    numbers = tuple(range(105, 131))
+    cases = LITS.read(lits(tmp_path / "data", filled=numbers))
+    for case in cases.with_role("held-out"):
+        labels = read_labels(case, cases).array
+        write_volume(tmp_path / f"{case.name}.nii.gz", np.minimum(labels, 1), (0.8, 0.8, 3))  # every tumor called liver
+    command = ["evaluate", "--task", "lits", "--cases", str(tmp_path / "data"), "--predictions", str(tmp_path)]
+    assert main([*command, "--json"]) == 0
+    rows = json.loads(capsys.readouterr().out)["cases"]
+    assert [(row["structure"], row["dice"]) for row in rows[:2]] == [("liver and liver tumor", 1), ("liver tumor", 0)]
+    assert len(rows) == 26 * 2
