@@ -114,7 +114,7 @@ def _roles(cases: dict[int, Case]) -> Iterator[Finding]:
             hint = f"With {count}, ask for leave-one-out evaluation." if len(patients) > 1 else "Label more patients."
             yield Finding(NOTE, "few-patients", None, message, hint)
         else:
-            yield Finding(NOTE, "no-held-out", None, message, "Hold out about every fifth patient.")
+            yield Finding(NOTE, "no-held-out", None, message, "Hold out about every fifth patient (--held-out 0.2).")
     if patients and "unlabeled" not in roles:
         message = "There are no unlabeled cases; the model learns from the labeled ones alone."
         yield Finding(NOTE, "no-unlabeled", None, message, "Images without labels of the same kind can help.")
@@ -132,5 +132,5 @@ def compare_with_base(base: Model, structures: Sequence[Structure]) -> Iterator[
     for value, name in after.items():
         if before.get(value, "").casefold() != name.casefold():
             message = f"Class {value} is {name} in the list and {before.get(value)} in the model to start from."
-            hint = "If they are not the same structure, the model must unlearn the old one."
+            hint = "The layers that tell structures apart start afresh; use the model's names if only the words differ."
             yield Finding(NOTE, "other-classes", None, message, hint)

@@ -106,6 +106,20 @@ def _prepare_case(
     return entry
 
 
+def share(slices: Path, folder: Path, roles: Callable[[dict[str, Any]], str]) -> None:
+    """Give prepared slices other roles in another folder, which then only points to them.
+
+    Args:
+        slices: a folder that :func:`prepare` has filled.
+        folder: the other folder; both may be moved together.
+        roles: the new role of a case, from its entry in the index ("number", "role", ...).
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    index = json.loads((slices / INDEX).read_text(encoding="utf-8"))
+    cases = [{**entry, "role": roles(entry)} for entry in index["cases"]]
+    _write_json(folder / INDEX, {**index, "cases": cases, "arrays": Path(os.path.relpath(slices, folder)).as_posix()})
+
+
 def _write_json(path: Path, content: dict[str, Any]) -> None:
     temporary = path.with_suffix(".tmp")
     temporary.write_text(json.dumps(content), encoding="utf-8")
@@ -132,6 +146,7 @@ class SliceStore:
             ) from None
         self.classes: int = index["classes"]
         self.cases: list[dict[str, Any]] = index["cases"]
+        self.arrays = folder / index.get("arrays", "")
         self._arrays: dict[tuple[int, str], np.ndarray] = {}
 
     def numbers(self, role: str) -> list[int]:
@@ -145,7 +160,7 @@ class SliceStore:
         """
         key = (number, kind)
         if key not in self._arrays:
-            self._arrays[key] = np.load(self.folder / f"{number:05d}.{kind}.npy", mmap_mode="r")
+            self._arrays[key] = np.load(self.arrays / f"{number:05d}.{kind}.npy", mmap_mode="r")
         return self._arrays[key]
 
     def class_shares(self, numbers: list[int]) -> np.ndarray:
