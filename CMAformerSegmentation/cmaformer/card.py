@@ -22,11 +22,29 @@ def card(description: dict[str, Any]) -> str:
         f"- Date: {facts['date']}; engine {facts['engine_version']}",
         f"- License: {description['license']}",
         "",
+        *_table(description["metrics"]),
     ]
-    dice = description["metrics"].get("held_out_dice")
-    if dice:
-        lines += ["| structure | Dice on held-out images, mean | spread (std) |", "|---|---|---|"]
-        lines += [f"| {name} | {value['mean']:.3f} | {value['std']:.3f} |" for name, value in dice.items()]
-        lines.append("")
+    if facts.get("reason"):
+        lines += [facts["reason"], ""]
     lines.append("For research; not a medical device. Check every result before you rely on it.")
     return "\n".join(lines) + "\n"
+
+
+def _table(metrics: dict[str, Any]) -> list[str]:
+    """Dice on the held-out images, beside that of the parent on the same images where it knows the structure."""
+    dice, parent = metrics.get("held_out_dice"), metrics.get("parent_held_out_dice")
+    if not dice:
+        return []
+    lines = ["| structure | Dice on held-out images, mean | spread (std) |", "|---|---|---|"]
+    if parent:
+        lines = [f"{lines[0]} parent model, mean |", f"{lines[1]}---|"]
+    for name, value in dice.items():
+        cells = [name, _number(value["mean"]), _number(value["std"])]
+        if parent:
+            cells.append(_number(parent.get(name, {}).get("mean")))
+        lines.append(f"| {' | '.join(cells)} |")
+    return [*lines, ""]
+
+
+def _number(value: float | None) -> str:
+    return "–" if value is None else f"{value:.3f}"

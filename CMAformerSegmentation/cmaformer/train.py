@@ -14,11 +14,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
-from . import __version__
 from . import job as jobs
-from .card import card
 from .cases import CaseList, read_cases
 from .errors import CancelledError, EngineError, JobError
 from .findings import PREFLIGHT
@@ -32,7 +28,6 @@ from .training_job import CASES, create
 
 if TYPE_CHECKING:
     from .model import Model
-    from .trainer import Trainer
 
 
 def train(
@@ -89,16 +84,36 @@ def work(folder: Path, device: str = "auto", events: jobs.Events | None = None, 
         except EngineError as error:
             events.error(error)
             raise
-        except OSError as error:
-            reason = f" ({error.strerror})" if error.strerror else ""
-            problem = JobError("file-error", f"The job folder cannot be read or written{reason}.", "Is the disk full?")
+        except Exception as error:
+            problem = _explained(error, folder)
             events.error(problem)
             raise problem from None
+
+
+def _explained(error: Exception, folder: Path) -> EngineError:
+    """The error to show for one that is not the engine's own; its traceback goes to the log, without folders."""
+    from .device import is_out_of_memory
+    from .worker import log_traceback
+
+    log_traceback(folder)
+    if isinstance(error, OSError):
+        reason = f" ({error.strerror})" if error.strerror else ""
+        return JobError("file-error", f"The job folder cannot be read or written{reason}.", "Is the disk full?")
+    if is_out_of_memory(error):
+        return EngineError(
+            "out-of-memory", "The memory is not sufficient for this training.", "Close other programs, then resume it."
+        )
+    return EngineError(
+        "unexpected",
+        f"The training stopped because of an unexpected failure ({type(error).__name__}).",
+        "The log has the details; resume the training from its last checkpoint.",
+    )
 
 
 def _work(job: jobs.Job, device: str, events: jobs.Events, prepare_only: bool) -> Path:
     from .slices import INDEX, prepare
 
+    begun = time.monotonic()
     description = job.parameters["description"]
     slices = job.folder / job.inputs["slices"]
     if not (slices / INDEX).exists():
@@ -117,59 +132,23 @@ def _work(job: jobs.Job, device: str, events: jobs.Events, prepare_only: bool) -
     import torch
 
     from .device import choose_device
+    from .estimate import plan
+    from .outcome import finish
     from .trainer import Trainer
+    from .warmstart import tell_warm_start
 
     chosen = torch.device(choose_device(device))
     initial = torch.load(job.input("initial"), weights_only=True) if "initial" in job.inputs else None
     trainer = Trainer(job, events, chosen, initial)
     resumed = trainer.load_checkpoint()
     events.emit("started", device=chosen.type, resumed_at=trainer.iteration if resumed else None)
+    if not resumed:
+        tell_warm_start(job, events)
+    if plan(trainer, job.parameters.get("minutes"), time.monotonic() - begun) != trainer.recipe:
+        rows, trainer = trainer.rows, Trainer(job, events, chosen, initial)  # with the length that fits the budget
+        trainer.set_rows(rows)
     trainer.run()
-    return _finish(trainer)
-
-
-def _finish(trainer: Trainer) -> Path:
-    """The better teacher as a model folder in ``result/``, with the Dice of the held-out cases beside it."""
-    from .model import save_model
-
-    job, recipe, store = trainer.job, trainer.recipe, trainer.store
-    report: dict[str, Any] = {"history": trainer.history, "seconds": trainer.seconds}
-    kept = trainer.keep_better()
-    description = {**job.parameters["description"]}
-    description["training"] = {
-        "labeled_cases": len(store.numbers("labeled")),
-        "unlabeled_cases": len(store.numbers("unlabeled")),
-        "held_out_cases": len(trainer.held_out),
-        "iterations": trainer.total,
-        "batch_size": recipe.batch_size,
-        "patch": recipe.patch,
-        "seed": job.seed,
-        "phases": [phase.name for phase in trainer.phases],
-        "kept": kept.phase,
-        "engine_version": __version__,
-        "date": time.strftime("%Y-%m-%d"),
-    }
-    description["metrics"] = {}
-    if trainer.held_out:
-        names = [c["name"] for c in description["classes"]]
-        description["metrics"] = {
-            "held_out_dice": {
-                name: {"mean": round(float(np.nanmean(column)), 4), "std": round(float(np.nanstd(column)), 4)}
-                for name, column in zip(names, kept.scores[kept.phase].T)
-            },
-            "grid": "model",
-            "cleanup": False,
-        }
-        report["kept"] = kept.phase
-        report["held_out_dice"] = {
-            phase: [[None if np.isnan(s) else float(s) for s in row] for row in scores]
-            for phase, scores in kept.scores.items()
-        }
-    with jobs.new_result(job.folder) as result:
-        save_model(result / description["id"], description, kept.weights, card(description))
-        (result / "report.json").write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
-    trainer.events.emit("finished", seconds=round(trainer.seconds, 1), steps={})
-    return job.folder / jobs.RESULT / description["id"]
+    return finish(trainer)
 
 
 # --- the command ------------------------------------------------------------------------------------------------------
@@ -206,6 +185,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--semi-iterations", type=int, help="then this many with unlabeled cases")
     parser.add_argument("--constraint", choices=SOLVERS, help="solver of Eq. (3)")
     parser.add_argument("--contrast-weight", type=float, help="weight of Eq. (4); 0 leaves it out")
+    parser.add_argument("--minutes", type=float, help="make both phases longer or shorter to take so many minutes")
     parser.add_argument("--batch-size", type=int)
     parser.add_argument("--patch", type=int)
     parser.add_argument("--learning-rate", type=float)
@@ -219,6 +199,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Run the command; EngineErrors go to the caller. Returns the exit code."""
     if args.resume is not None:
+        if args.minutes is not None:
+            print("train: a training that is resumed keeps its length; --minutes goes with --cases", file=sys.stderr)
+            return 2
         folder = args.resume
     else:
         if args.job is None or args.name is None:
@@ -260,6 +243,7 @@ def _create_from(args: argparse.Namespace) -> None:
         largest_component=args.keep_largest,
         recipe=recipe,
         seed=args.seed,
+        minutes=args.minutes,
         facts={name: value for name, value in facts.items() if value},
     )
     report.save(job.folder / PREFLIGHT)

@@ -1,4 +1,4 @@
-"""Training: student and teacher, schedule, checkpoints.
+"""Training: student and teacher, the loop, checkpoints.
 
 The student learns, first from labeled patches alone and then from labeled and unlabeled ones (``phases.py``); the
 teacher follows as its exponential moving average and is the result. A training lives in a job folder and can be stopped
@@ -8,42 +8,30 @@ at any moment: a batch depends only on the seed and the iteration, and a checkpo
 from __future__ import annotations
 
 import copy
-import os
 import time
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
+from . import checkpoints, optimizer
 from . import job as jobs
+from .checkpoints import CHECKPOINT, SUPERVISED
+from .device import is_out_of_memory, release
 from .errors import CancelledError, EngineError
-from .heldout import dice_of_store
-from .network import CMAformer, NetworkConfig, Prediction
+from .examination import Examination
+from .memory import PortionedNetwork, not_even_one
+from .network import CMAformer, NetworkConfig
 from .objectives.consistency import class_weights
-from .optimizer import build
-from .phases import SemiSupervisedPhase, SupervisedPhase, Windows, autocast
+from .phases import SemiSupervisedPhase, SupervisedPhase, Windows
 from .recipe import Recipe
+from .schedule import fitted
 from .slices import SliceStore
 from .unlabeled import UnlabeledTerms
 
-CHECKPOINT, SUPERVISED = "checkpoint.pt", "supervised.pt"
 PROGRESS_S = 2.0
+METRIC_EVERY = 20
 NANS_BEFORE_STOP = 3
-# Mean Dice on the held-out cases that the semi-supervised phase may lose before the supervised model is kept.
-LARGEST_LOSS = 0.01
-
-
-@dataclass
-class Kept:
-    """The model that a training gives: from which phase, its weights, and the held-out Dice of each phase."""
-
-    phase: str
-    weights: dict[str, Tensor]
-    scores: dict[str, np.ndarray]
 
 
 class Trainer:
@@ -60,30 +48,34 @@ class Trainer:
         self, job: jobs.Job, events: jobs.Events, device: torch.device, initial: dict[str, Tensor] | None = None
     ) -> None:
         self.job, self.events, self.device, self.seed = job, events, device, job.seed
-        self.recipe = Recipe.from_dict(job.parameters["recipe"])
-        self.context = int(job.parameters["context_slices"])
         self.store = SliceStore(job.folder / job.inputs["slices"])
-        labeled = self.store.numbers("labeled")
-        self.held_out = self.store.numbers("held-out")
-        self.beta = class_weights(self.store.class_shares(labeled)[1:].tolist()).to(device)
+        recipe = fitted(Recipe.from_dict(job.parameters["recipe"]), job.folder)
+        if not self.store.numbers("unlabeled"):
+            recipe = recipe.with_overrides({"semi_iterations": 0})
+        self.recipe = recipe
+        self.context = int(job.parameters["context_slices"])
+        self.beta = class_weights(self.store.class_shares(self.store.numbers("labeled"))[1:].tolist()).to(device)
         torch.manual_seed(job.seed)
-        network = CMAformer(NetworkConfig.from_dict(job.parameters["network"]))
+        network = PortionedNetwork(NetworkConfig.from_dict(job.parameters["network"]))
         if initial is not None:
             network.load_state_dict(initial)
-        self.student: CMAformer = network.to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        self.teacher = copy.deepcopy(self.student).requires_grad_(False).eval()
-        self.unlabeled = UnlabeledTerms(self.recipe, self.store, self.context, job.seed).to(device)
-        self.optimizer = build(self.recipe, [self.student, self.unlabeled])
-        self.iteration = 0
-        self.seconds = 0.0
-        self.rate_factor = 1.0
-        self.nans = 0
-        self.history: list[dict[str, Any]] = []
+        student: PortionedNetwork = network.to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.portioned = (student, copy.deepcopy(student).requires_grad_(False).eval())
+        for network in self.portioned:
+            network.interrupt = self.check
+        self.student: CMAformer = self.portioned[0]
+        self.teacher: CMAformer = self.portioned[1]
+        self.unlabeled = UnlabeledTerms(recipe, self.store, self.context, job.seed).to(device)
+        self.optimizer = optimizer.build(recipe, [self.student, self.unlabeled])
+        self.set_rows(recipe.batch_size)
+        self.iteration, self.saved = 0, -1
+        self.seconds, self.clock, self.shown = 0.0, 0.0, 0.0
+        self.rate_factor, self.nans = 1.0, 0
+        self.examination = Examination(self)
         self.phases = [SupervisedPhase(self)]
-        self.total = self.recipe.iterations
-        if self.recipe.semi_iterations and self.store.numbers("unlabeled"):
+        if recipe.semi_iterations:
             self.phases.append(SemiSupervisedPhase(self))
-            self.total += self.recipe.semi_iterations
+        self.total = recipe.iterations + recipe.semi_iterations
 
     # --- the loop ------------------------------------------------------------------------------------------------
 
@@ -92,86 +84,147 @@ class Trainer:
 
         Raises:
             CancelledError: asked to stop; a checkpoint was written.
-            EngineError: the loss was not finite three times.
+            EngineError: the loss was not finite three times, or memory is too small for a single patch.
         """
-        shown, since = 0.0, time.monotonic()
         self.student.train()
+        self.clock, self.shown = time.monotonic(), 0.0
+        try:
+            self._run()
+        except CancelledError:
+            self.save_checkpoint()  # wherever the request came, everything is as it was before the iteration
+            raise
+
+    def _run(self) -> None:
+        pending: Future[Windows] | None = None
         with ThreadPoolExecutor(1) as reader:
-
-            def read() -> Future[Windows]:
-                phase = self.phase(self.iteration)
-                phase.prepare(self.iteration)
-                return reader.submit(phase.read, self.iteration)
-
-            pending = read()
+            self.settle()
             while self.iteration < self.total:
-                windows = pending.result()
-                phase, following = self.phase(self.iteration), min(self.iteration + 1, self.total - 1)
-                early = not self.phase(following).due(following)
-                if early:
+                phase, following = self.phase(self.iteration), self.iteration + 1
+                if pending is None:
+                    phase.prepare(self.iteration)
+                    pending = reader.submit(phase.read, self.iteration)
+                windows, pending = pending.result(), None
+                if following < self.total and not self.phase(following).due(following):
                     pending = reader.submit(self.phase(following).read, following)
                 terms = self.step(phase, windows)
-                if not np.isfinite(terms["loss"]):
-                    self.recover()
-                    pending = read()
+                if terms is None:
+                    pending = None
                     continue
-                self.iteration += 1
-                now = time.monotonic()
-                self.seconds += now - since
-                since = now
-                if self.iteration % 20 == 0:
-                    values = {**terms, **(self.unlabeled.report() if "unlabeled" in terms else {})}
-                    self.events.emit("metric", iteration=self.iteration, phase=phase.name, values=values)
-                if now - shown > PROGRESS_S:
-                    left = self.seconds / self.iteration * (self.total - self.iteration)
-                    self.events.progress(self.iteration, self.total, left, unit="iterations")
-                    shown = now
-                self.after_step()
-                if not early and self.iteration < self.total:
-                    pending = read()
+                self.iteration = following
+                self.tell(phase, terms)
+                self.settle()
 
     def phase(self, iteration: int) -> SupervisedPhase:
         """The phase of an iteration."""
         return self.phases[0 if iteration < self.recipe.iterations else 1]
 
-    def after_step(self) -> None:
-        """Look at the held-out cases, save, and stop, where it is time to.
+    def tell(self, phase: SupervisedPhase, terms: dict[str, float]) -> None:
+        """Send the events of an iteration that is done."""
+        now = time.monotonic()
+        self.seconds, self.clock = self.seconds + now - self.clock, now
+        if self.iteration % METRIC_EVERY == 0:
+            values = {**terms, **(self.unlabeled.report() if "unlabeled" in terms else {})}
+            self.events.emit("metric", iteration=self.iteration, phase=phase.name, values=values)
+        if now - self.shown > PROGRESS_S:
+            left = self.seconds / self.iteration * (self.total - self.iteration)
+            self.events.progress(self.iteration, self.total, left, unit="iterations")
+            self.shown = now
+
+    def settle(self) -> None:
+        """Look at the held-out cases, save, and stop, where it is time to; what was done before is not repeated.
 
         Raises:
-            CancelledError: asked to stop; a checkpoint was written.
+            CancelledError: asked to stop.
         """
-        recipe, ends = self.recipe, self.iteration in (self.recipe.iterations, self.total)
-        if ends or (recipe.evaluate_every and self.iteration % recipe.evaluate_every == 0):
-            self.evaluate()
-        if self.iteration == recipe.iterations and len(self.phases) > 1:
-            save_atomically({"teacher": self.teacher.state_dict()}, self.job.folder / SUPERVISED)
-        cancelled = jobs.cancel_requested(self.job.folder)
-        if ends or cancelled or self.iteration % recipe.checkpoint_every == 0:
+        recipe, iteration = self.recipe, self.iteration
+        ends = iteration in (recipe.iterations, self.total)
+        self.examination.begin()
+        due = iteration and (ends or (recipe.evaluate_every and iteration % recipe.evaluate_every == 0))
+        if due and not self.examination.seen(iteration):
+            self.examination.look(iteration, self.phase(iteration - 1).name)
+        if iteration == recipe.iterations and len(self.phases) > 1:
+            checkpoints.save_atomically({"teacher": self.teacher.state_dict()}, self.job.folder / SUPERVISED)
+        if iteration != self.saved and (ends or iteration % recipe.checkpoint_every == 0):
             self.save_checkpoint()
-        if cancelled:
+        self.check()
+
+    def check(self) -> None:
+        """Called again and again, also within an iteration. Raises CancelledError if somebody asked to stop."""
+        if jobs.cancel_requested(self.job.folder):
             raise CancelledError()
 
-    def step(self, phase: SupervisedPhase, windows: Windows) -> dict[str, float]:
-        """One optimiser step; returns the terms of the loss."""
+    # --- one step ------------------------------------------------------------------------------------------------
+
+    def step(self, phase: SupervisedPhase, windows: Windows) -> dict[str, float] | None:
+        """One optimiser step; returns the terms of the loss, or None if it went back to the last checkpoint instead."""
         rate = self.recipe.rate(self.iteration) * self.rate_factor
         for group in self.optimizer.param_groups:
             group["lr"] = rate
-        terms = phase.loss(windows)
-        loss = terms["loss"]
-        self.optimizer.zero_grad(set_to_none=True)
-        loss.backward()
-        if torch.isfinite(loss):
-            nn.utils.clip_grad_norm_(self.student.parameters(), self.recipe.clip)
+        terms = self.gradients(phase, windows)
+        norm = nn.utils.clip_grad_norm_(self.student.parameters(), self.recipe.clip)
+        if not torch.isfinite(terms["loss"] + norm):
+            self.recover()
+            return None
+        try:
             self.optimizer.step()
-            self.follow()
+        except (RuntimeError, MemoryError) as error:
+            if not is_out_of_memory(error):
+                raise
+            terms = {}
+        if not terms:  # some weights may have moved and others not
+            self.halve()
+            self.load_checkpoint()
+            return None
+        self.follow()
         return {**{name: float(value.detach()) for name, value in terms.items()}, "learning_rate": rate}
+
+    def gradients(self, phase: SupervisedPhase, windows: Windows) -> dict[str, Tensor]:
+        """Compute the gradient of the phase's loss, in smaller portions if memory is short; returns the terms.
+
+        Whatever ends it early, multipliers and memory bank are as they were before.
+        """
+        while True:
+            before = {name: value.clone() for name, value in self.unlabeled.state_dict().items()}
+            self.optimizer.zero_grad(set_to_none=True)
+            try:
+                terms = phase.loss(windows)
+                terms["loss"].backward()
+                return terms
+            except CancelledError:
+                self.unlabeled.load_state_dict(before)
+                raise
+            except (RuntimeError, MemoryError) as error:
+                if not is_out_of_memory(error):
+                    raise
+            # Only here is the error gone, and with it the tensors that it held.
+            self.unlabeled.load_state_dict(before)
+            self.halve()
+
+    def set_rows(self, rows: int) -> None:
+        """How many patches of a batch go through the networks at a time."""
+        self.rows = rows
+        for network in self.portioned:
+            network.rows = rows
+
+    def halve(self) -> None:
+        """After memory was short: half as many patches at a time. Raises EngineError if it was one already."""
+        self.optimizer.zero_grad(set_to_none=True)
+        release(self.device)
+        if self.rows == 1:
+            raise not_even_one(self.device)
+        self.set_rows(self.rows // 2)
+        self.events.warning(
+            "batch-halved",
+            f"Memory is short: training goes on with {self.rows} of {self.recipe.batch_size} patches at a time, "
+            "summed up to the same batch. The result is the same; a step takes longer.",
+        )
 
     @torch.no_grad()
     def follow(self) -> None:
         """The teacher moves towards the student: an average that is short at first and 1 / (1 - ema) steps later on."""
         decay = min(1 - 1 / (self.iteration + 1), self.recipe.ema)
-        for mean, value in zip(self.teacher.parameters(), self.student.parameters()):
-            mean.lerp_(value, 1 - decay)
+        for average, value in zip(self.teacher.parameters(), self.student.parameters()):
+            average.lerp_(value, 1 - decay)
         self.unlabeled.follow(decay)
 
     def recover(self) -> None:
@@ -190,55 +243,6 @@ class Trainer:
             "loss-not-finite", "The loss was not finite; training goes on from the last checkpoint with half the rate."
         )
 
-    # --- held-out cases ------------------------------------------------------------------------------------------
-
-    def evaluate(self) -> None:
-        """Dice of the teacher on the held-out cases, per class, into the events and the history."""
-        if not self.held_out:
-            return
-        scores = self.scores()
-        values = {str(c): float(np.nanmean(scores[:, c - 1])) for c in range(1, self.store.classes)}
-        entry = {"iteration": self.iteration, "dice": values, "mean": float(np.nanmean(scores))}
-        self.history.append(entry)
-        self.events.emit("metric", iteration=self.iteration, values={"dice": values, "dice_mean": entry["mean"]})
-
-    def scores(self) -> np.ndarray:
-        """Dice of the teacher on every held-out case (cases, classes - 1), on the model's grid."""
-
-        def logits(images: Tensor) -> Tensor:
-            with autocast(self.device):
-                result: Prediction = self.teacher(images)
-            return result.logits
-
-        return dice_of_store(logits, self.store, self.held_out, self.context, self.device)
-
-    def keep_better(self) -> Kept:
-        """The teacher of the last phase, unless the supervised one was clearly better on the held-out cases.
-
-        More than LARGEST_LOSS of mean Dice must be lost before the second phase is dropped: a few held-out cases
-        decide. Without held-out cases the last phase is kept.
-        """
-        last = self.phases[-1].name
-        weights = {key: value.clone() for key, value in self.teacher.state_dict().items()}
-        scores = {last: self.scores()} if self.held_out else {}
-        path = self.job.folder / SUPERVISED
-        if not scores or len(self.phases) == 1 or not path.exists():
-            return Kept(last, weights, scores)
-        supervised = torch.load(path, map_location=self.device, weights_only=True)["teacher"]
-        self.teacher.load_state_dict(supervised)
-        first = self.phases[0].name
-        scores[first] = self.scores()
-        if np.nanmean(scores[first]) - np.nanmean(scores[last]) <= LARGEST_LOSS:
-            self.teacher.load_state_dict(weights)
-            return Kept(last, weights, scores)
-        self.events.warning(
-            "supervised-kept",
-            "The unlabeled cases did not help: the model trained on the labeled cases alone is kept, "
-            "because it is better on the held-out cases.",
-            "Check that the unlabeled images show the same anatomy and contrast as the labeled ones.",
-        )
-        return Kept(first, supervised, scores)
-
     # --- checkpoints ---------------------------------------------------------------------------------------------
 
     def save_checkpoint(self) -> None:
@@ -248,14 +252,16 @@ class Trainer:
             "seconds": self.seconds,
             "rate_factor": self.rate_factor,
             "nans": self.nans,
-            "history": self.history,
+            "rows": self.rows,
+            **self.examination.state(),
             "student": self.student.state_dict(),
             "teacher": self.teacher.state_dict(),
             "unlabeled": self.unlabeled.state_dict(),
             "phases": [phase.state_dict() for phase in self.phases],
             "optimizer": self.optimizer.state_dict(),
         }
-        save_atomically(state, self.job.folder / CHECKPOINT)
+        checkpoints.save_atomically(state, self.job.folder / CHECKPOINT)
+        self.saved = self.iteration
         self.events.emit("checkpoint", iteration=self.iteration)
 
     def load_checkpoint(self) -> bool:
@@ -263,20 +269,15 @@ class Trainer:
         path = self.job.folder / CHECKPOINT
         if not path.exists():
             return False
-        state = torch.load(path, map_location=self.device, weights_only=True)
+        state = checkpoints.load(path, self.device)
         self.student.load_state_dict(state["student"])
         self.teacher.load_state_dict(state["teacher"])
         self.unlabeled.load_state_dict(state["unlabeled"])
         for phase, kept in zip(self.phases, state["phases"]):
             phase.load_state_dict(kept)
         self.optimizer.load_state_dict(state["optimizer"])
-        self.iteration, self.seconds, self.history = state["iteration"], state["seconds"], state["history"]
-        self.rate_factor, self.nans = state["rate_factor"], state["nans"]
+        self.iteration = self.saved = state["iteration"]
+        self.examination.load(state)
+        self.seconds, self.rate_factor, self.nans = state["seconds"], state["rate_factor"], state["nans"]
+        self.set_rows(min(self.rows, state.get("rows", self.rows)))
         return True
-
-
-def save_atomically(state: dict[str, Any], path: Path) -> None:
-    """Write tensors and plain values to a file, whole or not at all."""
-    temporary = path.with_suffix(".tmp")
-    torch.save(state, temporary)
-    os.replace(temporary, path)

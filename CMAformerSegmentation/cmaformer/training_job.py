@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,14 +14,13 @@ import numpy as np
 from . import __version__
 from . import job as jobs
 from .cases import CaseList, CasesError
+from .errors import JobError
 from .recipe import Recipe
 
 if TYPE_CHECKING:
-    from torch import Tensor
-
     from .model import Model
 
-SLICES, INITIAL, CASES = "slices", "initial.pt", "cases.json"
+SLICES, CASES = "slices", "cases.json"
 
 
 def create(
@@ -38,6 +38,7 @@ def create(
     recipe: Recipe | None = None,
     seed: int = 0,
     facts: dict[str, str] | None = None,
+    minutes: float | None = None,
 ) -> jobs.Job:
     """Write the job folder of a training (without its slices).
 
@@ -58,19 +59,21 @@ def create(
         recipe: how to train.
         seed: of weights, batches and augmentation.
         facts: title, task, modality, description and license of a fresh model.
+        minutes: a budget of time, to which the length of both phases is fitted on the computer that trains.
 
     Raises:
-        JobError: the folder holds a job already.
+        JobError: the folder holds a job already, or minutes is not positive.
         CasesError: the name is empty, or largest_component names no class.
     """
-    import torch
-
     from .network import NetworkConfig, configuration
+    from .warmstart import write
 
     slug = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")
     if not slug:
         raise CasesError("bad-name", "The name of the model needs letters or digits.")
     classes = len(case_list.structures) + 1
+    if minutes is not None and not minutes > 0:
+        raise JobError("bad-recipe", "A training needs more than 0 minutes.")
     strange = sorted(set(largest_component) - set(range(1, classes)))
     if strange:
         raise CasesError("unknown-label", f"There is no class {strange[0]} to keep the largest component of.")
@@ -89,9 +92,11 @@ def create(
             "normalization": normalization or {"type": "percentile", "low": 0.5, "high": 99.5},
         }
     inputs = {"slices": SLICES}
+    parameters: dict[str, Any] = {} if minutes is None else {"minutes": minutes}
     if base is not None:
-        torch.save(warm_start(base, config)[0], folder / INITIAL)
-        inputs["initial"] = INITIAL
+        files, account = write(base, config, [s.name for s in case_list.structures], folder, seed)
+        inputs.update(files)
+        parameters["base"] = asdict(account)
     description: dict[str, Any] = {
         "id": f"{slug}-1.0.0",
         "version": "1.0.0",
@@ -122,6 +127,7 @@ def create(
                 "network": config.to_dict(),
                 "context_slices": model_input["context_slices"],
                 "description": description,
+                **parameters,
             },
             "seed": seed,
             "engine_version": __version__,
@@ -141,19 +147,6 @@ def median_spacing(case_list: CaseList, slicing: str) -> list[float]:
         for case in case_list.with_role("labeled")[:20]
     ]
     return [float(s) for s in np.median(np.array(spacings), axis=0)]
-
-
-def warm_start(base: Model, config: Any) -> tuple[dict[str, Tensor], list[str]]:
-    """Weights of a fresh network with all those of the base that fit, and the names of those that do not.
-
-    Heads for other classes have other shapes, so they start afresh.
-    """
-    from .network import CMAformer
-
-    fresh = CMAformer(config).state_dict()
-    known = base.network().state_dict()
-    left = [name for name, value in fresh.items() if name not in known or known[name].shape != value.shape]
-    return {name: fresh[name] if name in left else known[name] for name in fresh}, left
 
 
 def _write_cases(path: Path, case_list: CaseList) -> None:

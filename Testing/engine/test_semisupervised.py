@@ -103,7 +103,8 @@ def test_second_phase_uses_the_unlabeled_cases_and_reports_both_models(tmp_path,
     report = json.loads((folder.parent / "report.json").read_text())
     assert set(report["held_out_dice"]) == {"supervised", "semi-supervised"}
     assert report["kept"] == about.training["kept"]
-    events = [e for e in jobs.read_events(tmp_path / "job") if e["type"] == "metric" and "phase" in e]
+    assert report["reason"] == about.training["reason"] and "kept" in report["reason"]
+    events = [e for e in jobs.read_events(tmp_path / "job") if e["type"] == "metric" and "loss" in e["values"]]
     assert {e["phase"] for e in events} == {"supervised", "semi-supervised"}
     assert all(e["values"]["unlabeled"] > 0 for e in events if e["phase"] == "semi-supervised")
 
@@ -121,7 +122,7 @@ EVERYTHING = replace(SHORT, constraint="alm", contrast_weight=0.1)
 def test_constraints_and_contrast_are_terms_of_the_second_phase(tmp_path, cases, base, solver):
     recipe = replace(SHORT, iterations=20, semi_iterations=20, constraint=solver, contrast_weight=0.1)
     train(cases, tmp_path / "job", "model", base, device="cpu", recipe=recipe)
-    events = [e for e in jobs.read_events(tmp_path / "job") if e["type"] == "metric" and "phase" in e]
+    events = [e for e in jobs.read_events(tmp_path / "job") if e["type"] == "metric" and "loss" in e["values"]]
     (values,) = [e["values"] for e in events if e["phase"] == "semi-supervised"]
     assert {"supervised", "consistency", "unlabeled", "constraints", "contrast"} <= set(values)
     assert values["contrast"] > 0 and np.isfinite(values["loss"])
@@ -168,3 +169,5 @@ def test_supervised_model_is_kept_when_the_second_phase_harms(tmp_path, base):
     supervised = torch.load(tmp_path / "job" / "supervised.pt", weights_only=True)["teacher"]
     assert all(torch.equal(kept[name], supervised[name].half()) for name in kept)
     assert "supervised-kept" in {e.get("code") for e in jobs.read_events(tmp_path / "job")}
+    assert "did not help" in report["reason"] and report["reason"] in load_model(folder).card
+    assert f"{means['semi-supervised']:.3f} after the unlabeled" in report["reason"]

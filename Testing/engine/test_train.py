@@ -24,8 +24,9 @@ from cmaformer.optimizer import build
 from cmaformer.recipe import Recipe, preset
 from cmaformer.segment import segment
 from cmaformer.train import train, work
-from cmaformer.training_job import create, warm_start
+from cmaformer.training_job import create
 from cmaformer.volume import read_volume
+from cmaformer.warmstart import warm_start
 
 SHORT = Recipe(iterations=6, batch_size=2, patch=32, evaluate_every=0, checkpoint_every=2)
 
@@ -137,8 +138,9 @@ def test_images_that_break_the_loss_end_in_a_clear_error(tmp_path, cases, base):
     with pytest.raises(EngineError, match="not finite 3 times") as caught:
         work(tmp_path / "job", "cpu")
     assert caught.value.code == "loss-not-finite"
-    kinds = [event["type"] for event in jobs.read_events(tmp_path / "job")]
-    assert kinds.count("warning") == 2 and kinds[-1] == "error"
+    events = jobs.read_events(tmp_path / "job")
+    assert [event.get("code") for event in events].count("loss-not-finite") == 3  # two warnings and the error
+    assert events[-1]["type"] == "error"
     assert jobs.state(tmp_path / "job") == "failed"
 
 
@@ -149,7 +151,7 @@ def test_full_disk_is_named_and_the_training_can_go_on(tmp_path, cases, base):
         raise OSError(28, "No space left on device", str(path))
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("cmaformer.trainer.save_atomically", full)
+        patch.setattr("cmaformer.checkpoints.save_atomically", full)
         with pytest.raises(JobError, match="No space left") as caught:
             work(tmp_path / "job", "cpu")
     assert str(tmp_path) not in str(caught.value)
@@ -162,12 +164,17 @@ def test_warm_start_takes_what_fits_and_names_the_rest(tmp_path):
 
     base = save_tiny(tmp_path / "base", structures=3)
     same = NetworkConfig.from_dict(base.description.network)
-    assert warm_start(base, same)[1] == []
+    account = warm_start(base, same)[1]
+    assert account.left == account.unplaced == [] and account.taken == len(base.network().state_dict())
     other = NetworkConfig.from_dict({**base.description.network, "classes": 6})
-    state, left = warm_start(base, other)
-    assert sorted(left) == ["logits.bias", "logits.weight", "sdm.bias", "sdm.weight"]
+    state, account = warm_start(base, other)
+    assert sorted(account.left) == ["logits.bias", "logits.weight", "sdm.bias", "sdm.weight"]
+    assert account.unplaced == account.left and "start afresh: logits, sdm" in account.message()
     taken = base.network().state_dict()
     assert torch.equal(state["cma1.block.conv1.weight"], taken["cma1.block.conv1.weight"])
+    # As many classes, but others: what the heads have learnt means something else.
+    assert warm_start(base, same, ["liver", "spleen", "aorta"])[1].left == account.left
+    assert warm_start(base, same, ["Right  ventricle", "myocardium", "left ventricle"])[1].left == []
 
 
 def test_spacing_of_a_fresh_model_is_the_median_of_the_images(tmp_path, cases):

@@ -1,0 +1,46 @@
+"""Checkpoints: tensors and plain values in a file that is written whole or not at all."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from .errors import JobError
+
+CHECKPOINT, SUPERVISED = "checkpoint.pt", "supervised.pt"
+
+
+def save_atomically(state: dict[str, Any], path: Path) -> None:
+    """Write tensors and plain values to a file, whole or not at all; what a killed process left beside it is replaced.
+
+    The bytes are on the disk before the name changes, so that not even a power failure leaves half a file.
+    """
+    temporary = path.with_suffix(".tmp")
+    with open(temporary, "wb") as file:
+        torch.save(state, file)
+        file.flush()
+        os.fsync(file.fileno())
+    os.replace(temporary, path)
+
+
+def load(path: Path, device: torch.device | str = "cpu") -> dict[str, Any]:
+    """What :func:`save_atomically` wrote, without running any code from it.
+
+    Raises:
+        JobError: the file is damaged.
+        OSError: it cannot be read.
+    """
+    try:
+        state: dict[str, Any] = torch.load(path, map_location=device, weights_only=True)
+    except OSError:
+        raise
+    except Exception as error:  # a zip, pickle or key error, whatever the damage hits
+        raise JobError(
+            "bad-checkpoint",
+            f"The file {path.name} of the training is damaged ({type(error).__name__}).",
+            "Copy the job folder once more, or start the training again.",
+        ) from None
+    return state

@@ -1,0 +1,200 @@
+"""How long a training takes and how much memory it needs: a few real steps, timed; and a length that fits a budget."""
+
+from __future__ import annotations
+
+import json
+import math
+import statistics
+import time
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+from . import schedule
+from .examination import LOOKED_AT
+from .findings import PREFLIGHT
+from .heldout import spread
+from .memory import peak_mb
+from .recipe import Recipe
+
+if TYPE_CHECKING:
+    from .phases import SupervisedPhase
+    from .trainer import Trainer
+
+# Steps before the clock starts: the first ones allocate memory and choose algorithms.
+WARM_STEPS, TIMED_STEPS = 1, 2
+# Shorter trainings are over before a trial has told anything.
+WORTH_A_TRIAL = 50
+# Held-out cases that are timed; the others are reckoned by their pixels.
+TIMED_CASES = 2
+# Slices that the teacher looks at for the second phase, likewise.
+TIMED_SLICES = 16
+# Part of a budget that stays free, because steps are not all alike.
+RESERVE = 0.05
+# Fewer iterations than these teach a network little.
+FEWEST_USEFUL = 50
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """What a training costs on this computer.
+
+    Attributes:
+        seconds_per_step: of each phase, by its name.
+        look_s: seconds for a look at the held-out cases (teacher and student).
+        prepare_s: seconds that the second phase needs for the teacher's look at unlabeled slices, each time.
+        checkpoint_s: seconds for a checkpoint.
+        finish_s: seconds after the last step: every phase's model on all held-out cases.
+        peak_mb: most memory used, in MiB; None where it is not known.
+    """
+
+    seconds_per_step: dict[str, float]
+    look_s: float
+    prepare_s: float
+    checkpoint_s: float
+    finish_s: float
+    peak_mb: float | None
+
+    def seconds(self, recipe: Recipe, done: int = 0) -> float:
+        """Seconds from an iteration to the end of a training."""
+        steps = list(self.seconds_per_step.values())
+        first, last = steps[0], steps[-1]
+        total = recipe.iterations + recipe.semi_iterations
+        supervised = max(0, recipe.iterations - done)
+        left = total - done
+        looks = (left // recipe.evaluate_every if recipe.evaluate_every else 0) + (2 if recipe.semi_iterations else 1)
+        seconds = supervised * first + (left - supervised) * last + looks * self.look_s + self.finish_s
+        if recipe.look_every and recipe.semi_iterations:
+            seconds += math.ceil((left - supervised) / recipe.look_every) * self.prepare_s
+        return seconds + left / recipe.checkpoint_every * self.checkpoint_s
+
+
+def measure(trainer: Trainer) -> Estimate | None:
+    """Time a few steps of each phase that is still to come, and a look at held-out cases; None where no step succeeds.
+
+    A checkpoint is written first and loaded in the end, so that the trial changes nothing.
+
+    Raises:
+        CancelledError: asked to stop.
+        EngineError: not even one patch at a time fits into memory.
+    """
+    start = time.monotonic()
+    trainer.save_checkpoint()
+    checkpoint_s = time.monotonic() - start
+    iteration = trainer.iteration
+    trainer.student.train()
+    seconds: dict[str, float] = {}
+    prepare_s = 0.0
+    for phase in trainer.phases[0 if iteration < trainer.recipe.iterations else -1 :]:
+        trainer.iteration = iteration if phase is trainer.phase(iteration) else trainer.recipe.iterations
+        prepare_s = _time_prepare(trainer, phase)
+        times: list[float] = []
+        for _ in range(WARM_STEPS + TIMED_STEPS):
+            start = time.monotonic()
+            windows = phase.read(trainer.iteration)
+            read = time.monotonic()
+            if trainer.step(phase, windows) is None:
+                break  # the real training will meet the same trouble, and tell of it
+            # Windows are read beside the step before.
+            times.append(max(read - start, time.monotonic() - read))
+        if not times:
+            trainer.load_checkpoint()
+            return None
+        seconds[phase.name] = statistics.median(times[WARM_STEPS:] or times)
+    look_s, all_s = _examine(trainer)
+    trainer.load_checkpoint()
+    finish_s = all_s * len(trainer.phases)
+    return Estimate(seconds, 2 * look_s, prepare_s, checkpoint_s, finish_s, peak_mb(trainer.device))
+
+
+def _time_prepare(trainer: Trainer, phase: SupervisedPhase) -> float:
+    """Seconds that the phase needs before its windows can be read, reckoned from a look at a few slices."""
+    recipe = phase.recipe
+    slices = sum(trainer.store.cases[number]["shape"][0] for number in trainer.store.numbers("unlabeled"))
+    every, few = min(slices, recipe.look_slices), min(slices, TIMED_SLICES)
+    phase.recipe = recipe.with_overrides({"look_slices": few})
+    try:
+        start = time.monotonic()
+        phase.prepare(trainer.iteration)
+        return (time.monotonic() - start) * every / max(1, few)
+    finally:
+        phase.recipe = recipe
+
+
+def _examine(trainer: Trainer) -> tuple[float, float]:
+    """Seconds for one network on the cases of a look, and on all held-out cases."""
+    examination = trainer.examination
+    pixels = {number: math.prod(trainer.store.cases[number]["shape"]) for number in examination.cases}
+    timed = spread(examination.cases, TIMED_CASES)
+    if not timed:
+        return 0.0, 0.0
+    start = time.monotonic()
+    examination.scores(trainer.teacher, timed)
+    rate = (time.monotonic() - start) / sum(pixels[number] for number in timed)
+    looked_at = spread(examination.cases, LOOKED_AT)
+    return rate * sum(pixels[number] for number in looked_at), rate * sum(pixels.values())
+
+
+def fit(recipe: Recipe, estimate: Estimate, seconds: float) -> Recipe:
+    """The recipe with both phases made longer or shorter, in their proportion, to take that many seconds.
+
+    RESERVE of them stays free. Each phase keeps at least one iteration.
+    """
+    wanted, second = seconds * (1 - RESERVE), recipe.semi_iterations
+    share = second / (recipe.iterations + second)
+
+    def of_length(total: int) -> Recipe:
+        later = max(1, round(total * share)) if second else 0
+        return recipe.with_overrides({"iterations": max(1, total - later), "semi_iterations": later})
+
+    low, high = 1, 10_000_000
+    while low < high:  # the longest that is not too long
+        middle = (low + high + 1) // 2
+        if estimate.seconds(of_length(middle)) <= wanted:
+            low = middle
+        else:
+            high = middle - 1
+    return of_length(low)
+
+
+def plan(trainer: Trainer, minutes: float | None, spent_s: float) -> Recipe:
+    """Estimate a training and, with a budget, fit its length; both into the job folder and the events.
+
+    Args:
+        trainer: newly made, or back at its checkpoint.
+        minutes: the budget of the whole training; None, or a length that was fitted before, changes nothing.
+        spent_s: seconds of the budget that are gone.
+
+    Returns:
+        The recipe to train with; another than ``trainer.recipe`` where it was fitted just now.
+    """
+    recipe, folder = trainer.recipe, trainer.job.folder
+    fitting = minutes is not None and trainer.iteration == 0 and not (folder / schedule.SCHEDULE).exists()
+    if not fitting and trainer.total - trainer.iteration < WORTH_A_TRIAL:
+        return recipe
+    start = time.monotonic()
+    estimate = measure(trainer)
+    if estimate is None:
+        return recipe
+    if fitting and minutes is not None:
+        recipe = fit(recipe, estimate, max(0.0, 60 * minutes - spent_s - (time.monotonic() - start)))
+        schedule.keep(
+            {"minutes": minutes, "iterations": recipe.iterations, "semi_iterations": recipe.semi_iterations}, folder
+        )
+        if recipe.iterations + recipe.semi_iterations < FEWEST_USEFUL:
+            trainer.events.warning(
+                "budget-small",
+                f"Only {recipe.iterations + recipe.semi_iterations} iterations fit into {minutes:g} minutes.",
+                "Give more minutes, or a smaller patch, batch or network.",
+            )
+    values = {
+        **asdict(estimate),
+        "iterations": recipe.iterations,
+        "semi_iterations": recipe.semi_iterations,
+        "seconds_left": estimate.seconds(recipe, trainer.iteration),
+    }
+    trainer.events.emit("metric", iteration=trainer.iteration, values={"estimate": values})
+    path = folder / PREFLIGHT
+    if path.exists():
+        report: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        schedule.write_json(path, {**report, "estimate": values})
+    return recipe

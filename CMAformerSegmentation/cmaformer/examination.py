@@ -1,0 +1,113 @@
+"""How good a training is, and how good its base was: Dice on the held-out cases, on the model's grid."""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from . import job as jobs
+from . import warmstart
+from .heldout import dice_of_store, mean, means, spread
+from .network import CMAformer, Prediction
+from .phases import autocast
+from .slices import SliceStore
+
+# Held-out cases that are looked at during the training; the result is measured on all of them.
+LOOKED_AT = 24
+
+
+class Training(Protocol):
+    """What an examination sees of the training it belongs to."""
+
+    job: jobs.Job
+    events: jobs.Events
+    store: SliceStore
+    context: int
+    device: torch.device
+    student: CMAformer
+    teacher: CMAformer
+
+    def check(self) -> None:
+        """Raises CancelledError if somebody asked to stop."""
+
+
+class Examination:
+    """The held-out cases of a training, and what was found on them.
+
+    Attributes:
+        cases: numbers of the held-out cases.
+        history: for each look during the training the "iteration", the "dice" of each class and "mean" of the teacher,
+            and the same of the "student".
+        before: Dice of the base model (cases, compared classes), None as long as nobody looked.
+    """
+
+    def __init__(self, training: Training) -> None:
+        self.training = training
+        self.cases = training.store.numbers("held-out")
+        self.history: list[dict[str, Any]] = []
+        self.baseline = warmstart.of_job(training.job) if self.cases else None
+        self.before: list[list[float]] | None = None
+
+    def begin(self) -> None:
+        """Look once at the base model, before anything is learnt."""
+        if self.baseline is None or self.before is not None:
+            return
+        if not self.baseline.compared:
+            self.before = []
+            self.training.events.warning(
+                "nothing-to-compare",
+                "The model that the training starts from knows none of these structures by name, "
+                "so there is no comparison of before and after.",
+            )
+            return
+        network = self.baseline.network(self.training.device, self.training.check)
+        scores = self.compared(self.scores(network, self.cases, self.baseline.classes))
+        self.before = scores.tolist()
+        dice = {str(value): float(score) for value, score in zip(self.baseline.compared, means(scores))}
+        values = {"before": {"dice": dice, "dice_mean": mean(scores)}}
+        self.training.events.emit("metric", iteration=0, cases=len(self.cases), values=values)
+
+    def seen(self, iteration: int) -> bool:
+        """Whether the look of an iteration is done."""
+        return not self.cases or (bool(self.history) and self.history[-1]["iteration"] == iteration)
+
+    def look(self, iteration: int, phase: str) -> None:
+        """Dice of teacher and student on at most LOOKED_AT cases, per class, into the events and the history."""
+        cases = spread(self.cases, LOOKED_AT)
+        teacher = self._summary(self.training.teacher, cases)
+        student = self._summary(self.training.student, cases)
+        self.history.append({"iteration": iteration, **teacher, "student": student})
+        values = {"dice": teacher["dice"], "dice_mean": teacher["mean"]}
+        values["student"] = {"dice": student["dice"], "dice_mean": student["mean"]}
+        self.training.events.emit("metric", iteration=iteration, phase=phase, cases=len(cases), values=values)
+
+    def scores(self, network: CMAformer, cases: list[int], classes: np.ndarray | None = None) -> np.ndarray:
+        """Dice of a network on some cases (cases, classes - 1); ``classes`` as for :func:`heldout.dice_of_store`."""
+        device = self.training.device
+
+        def logits(images: Tensor) -> Tensor:
+            with autocast(device):
+                result: Prediction = network(images)
+            return result.logits
+
+        return dice_of_store(logits, self.training.store, cases, self.training.context, device, classes)
+
+    def compared(self, scores: np.ndarray) -> np.ndarray:
+        """Of the scores (cases, classes - 1), the classes that the base knows too; none without a base."""
+        chosen = [value - 1 for value in self.baseline.compared] if self.baseline is not None else []
+        return scores[:, chosen]
+
+    def state(self) -> dict[str, Any]:
+        """What a checkpoint must keep."""
+        return {"history": list(self.history), "before": self.before}
+
+    def load(self, state: dict[str, Any]) -> None:
+        """Back from :meth:`state`."""
+        self.history, self.before = list(state["history"]), state.get("before")
+
+    def _summary(self, network: CMAformer, cases: list[int]) -> dict[str, Any]:
+        scores = self.scores(network, cases)
+        return {"dice": {str(c): float(s) for c, s in enumerate(means(scores), 1)}, "mean": mean(scores)}

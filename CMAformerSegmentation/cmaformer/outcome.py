@@ -1,0 +1,167 @@
+"""What a training leaves: the better of its models, the report, and the model folder."""
+
+from __future__ import annotations
+
+import json
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from torch import Tensor
+
+from . import __version__, checkpoints, warmstart
+from . import job as jobs
+from .card import card
+from .checkpoints import SUPERVISED
+from .heldout import mean, means
+from .model import save_model
+
+if TYPE_CHECKING:
+    from .trainer import Trainer
+
+# Mean Dice on the held-out cases that the semi-supervised phase may lose before the supervised model is kept.
+LARGEST_LOSS = 0.01
+
+
+@dataclass
+class Kept:
+    """The model that a training gives.
+
+    Attributes:
+        phase: whose model it is.
+        weights: of the teacher.
+        scores: Dice (cases, classes - 1) on the held-out cases after each phase.
+        reason: why this one, in one sentence; empty where there was no choice.
+    """
+
+    phase: str
+    weights: dict[str, Tensor]
+    scores: dict[str, np.ndarray]
+    reason: str = ""
+
+
+def keep_better(trainer: Trainer) -> Kept:
+    """The teacher of the last phase, unless the supervised one was clearly better on the held-out cases.
+
+    More than LARGEST_LOSS of mean Dice must be lost before the second phase is dropped: a few held-out cases decide.
+    Without held-out cases the last phase is kept.
+
+    Raises:
+        CancelledError: asked to stop.
+    """
+    examination, teacher = trainer.examination, trainer.teacher
+    last, first = trainer.phases[-1].name, trainer.phases[0].name
+    weights = {key: value.clone() for key, value in teacher.state_dict().items()}
+    scores = {last: examination.scores(teacher, examination.cases)} if examination.cases else {}
+    path = trainer.job.folder / SUPERVISED
+    if len(trainer.phases) == 1 or not path.exists():
+        return Kept(last, weights, scores)
+    if not scores:
+        return Kept(last, weights, scores, "No case was held out, so the two phases were not compared.")
+    supervised = checkpoints.load(path, trainer.device)["teacher"]
+    teacher.load_state_dict(supervised)
+    scores[first] = examination.scores(teacher, examination.cases)
+    teacher.load_state_dict(weights)
+    before, after = mean(scores[first]), mean(scores[last])
+    found = f"Dice on the held-out images: {before:.3f} after the labeled images alone, {after:.3f} after the unlabeled"
+    if not before - after > LARGEST_LOSS:
+        return Kept(last, weights, scores, f"{found} too. The model trained on both is kept.")
+    reason = f"{found} too. The unlabeled images did not help: the model trained on the labeled images alone is kept."
+    trainer.events.warning(
+        "supervised-kept",
+        reason,
+        "Check that the unlabeled images show the same anatomy and contrast as the labeled ones.",
+    )
+    return Kept(first, supervised, scores, reason)
+
+
+def finish(trainer: Trainer) -> Path:
+    """Write the better teacher as a model folder, and the report, into ``result/``; returns the model folder.
+
+    Raises:
+        CancelledError: asked to stop; there is no result then.
+    """
+    job = trainer.job
+    kept = keep_better(trainer)
+    report: dict[str, Any] = {
+        **trainer.examination.state(),
+        "seconds": trainer.seconds,
+        "kept": kept.phase,
+        "reason": kept.reason,
+        "patches_at_a_time": trainer.rows,
+        "warm_start": warmstart.account_of(job),
+    }
+    report.update(_comparison(trainer, kept))
+    if kept.scores:
+        report["held_out_dice"] = {phase: _plain(scores) for phase, scores in kept.scores.items()}
+    description = {
+        **job.parameters["description"],
+        "training": _facts(trainer, kept),
+        "metrics": _metrics(trainer, kept),
+    }
+    trainer.check()
+    with jobs.new_result(job.folder) as result:
+        save_model(result / description["id"], description, kept.weights, card(description))
+        (result / "report.json").write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
+    trainer.events.emit("finished", seconds=round(trainer.seconds, 1), steps={})
+    return job.folder / jobs.RESULT / description["id"]
+
+
+def _facts(trainer: Trainer, kept: Kept) -> dict[str, Any]:
+    store, recipe = trainer.store, trainer.recipe
+    return {
+        "labeled_cases": len(store.numbers("labeled")),
+        "unlabeled_cases": len(store.numbers("unlabeled")),
+        "held_out_cases": len(trainer.examination.cases),
+        "iterations": trainer.total,
+        "batch_size": recipe.batch_size,
+        "patch": recipe.patch,
+        "seed": trainer.seed,
+        "phases": [phase.name for phase in trainer.phases],
+        "kept": kept.phase,
+        "reason": kept.reason,
+        "engine_version": __version__,
+        "date": time.strftime("%Y-%m-%d"),
+    }
+
+
+def _metrics(trainer: Trainer, kept: Kept) -> dict[str, Any]:
+    if not kept.scores:
+        return {}
+    names = [c["name"] for c in trainer.job.parameters["description"]["classes"]]
+    metrics: dict[str, Any] = {"held_out_dice": _by_name(names, kept.scores[kept.phase])}
+    baseline, before = trainer.examination.baseline, trainer.examination.before
+    if baseline is not None and before:
+        metrics["parent_held_out_dice"] = _by_name([names[v - 1] for v in baseline.compared], np.array(before))
+    return {**metrics, "grid": "model", "cleanup": False}
+
+
+def _comparison(trainer: Trainer, kept: Kept) -> dict[str, Any]:
+    """Dice of the base and of the new model on the same held-out cases and classes; the report's entries."""
+    examination = trainer.examination
+    if examination.baseline is None or not examination.before or not kept.scores:
+        return {"before": None, "after": None}
+    names = [c["name"] for c in trainer.job.parameters["description"]["classes"]]
+    classes = [names[value - 1] for value in examination.baseline.compared]
+    after = examination.compared(kept.scores[kept.phase])
+    return {
+        "before": {"classes": classes, "dice": _plain(np.array(examination.before))},
+        "after": {"classes": classes, "dice": _plain(after)},
+    }
+
+
+def _by_name(names: list[str], scores: np.ndarray) -> dict[str, dict[str, float | None]]:
+    result: dict[str, dict[str, float | None]] = {}
+    for name, average, column in zip(names, means(scores), scores.T):
+        known = column[~np.isnan(column)]
+        result[name] = {
+            "mean": round(float(average), 4) if known.size else None,
+            "std": round(float(known.std()), 4) if known.size else None,
+        }
+    return result
+
+
+def _plain(scores: np.ndarray) -> list[list[float | None]]:
+    return [[None if np.isnan(score) else float(score) for score in row] for row in scores]
