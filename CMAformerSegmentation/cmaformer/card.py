@@ -23,6 +23,7 @@ def card(description: dict[str, Any]) -> str:
         f"- License: {description['license']}",
         "",
         *_table(description["metrics"]),
+        *_leave_one_out(description["metrics"]),
     ]
     if facts.get("reason"):
         lines += [facts["reason"], ""]
@@ -44,6 +45,17 @@ def _table(metrics: dict[str, Any]) -> list[str]:
             cells.append(_number(parent.get(name, {}).get("mean")))
         lines.append(f"| {' | '.join(cells)} |")
     return [*lines, ""]
+
+
+def _leave_one_out(metrics: dict[str, Any]) -> list[str]:
+    """Dice of the trainings that each left a patient out, on that patient."""
+    dice = metrics.get("leave_one_out_dice")
+    if not dice:
+        return []
+    lines = ["| structure | Dice on images of patients left out, mean | spread (std) |", "|---|---|---|"]
+    lines += [f"| {name} | {_number(value['mean'])} | {_number(value['std'])} |" for name, value in dice.items()]
+    lines += ["", "Each number is of a model that was trained like this one, without the patient it was tested on.", ""]
+    return lines
 
 
 def _number(value: float | None) -> str:

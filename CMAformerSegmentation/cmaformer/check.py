@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,14 +22,13 @@ if TYPE_CHECKING:
     from .tasks import Task
 
 
-def table(report: Report, names: dict[int, str] | None = None) -> str:
-    """The report as text.
+def table(report: Report, names: dict[int, str]) -> str:
+    """The facts of each case as text, one a line.
 
     Args:
         report: what was found.
-        names: the user's own names of the cases, by number, for a screen of the user.
+        names: the user's own names of the cases, by number; this is for a screen of the user.
     """
-    names = names or {}
     head = ["case", "role", "size", "spacing mm", "intensity", *report.classes.values()]
     rows = [head]
     for facts in report.cases:
@@ -39,14 +39,18 @@ def table(report: Report, names: dict[int, str] | None = None) -> str:
         row.append(f"{span['min']:.4g} .. {span['max']:.4g}" if span else "?")
         rows.append(row + [str(facts.voxels.get(value, "-")) for value in report.classes])
     widths = [max(len(row[column]) for row in rows) for column in range(len(head))]
-    lines = ["  ".join(f"{cell:<{width}}" for cell, width in zip(row, widths)).rstrip() for row in rows]
-    lines.append("")
+    return "\n".join("  ".join(f"{cell:<{width}}" for cell, width in zip(row, widths)).rstrip() for row in rows)
+
+
+def summary(report: Report, names: dict[int, str]) -> str:
+    """The findings as text, one a line, and what the training needs; ``names`` as for :func:`table`."""
+    lines = []
     for finding in report.findings:
         name = names.get(finding.case or 0)
         about = "" if finding.case is None else f"case {finding.case}{f' ({name})' if name else ''}: "
         lines.append(f"{finding.severity:<8} {about}{finding.message} {finding.hint} [{finding.code}]")
-    counts = [f"{len(report.of_severity(kind))} {kind}s" for kind in (ERROR, WARNING, NOTE)]
-    lines.append(", ".join(counts))
+    counts = [(len(report.of_severity(kind)), kind) for kind in (ERROR, WARNING, NOTE)]
+    lines.append(", ".join(f"{count} {kind}{'' if count == 1 else 's'}" for count, kind in counts))
     if report.needs:
         disk, memory = report.needs["disk_mb"], report.needs["memory_mb"]
         lines.append(f"About {disk:.0f} MB of disk for the slices, {memory:.0f} MB of memory to prepare them.")
@@ -73,14 +77,18 @@ def run(args: argparse.Namespace) -> int:
     base = open_model(args.base, args.models) if args.base else None
     parsed = parsed_of(args, settle(args))
     report = check(parsed, _model_input(args, base), base, args.job, _progress)
-    print(json.dumps(report.to_dict()) if args.json else table(report, _names(parsed.cases)))
+    if args.json:
+        print(json.dumps(report.to_dict()))
+    else:
+        names = _names(parsed.cases)
+        print(f"{table(report, names)}\n\n{summary(report, names)}")
     return 0 if report.ok else 1
 
 
 def checked_cases(args: argparse.Namespace, task: Task | None, base: Model | None) -> tuple[CaseList, Report]:
     """The cases of the command ``train``, looked at before anything is written, and held-out ones drawn.
 
-    The report is shown on standard error.
+    The findings are shown on standard error.
 
     Args:
         args: of the command: "cases", "fold", "held_out", "labeled", "job", "window", "slicing", "spacing".
@@ -96,17 +104,21 @@ def checked_cases(args: argparse.Namespace, task: Task | None, base: Model | Non
     quiet()
     model_input = _model_input(args, base)
     try:
-        case_list = draw(cases_of(args, task), args.held_out)
+        # Who is left out in turn need not be held out as well.
+        case_list = draw(cases_of(args, task), 0 if args.leave_one_out else args.held_out)
     except CasesError:
         parsed = parsed_of(args, task)
         report = check(parsed, model_input, base, args.job, _progress)
-        print(table(report, _names(parsed.cases)), file=sys.stderr)
+        print(summary(report, _names(parsed.cases)), file=sys.stderr)
         report.raise_errors()
         raise
     if args.labeled is not None:
         case_list = keep_labels(case_list, args.labeled)
     report = check(case_list, model_input, base, args.job, _progress)
-    print(table(report, _names(dict(enumerate(case_list.cases, 1)))), file=sys.stderr)
+    if args.leave_one_out:  # what these notes advise
+        kept = [finding for finding in report.findings if finding.code not in ("few-patients", "no-held-out")]
+        report = replace(report, findings=tuple(kept))
+    print(summary(report, _names(dict(enumerate(case_list.cases, 1)))), file=sys.stderr)
     report.raise_errors()
     return case_list, report
 

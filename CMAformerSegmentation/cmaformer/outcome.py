@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from torch import Tensor
 
-from . import __version__, checkpoints, warmstart
+from . import __version__, checkpoints, leave_one_out, warmstart
 from . import job as jobs
 from .card import card
 from .checkpoints import SUPERVISED
@@ -94,12 +94,14 @@ def finish(trainer: Trainer) -> Path:
         "warm_start": warmstart.account_of(job),
     }
     report.update(_comparison(trainer, kept))
+    folds, fold_metrics = leave_one_out.results(job)
+    report.update(folds)
     if kept.scores:
         report["held_out_dice"] = {phase: _plain(scores) for phase, scores in kept.scores.items()}
     description = {
         **job.parameters["description"],
         "training": _facts(trainer, kept),
-        "metrics": _metrics(trainer, kept),
+        "metrics": {**_metrics(trainer, kept), **fold_metrics},
     }
     trainer.check()
     with jobs.new_result(job.folder) as result:

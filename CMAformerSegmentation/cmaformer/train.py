@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from . import job as jobs
+from . import leave_one_out
 from .cases import CaseList, read_cases
 from .errors import CancelledError, EngineError, JobError
 from .findings import PREFLIGHT
@@ -144,9 +145,12 @@ def _work(job: jobs.Job, device: str, events: jobs.Events, prepare_only: bool) -
     events.emit("started", device=chosen.type, resumed_at=trainer.iteration if resumed else None)
     if not resumed:
         tell_warm_start(job, events)
-    if plan(trainer, job.parameters.get("minutes"), time.monotonic() - begun) != trainer.recipe:
+    minutes = job.parameters.get("minutes")
+    each = minutes / leave_one_out.trainings(job) if minutes else None
+    if plan(trainer, each, time.monotonic() - begun) != trainer.recipe:
         rows, trainer = trainer.rows, Trainer(job, events, chosen, initial)  # with the length that fits the budget
         trainer.set_rows(rows)
+    trainer.events = leave_one_out.run(job, trainer.recipe, events, chosen, initial)
     trainer.run()
     return finish(trainer)
 
@@ -168,6 +172,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--labeled", type=int, metavar="N", help="use the labels of the first N training patients alone"
+    )
+    parser.add_argument(
+        "--leave-one-out", action="store_true", help="also train without each labeled patient, to test on that one"
     )
     parser.add_argument("--prepare-only", action="store_true", help="prepare the job folder, and train it elsewhere")
     parser.add_argument("--device", default="auto", choices=("auto", "cpu", "cuda", "mps"))
@@ -245,5 +252,6 @@ def _create_from(args: argparse.Namespace) -> None:
         seed=args.seed,
         minutes=args.minutes,
         facts={name: value for name, value in facts.items() if value},
+        leave_one_out=args.leave_one_out,
     )
     report.save(job.folder / PREFLIGHT)

@@ -15,6 +15,7 @@ from . import __version__
 from . import job as jobs
 from .cases import CaseList, CasesError
 from .errors import JobError
+from .leave_one_out import plan
 from .recipe import Recipe
 
 if TYPE_CHECKING:
@@ -38,6 +39,7 @@ def create(
     recipe: Recipe | None = None,
     seed: int = 0,
     facts: dict[str, str] | None = None,
+    leave_one_out: bool = False,
     minutes: float | None = None,
 ) -> jobs.Job:
     """Write the job folder of a training (without its slices).
@@ -59,11 +61,12 @@ def create(
         recipe: how to train.
         seed: of weights, batches and augmentation.
         facts: title, task, modality, description and license of a fresh model.
+        leave_one_out: also train without each labeled patient, to test on that one.
         minutes: a budget of time, to which the length of both phases is fitted on the computer that trains.
 
     Raises:
         JobError: the folder holds a job already, or minutes is not positive.
-        CasesError: the name is empty, or largest_component names no class.
+        CasesError: the name is empty, largest_component names no class, or too few patients to leave one out.
     """
     from .network import NetworkConfig, configuration
     from .warmstart import write
@@ -78,6 +81,7 @@ def create(
     if strange:
         raise CasesError("unknown-label", f"There is no class {strange[0]} to keep the largest component of.")
     facts = facts or {}
+    folds = plan(case_list) if leave_one_out else []
     folder.mkdir(parents=True, exist_ok=True)
     if base is not None:
         config = NetworkConfig.from_dict({**base.description.network, "classes": classes})
@@ -128,6 +132,7 @@ def create(
                 "context_slices": model_input["context_slices"],
                 "description": description,
                 **parameters,
+                **({"leave_one_out": folds} if folds else {}),
             },
             "seed": seed,
             "engine_version": __version__,
