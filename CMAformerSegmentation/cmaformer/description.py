@@ -31,13 +31,17 @@ class Structure:
 
 @dataclass(frozen=True)
 class InputSpec:
-    """What the network eats: ``channels`` = 2 * ``context_slices`` + 1, pixels of ``spacing_mm`` (row, col)."""
+    """What the network eats: ``channels`` = 2 * ``context_slices`` + 1, pixels of ``spacing_mm`` (row, col).
+
+    ``patch`` is the side in pixels of the patches that it was trained on (see ``windows.py``); None: whole slices.
+    """
 
     channels: int
     context_slices: int
     spacing_mm: tuple[float, float] | None
     slicing: str
     normalization: dict[str, Any]
+    patch: int | None = None
 
 
 @dataclass(frozen=True)
@@ -166,7 +170,11 @@ def _input(entry: Mapping[str, Any]) -> InputSpec:
         normalization.check(spec)
     except ModelError as error:
         raise _fault(f'"input.normalization": {error.message}') from None
-    return InputSpec(channels, context, None if spacing is None else (spacing[0], spacing[1]), slicing, dict(spec))
+    patch = entry.get("patch")
+    if patch is not None and not (_whole(patch) and patch >= 32):
+        raise _fault(f'"input.patch" must be a whole number of at least 32 pixels or null, not {patch!r}')
+    pixel = None if spacing is None else (spacing[0], spacing[1])
+    return InputSpec(channels, context, pixel, slicing, dict(spec), patch)
 
 
 def _field(data: Mapping[str, Any], key: str, good: Callable[[Any], bool], wanted: str, where: str = "") -> Any:

@@ -11,9 +11,11 @@ from torch import Tensor
 from . import job as jobs
 from . import warmstart
 from .heldout import dice_of_store, mean, means, spread
-from .network import CMAformer, Prediction
+from .network import CMAformer
 from .phases import autocast
+from .recipe import Recipe
 from .slices import SliceStore
+from .windows import predict
 
 # Held-out cases that are looked at during the training; the result is measured on all of them.
 LOOKED_AT = 24
@@ -25,6 +27,7 @@ class Training(Protocol):
     job: jobs.Job
     events: jobs.Events
     store: SliceStore
+    recipe: Recipe
     context: int
     device: torch.device
     student: CMAformer
@@ -64,7 +67,7 @@ class Examination:
             )
             return
         network = self.baseline.network(self.training.device, self.training.check)
-        scores = self.compared(self.scores(network, self.cases, self.baseline.classes))
+        scores = self.compared(self.scores(network, self.cases, self.baseline))
         self.before = scores.tolist()
         dice = {str(value): float(score) for value, score in zip(self.baseline.compared, means(scores))}
         values = {"before": {"dice": dice, "dice_mean": mean(scores)}}
@@ -84,14 +87,17 @@ class Examination:
         values["student"] = {"dice": student["dice"], "dice_mean": student["mean"]}
         self.training.events.emit("metric", iteration=iteration, phase=phase, cases=len(cases), values=values)
 
-    def scores(self, network: CMAformer, cases: list[int], classes: np.ndarray | None = None) -> np.ndarray:
-        """Dice of a network on some cases (cases, classes - 1); ``classes`` as for :func:`heldout.dice_of_store`."""
+    def scores(self, network: CMAformer, cases: list[int], base: warmstart.Baseline | None = None) -> np.ndarray:
+        """Dice of a network on some cases (cases, classes - 1), seen through windows of the size of its patches.
+
+        ``base`` says how the classes of a base model are to be read, and its own size of patches.
+        """
         device = self.training.device
+        patch, classes = (self.training.recipe.patch, None) if base is None else (base.account.patch, base.classes)
 
         def logits(images: Tensor) -> Tensor:
             with autocast(device):
-                result: Prediction = network(images)
-            return result.logits
+                return predict(network, images, patch).logits
 
         return dice_of_store(logits, self.training.store, cases, self.training.context, device, classes)
 

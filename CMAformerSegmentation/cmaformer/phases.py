@@ -21,6 +21,7 @@ from .recipe import Recipe
 from .rows import Rows
 from .slices import Sampler, SliceStore
 from .unlabeled import UnlabeledTerms
+from .windows import predict
 
 Windows = dict[str, dict[str, np.ndarray]]
 # Separate random streams of one iteration.
@@ -145,8 +146,7 @@ class SemiSupervisedPhase(SupervisedPhase):
 
         def network(images: Tensor) -> Tensor:
             with autocast(self.training.device):
-                prediction: Prediction = self.training.teacher(images)
-            return prediction.logits
+                return predict(self.training.teacher, images, self.recipe.patch).logits
 
         def look() -> np.ndarray:
             self.places.look(network, self.recipe.look_slices, rng, self.training.device)

@@ -26,6 +26,7 @@ from .normalization import Normalization
 from .postprocess import clean_up
 from .slicegrid import SliceGrid
 from .volume import finite, read_volume
+from .windows import predict
 
 Network = Callable[[torch.Tensor], Any]
 PRECISIONS = {torch.float32: "fp32", torch.float16: "fp16", torch.bfloat16: "bf16"}
@@ -214,7 +215,7 @@ class _Run:
                 self.warn(
                     "constant-image", "All voxels of the image have the same value; there is nothing to see in it."
                 )
-        self.context = source.context_slices
+        self.context, self.patch = source.context_slices, source.patch
         # Label value of each of the network's classes.
         self.values = np.array([0] + [structure.value for structure in model.description.classes], np.uint8)
         self.plain = bool((self.values == np.arange(len(self.values))).all())
@@ -279,7 +280,7 @@ class _Run:
     def _forward(self, x: torch.Tensor) -> torch.Tensor:
         reduced = self.dtype != torch.float32
         with torch.autocast(self.device.type, self.dtype) if reduced else nullcontext():
-            logits: torch.Tensor = self.network(x).logits
+            logits = predict(self.network, x, self.patch).logits
         logits = logits.float()
         finite_logits = bool(torch.isfinite(logits).all())  # waits for the device, so the step's time is true
         if finite_logits:

@@ -179,6 +179,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--prepare-only", action="store_true", help="prepare the job folder, and train it elsewhere")
     parser.add_argument("--device", default="auto", choices=("auto", "cpu", "cuda", "mps"))
     parser.add_argument("--size", default="small", choices=("small", "base", "large"), help="network, without --base")
+    parser.add_argument(
+        "--network", type=json.loads, metavar="JSON", help='other settings of it: {"transformer": false}'
+    )
     parser.add_argument("--spacing", type=float, nargs=2, metavar="MM", help="in-plane spacing, without --base")
     parser.add_argument("--slicing", choices=("acquired", "axial"), help="default: acquired")
     parser.add_argument("--context", type=int, default=0, help="neighbouring slices on each side as channels")
@@ -243,6 +246,7 @@ def _create_from(args: argparse.Namespace) -> None:
         args.name,
         base,
         size=args.size,
+        network=args.network,
         spacing_mm=args.spacing,
         slicing=args.slicing,
         normalization={"type": "window", "low": args.window[0], "high": args.window[1]} if args.window else None,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -31,6 +31,7 @@ def create(
     base: Model | None = None,
     *,
     size: str = "small",
+    network: Mapping[str, Any] | None = None,
     spacing_mm: Sequence[float] | None = None,
     slicing: str = "acquired",
     normalization: dict[str, Any] | None = None,
@@ -53,6 +54,7 @@ def create(
         name: name of the model.
         base: model to start from.
         size: configuration of a fresh network.
+        network: settings of :class:`cmaformer.network.NetworkConfig` that differ from it.
         spacing_mm: (row, column) in mm of a fresh model's grid.
         slicing: "axial" or "acquired" of a fresh model.
         normalization: of a fresh model; see :class:`cmaformer.normalization.Normalization`.
@@ -65,7 +67,7 @@ def create(
         minutes: a budget of time, to which the length of both phases is fitted on the computer that trains.
 
     Raises:
-        JobError: the folder holds a job already, or minutes is not positive.
+        JobError: the folder holds a job already, minutes is not positive, or the network has no such settings.
         CasesError: the name is empty, largest_component names no class, or too few patients to leave one out.
     """
     from .network import NetworkConfig, configuration
@@ -87,7 +89,10 @@ def create(
         config = NetworkConfig.from_dict({**base.description.network, "classes": classes})
         model_input = dict(base.description["input"])
     else:
-        config = configuration(size, in_channels=2 * context_slices + 1, classes=classes)
+        try:
+            config = configuration(size, in_channels=2 * context_slices + 1, classes=classes, **(network or {}))
+        except (TypeError, ValueError) as error:
+            raise JobError("bad-network", f"The settings of the network cannot be used: {error}.") from None
         model_input = {
             "channels": config.in_channels,
             "context_slices": context_slices,
@@ -95,6 +100,8 @@ def create(
             "slicing": slicing,
             "normalization": normalization or {"type": "percentile", "low": 0.5, "high": 99.5},
         }
+    recipe = recipe or Recipe()
+    model_input["patch"] = recipe.patch
     inputs = {"slices": SLICES}
     parameters: dict[str, Any] = {} if minutes is None else {"minutes": minutes}
     if base is not None:
@@ -127,7 +134,7 @@ def create(
             "inputs": inputs,
             "model": {"id": base.id, "sha256": base.sha256} if base else {},
             "parameters": {
-                "recipe": (recipe or Recipe()).to_dict(),
+                "recipe": recipe.to_dict(),
                 "network": config.to_dict(),
                 "context_slices": model_input["context_slices"],
                 "description": description,

@@ -33,6 +33,7 @@ class WarmStart:
         unplaced: tensors of the base that have no place in the new network.
         classes: names of the base's structures, in the order of their values.
         network: the base's configuration.
+        patch: side in pixels of the patches that the base was trained on, or None.
     """
 
     taken: int
@@ -40,6 +41,7 @@ class WarmStart:
     unplaced: list[str]
     classes: list[str]
     network: dict[str, Any]
+    patch: int | None = None
 
     def message(self) -> str:
         """One sentence for the user."""
@@ -84,7 +86,8 @@ def warm_start(
     ]
     unplaced = [name for name in known if name not in fresh or name in left]
     state = {name: fresh[name] if name in left else known[name] for name in fresh}
-    account = WarmStart(len(fresh) - len(left), left, unplaced, names, base.network().config.to_dict())
+    config_of_base, patch = base.network().config.to_dict(), base.description.input.patch
+    account = WarmStart(len(fresh) - len(left), left, unplaced, names, config_of_base, patch)
     return state, account
 
 

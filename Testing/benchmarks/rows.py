@@ -1,0 +1,108 @@
+"""Train the rows of the tables in README.md, and print the tables from what has been trained.
+
+    python Testing/benchmarks/rows.py --data ../shared/data --runs runs/rows seven-supervised seven-everything
+    python Testing/benchmarks/rows.py --data ../shared/data --runs runs/rows --table
+
+A row that was stopped goes on where it was; one that is done is not repeated. ``--command`` prints the commands instead
+of running them.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+
+HERE = Path(__file__).parent
+CARDIAC = "--batch-size 4 --patch 128 --learning-rate 0.002 --evaluate-every 1000"
+HIPPOCAMPUS = "--batch-size 8 --patch 64 --learning-rate 0.002 --evaluate-every 500"
+SUPERVISED, BOTH = "--iterations 4000 --semi-iterations 0", "--iterations 1500 --semi-iterations 2500"
+TEACHER = "--constraint none --contrast-weight 0"
+EVERYTHING = "--constraint penalty --contrast-weight 0.1"
+PLAIN = {"transformer": False, "cross_attention": False, "channel_attention": False, "spatial_attention": False}
+
+
+def without(*parts: str) -> str:
+    """The argument that leaves parts out of the network."""
+    return "--network " + shlex.quote(json.dumps({part: PLAIN[part] for part in parts}))
+
+
+# Name of a row: (list of cases, arguments of the training).
+ROWS = {
+    "seven-supervised": ("cardiac-7", f"{CARDIAC} {SUPERVISED}"),
+    "seven-copy-paste": ("cardiac-7", f"{CARDIAC} {BOTH} {TEACHER}"),
+    "seven-alm": ("cardiac-7", f"{CARDIAC} {BOTH} --constraint alm --contrast-weight 0"),
+    "seven-penalty": ("cardiac-7", f"{CARDIAC} {BOTH} --constraint penalty --contrast-weight 0"),
+    "seven-log-barrier": ("cardiac-7", f"{CARDIAC} {BOTH} --constraint log-barrier --contrast-weight 0"),
+    "seven-contrast": ("cardiac-7", f"{CARDIAC} {BOTH} --constraint none --contrast-weight 0.1"),
+    "seven-everything": ("cardiac-7", f"{CARDIAC} {BOTH} {EVERYTHING}"),
+    "three-supervised": ("cardiac-3", f"{CARDIAC} {SUPERVISED}"),
+    "three-everything": ("cardiac-3", f"{CARDIAC} {BOTH} {EVERYTHING}"),
+    "seven-no-transformer": ("cardiac-7", f"{CARDIAC} {SUPERVISED} {without('transformer')}"),
+    "seven-no-cross-attention": ("cardiac-7", f"{CARDIAC} {SUPERVISED} {without('cross_attention')}"),
+    "seven-no-channel-attention": ("cardiac-7", f"{CARDIAC} {SUPERVISED} {without('channel_attention')}"),
+    "seven-resunet": ("cardiac-7", f"{CARDIAC} {SUPERVISED} {without(*PLAIN)}"),
+    "hippocampus-supervised": ("hippocampus-8", f"{HIPPOCAMPUS} --iterations 2000 --semi-iterations 0"),
+    "hippocampus-everything": ("hippocampus-8", f"{HIPPOCAMPUS} --iterations 750 --semi-iterations 1250 {EVERYTHING}"),
+}
+
+
+def commands(row: str, data: Path, runs: Path) -> list[str]:
+    """The commands of a row, to be run in the checkout."""
+    cases, arguments = ROWS[row]
+    kind, labeled = cases.split("-")
+    folder = data / {"cardiac": "cardiac_cine_mr", "hippocampus": "hippocampus_mr"}[kind]
+    return [
+        f"python Testing/benchmarks/{kind}_cases.py {folder} {runs / cases}.json --labeled {labeled}",
+        f'python -m cmaformer train --cases {runs / cases}.json --name "{row}" --job {runs / row} {arguments}',
+    ]
+
+
+def run(row: str, data: Path, runs: Path) -> None:
+    """Train a row, or go on with it."""
+    runs.mkdir(parents=True, exist_ok=True)
+    steps = commands(row, data, runs)
+    if (runs / row / "result").exists():
+        return
+    if (runs / row / "job.json").exists():
+        steps = [f"python -m cmaformer train --resume {runs / row}"]
+    for step in steps:
+        print(step, flush=True)
+        subprocess.run([sys.executable, *shlex.split(step)[1:]], check=True, cwd=HERE.parents[1])
+
+
+def table(runs: Path) -> str:
+    """Dice of the last teacher of each trained row: mean over cases and structures, and the spread over cases."""
+    lines = ["| row | Dice | per structure |", "|---|---|---|"]
+    for row in ROWS:
+        report = next((runs / row).glob("result/*/../report.json"), None)
+        if report is None:
+            continue
+        phases = json.loads(report.read_text(encoding="utf-8"))["held_out_dice"]
+        scores = np.array(next(iter(phases.values())), float)  # the first is the teacher at the end
+        cases, structures = np.nanmean(scores, 1), np.nanmean(scores, 0)
+        each = " / ".join(f"{value:.3f}" for value in structures)
+        lines.append(f"| {row} | {np.nanmean(scores):.3f} ± {np.nanstd(cases):.3f} | {each} |")
+    return "\n".join(lines)
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("rows", nargs="*", choices=[*ROWS, []], metavar="ROW", help=", ".join(ROWS))
+    parser.add_argument("--data", type=Path, required=True)
+    parser.add_argument("--runs", type=Path, required=True)
+    parser.add_argument("--table", action="store_true")
+    parser.add_argument("--command", action="store_true")
+    options = parser.parse_args()
+    for name in options.rows:
+        if options.command:
+            print("\n".join(commands(name, options.data, options.runs)))
+        else:
+            run(name, options.data, options.runs)
+    if options.table:
+        print(table(options.runs))
