@@ -16,7 +16,7 @@ import numpy as np
 from scipy import ndimage
 
 from .cases import Case, CaseList, CasesError
-from .errors import CancelledError
+from .errors import CancelledError, EngineError
 from .labels import read_labels
 from .rows import Rows
 
@@ -57,6 +57,8 @@ def prepare(
         CasesError: a label map lies on another grid than its image, or holds a value that is no class.
         ImageError: a file cannot be read.
         CancelledError: asked to stop.
+
+    Errors name a case by its number in the list, from 1: they end in the events of a job.
     """
     folder.mkdir(parents=True, exist_ok=True)
     entries = []
@@ -65,7 +67,10 @@ def prepare(
             raise CancelledError()
         about = folder / f"{number:05d}.json"
         if not about.exists():
-            entry = _prepare_case(case, number, case_list, model_input, folder)
+            try:
+                entry = _prepare_case(case, number, case_list, model_input, folder)
+            except EngineError as error:
+                raise _by_number(error, case, number + 1) from None
             _write_json(about, entry)
         entries.append(json.loads(about.read_text(encoding="utf-8")))
         progress(number + 1, len(case_list.cases))
@@ -104,6 +109,15 @@ def _prepare_case(
         str(value): [int(n) for n in np.count_nonzero(maps == value, axis=(1, 2))] for value in range(structures + 1)
     }
     return entry
+
+
+def _by_number(error: EngineError, case: Case, number: int) -> EngineError:
+    """The error without the names of the case and its files."""
+    message = error.message.removeprefix(f"{case.name}: ")
+    for path in (case.image, case.labels):
+        if path is not None:
+            message = message.replace(path.name, "its file")
+    return type(error)(error.code, f"Case {number}: {message}", error.hint)
 
 
 def share(slices: Path, folder: Path, roles: Callable[[dict[str, Any]], str]) -> None:

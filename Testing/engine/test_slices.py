@@ -9,6 +9,7 @@ from trainingdata import phantom, write_cases, write_volume
 
 from cmaformer.augmentation import DISTANCE_PIXELS, Augmentation, augment
 from cmaformer.cases import CasesError, read_cases
+from cmaformer.errors import ImageError
 from cmaformer.slices import CACHED_PIXELS, Sampler, SliceStore, prepare, signed_distance
 
 INPUT = {
@@ -62,7 +63,7 @@ def test_interrupted_preparation_goes_on_where_it_stood(tmp_path):
 def test_label_map_on_another_grid_is_refused_with_the_case(tmp_path):
     path = write_cases(tmp_path, ["labeled"])
     write_volume(tmp_path / "labels0.nrrd", np.zeros((5, 48, 41), np.uint8))
-    with pytest.raises(CasesError, match=r"Doe\^Jane 0.*48, 41"):
+    with pytest.raises(CasesError, match=r"^Case 1: the label map.*48, 41"):
         prepare(read_cases(path), INPUT, tmp_path / "slices")
 
 
@@ -71,6 +72,14 @@ def test_label_value_without_a_class_is_refused(tmp_path):
     write_volume(tmp_path / "labels0.nrrd", np.full((5, 48, 40), 7, np.uint8))
     with pytest.raises(CasesError, match="value 7"):
         prepare(read_cases(path), INPUT, tmp_path / "slices")
+
+
+def test_errors_of_a_preparation_name_no_file(tmp_path):
+    path = write_cases(tmp_path, ["labeled", "labeled"])
+    (tmp_path / "image1.nrrd").write_bytes(b"")
+    with pytest.raises(ImageError, match="^Case 2: ") as caught:
+        prepare(read_cases(path), INPUT, tmp_path / "slices")
+    assert "image1" not in str(caught.value) and "Doe" not in str(caught.value)
 
 
 def test_signed_distance_is_in_pixels_negative_inside():
