@@ -17,11 +17,14 @@ def build(recipe: Recipe, modules: Sequence[nn.Module]) -> torch.optim.Optimizer
     Its learning rate is set at every step, to :meth:`cmaformer.recipe.Recipe.rate`. SGD with a momentum m moves
     1 / (1 - m) times as far as its learning rate says: the paper's 1e-3 at 0.99 is an effective 0.1.
     """
+    # One kernel for all weights: on a processor a third of the time, which counts where steps are short.
+    fused = all(p.device.type in ("cpu", "cuda") for module in modules for p in module.parameters())
     groups = [group for module in modules for group in parameter_groups(module, recipe.weight_decay)]
     if recipe.optimizer == "sgd":
         # Nesterov's momentum is refused where there is none.
-        return torch.optim.SGD(groups, lr=recipe.learning_rate, momentum=recipe.momentum, nesterov=recipe.momentum > 0)
-    return torch.optim.AdamW(groups, lr=recipe.learning_rate)
+        momentum = recipe.momentum
+        return torch.optim.SGD(groups, recipe.learning_rate, momentum, nesterov=momentum > 0, fused=fused)
+    return torch.optim.AdamW(groups, recipe.learning_rate, fused=fused)
 
 
 def parameter_groups(network: nn.Module, weight_decay: float) -> list[dict[str, Any]]:

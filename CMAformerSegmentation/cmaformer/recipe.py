@@ -77,7 +77,7 @@ class Recipe:
     paste: float = 0.67
     confidence: float = 0.0
     look_every: int = 500
-    look_slices: int = 300
+    look_slices: int = 100
     constraint: str = "none"
     constraint_weight: float = 0.1
     contrast_weight: float = 0.0
