@@ -143,7 +143,7 @@ def _check_grid(image: Geometry, labels: Geometry, tell: Tell) -> None:
     moved = grid_distance(image, labels)
     if moved > GRID_TOLERANCE:
         message = f"The label map lies elsewhere in space than the image, by up to {moved:.1f} voxels."
-        tell(ERROR, "label-place", message, f"{hint} The labels would be learnt at the wrong place.")
+        tell(ERROR, "label-place", message, f"{hint} The labels would be learned at the wrong place.")
 
 
 def grid_distance(one: Geometry, two: Geometry) -> float:

@@ -100,7 +100,7 @@ def _classes(looks: Sequence[Look], structures: Sequence[Structure]) -> Iterator
         yield Finding(ERROR, "no-foreground", None, message, "Are these the right label maps?")
         return
     for structure in missing:
-        message = f"No labeled case has a voxel of class {structure.value} ({structure.name}); it cannot be learnt."
+        message = f"No labeled case has a voxel of class {structure.value} ({structure.name}); it cannot be learned."
         yield Finding(WARNING, "class-missing", None, message, "Add cases that have it, or remove the class.")
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import weakref
 from dataclasses import replace
 from pathlib import Path
 
@@ -20,6 +21,7 @@ from cmaformer.findings import PREFLIGHT, PreflightError, Report
 from cmaformer.preflight import check, check_job
 from cmaformer.slices import prepare
 from cmaformer.training_job import create
+from cmaformer.volume import read_volume
 
 WINDOW = {"type": "window", "low": -100.0, "high": 600.0}
 INPUT = {"slicing": "acquired", "spacing_mm": [1.5, 1.5], "normalization": {"type": "percentile", "low": 1, "high": 99}}
@@ -225,6 +227,24 @@ def test_check_can_be_stopped_and_tells_how_far_it_is(folder):
     with pytest.raises(CancelledError):
         check(folder.write(), INPUT, progress=lambda *now: seen.append(now), cancelled=lambda: len(seen) == 2)
     assert seen == [(1, 3), (2, 3)]
+
+
+def test_one_volume_is_in_memory_at_a_time(folder, monkeypatch):
+    for _ in range(3):
+        folder.add()
+    alive, most = set(), []
+
+    def read(path):
+        volume = read_volume(path)
+        most.append(len(alive))
+        number = len(most)
+        alive.add(number)
+        weakref.finalize(volume, alive.discard, number)
+        return volume
+
+    monkeypatch.setattr("cmaformer.casefacts.read_volume", read)
+    assert check(folder.write(), INPUT).ok
+    assert most == [0] * 6
 
 
 def test_job_keeps_its_report_and_tells_it_as_events(folder, tmp_path):

@@ -77,7 +77,7 @@ def test_label_value_without_a_class_is_refused(tmp_path):
 def test_errors_of_a_preparation_name_no_file(tmp_path):
     path = write_cases(tmp_path, ["labeled", "labeled"])
     (tmp_path / "image1.nrrd").write_bytes(b"")
-    with pytest.raises(ImageError, match="^Case 2: ") as caught:
+    with pytest.raises(ImageError, match=r"^Case 2: ") as caught:
         prepare(read_cases(path), INPUT, tmp_path / "slices")
     assert "image1" not in str(caught.value) and "Doe" not in str(caught.value)
 
