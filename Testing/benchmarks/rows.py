@@ -16,9 +16,9 @@ import subprocess
 import sys
 from pathlib import Path
 
-import numpy as np
-
 HERE = Path(__file__).parent
+EVALUATION = "evaluation.json"
+MEASURES = {"dice": 3, "hd95_mm": 1, "assd_mm": 2}
 CARDIAC = "--batch-size 4 --patch 128 --learning-rate 0.002 --evaluate-every 1000"
 HIPPOCAMPUS = "--batch-size 8 --patch 64 --learning-rate 0.002 --evaluate-every 500"
 SUPERVISED, BOTH = "--iterations 4000 --semi-iterations 0", "--iterations 1500 --semi-iterations 2500"
@@ -59,35 +59,43 @@ def commands(row: str, data: Path, runs: Path) -> list[str]:
     folder = data / {"cardiac": "cardiac_cine_mr", "hippocampus": "hippocampus_mr"}[kind]
     return [
         f"python Testing/benchmarks/{kind}_cases.py {folder} {runs / cases}.json --labeled {labeled}",
-        f'python -m cmaformer train --cases {runs / cases}.json --name "{row}" --job {runs / row} {arguments}',
+        f"python -m cmaformer train --cases {runs / cases}.json --name {row} --job {runs / row} {arguments}",
+        f"python -m cmaformer evaluate --cases {runs / cases}.json --model {runs / row}/result/{row}-1.0.0 --json",
     ]
 
 
 def run(row: str, data: Path, runs: Path) -> None:
-    """Train a row, or go on with it."""
+    """Train a row, or go on with it, and evaluate its model on the held-out cases."""
     runs.mkdir(parents=True, exist_ok=True)
-    steps = commands(row, data, runs)
-    if (runs / row / "result").exists():
-        return
+    list_cases, train, evaluate = commands(row, data, runs)
     if (runs / row / "job.json").exists():
-        steps = [f"python -m cmaformer train --resume {runs / row}"]
-    for step in steps:
-        print(step, flush=True)
-        subprocess.run([sys.executable, *shlex.split(step)[1:]], check=True, cwd=HERE.parents[1])
+        train = f"python -m cmaformer train --resume {runs / row}"
+    if not (runs / row / "result").exists():
+        for step in (list_cases, train):
+            call(step)
+    if not (runs / row / EVALUATION).exists():
+        (runs / row / EVALUATION).write_text(call(evaluate), encoding="utf-8")
+
+
+def call(command: str) -> str:
+    """Run a command in the checkout; returns what it prints."""
+    print(command, flush=True)
+    words = [sys.executable, *shlex.split(command)[1:]]
+    return subprocess.run(words, check=True, cwd=HERE.parents[1], stdout=subprocess.PIPE, text=True).stdout
 
 
 def table(runs: Path) -> str:
-    """Dice of the last teacher of each trained row: mean over cases and structures, and the spread over cases."""
-    lines = ["| row | Dice | per structure |", "|---|---|---|"]
+    """The last teacher of each row: mean over cases and structures, and the spread over cases."""
+    lines = ["| row | Dice | per structure | HD95 mm | ASSD mm |", "|---|---|---|---|---|"]
     for row in ROWS:
-        report = next((runs / row).glob("result/*/../report.json"), None)
-        if report is None:
+        path = runs / row / EVALUATION
+        if not path.exists():
             continue
-        phases = json.loads(report.read_text(encoding="utf-8"))["held_out_dice"]
-        scores = np.array(next(iter(phases.values())), float)  # the first is the teacher at the end
-        cases, structures = np.nanmean(scores, 1), np.nanmean(scores, 0)
-        each = " / ".join(f"{value:.3f}" for value in structures)
-        lines.append(f"| {row} | {np.nanmean(scores):.3f} ± {np.nanstd(cases):.3f} | {each} |")
+        summary = json.loads(path.read_text(encoding="utf-8"))["summary"]
+        whole = summary[-1]
+        each = " / ".join(f"{entry['dice']['mean']:.3f}" for entry in summary[:-1])
+        cells = [f"{whole[measure]['mean']:.{n}f} ± {whole[measure]['std']:.{n}f}" for measure, n in MEASURES.items()]
+        lines.append(f"| {row} | {cells[0]} | {each} | {cells[1]} | {cells[2]} |")
     return "\n".join(lines)
 
 
