@@ -1,7 +1,7 @@
-"""Labeled and unlabeled patches in one image: bidirectional copy-paste and its pseudo-labels.
+"""Labeled and unlabeled patches in one batch, and in one image: copy-paste and its pseudo-labels.
 
-After Bai et al., "Bidirectional Copy-Paste for Semi-Supervised Medical Image Segmentation", CVPR 2023. Every input of
-the student holds pixels with a reference and pixels with the teacher's opinion, so both come from one distribution.
+After Bai et al., "Bidirectional Copy-Paste for Semi-Supervised Medical Image Segmentation", CVPR 2023, in one direction:
+unlabeled images of the student hold pixels with a reference, too, so both come from one distribution.
 """
 
 from __future__ import annotations
@@ -37,10 +37,11 @@ class Mixed:
 
 
 def boxes(size: int, patch: int, part: float, rng: np.random.Generator) -> np.ndarray:
-    """One random square a patch, with sides of ``part`` of the patch: bool (B, P, P), True inside."""
-    side = max(1, round(patch * part))
+    """One random square a patch, with sides of half of ``part`` to ``part`` of it: bool (B, P, P), True inside."""
+    sides = np.rint(patch * part * rng.uniform(0.5, 1.0, size)).astype(int)
     result = np.zeros((size, patch, patch), bool)
-    for box, (top, left) in zip(result, rng.integers(0, patch - side + 1, (size, 2))):
+    for box, side, (top, left) in zip(result, sides, rng.random((size, 2))):
+        top, left = int(top * (patch - side + 1)), int(left * (patch - side + 1))
         box[top : top + side, left : left + side] = True
     return result
 
@@ -53,13 +54,17 @@ def mix(
     rng: np.random.Generator,
     rows: Rows | None = None,
 ) -> Mixed:
-    """Paste a box of each labeled patch into an unlabeled one (even places) or the other way round (odd places).
+    """Labeled patches as they are (even places), and unlabeled ones with a box of a labeled one (odd places).
+
+    Pasting every patch, and both ways, as published, needs images that are aligned to each other, as whole hearts in
+    the middle of a slice are: where patches are centred on any structure, two halves of organs meet, and the loss on
+    labeled pixels stays four times as high (measured; see Testing/benchmarks/README.md).
 
     Args:
         labeled: B patches with labels.
         unlabeled: B patches.
         pseudo: int64 (B, P, P), the teacher's labels of the unlabeled patches.
-        part: side of the box as a part of the patch.
+        part: largest side of a box as a part of the patch; 0 pastes nothing.
         rng: draws the boxes.
         rows: which rows of the joint batch these are; all of it if None.
     """
@@ -68,12 +73,12 @@ def mix(
     rows = rows or Rows.all(size)
     inside = torch.from_numpy(rows.of(boxes(rows.size, patch, part, rng))).to(labeled.images.device)
     even = (torch.arange(rows.start, rows.stop, device=inside.device) % 2 == 0)[:, None, None]
-    known = torch.where(even, inside, ~inside)
+    known = even | inside
     # Position is told for the surroundings: they decide where in the body the patch is.
-    surrounding = even[:, 0].to(labeled.frames.dtype)
+    whole = even[:, 0].to(labeled.frames.dtype)
     return Mixed(
         torch.where(known[:, None], labeled.images, unlabeled.images).contiguous(memory_format=torch.channels_last),
-        surrounding * unlabeled.frames + (1 - surrounding) * labeled.frames,
+        whole * labeled.frames + (1 - whole) * unlabeled.frames,
         torch.where(known, labeled.labels, pseudo),
         labeled.distances,
         known.to(labeled.images.dtype),

@@ -42,7 +42,7 @@ class Recipe:
         alpha: weight of the cross-entropy in Eq. (2).
         unlabeled_weight: gamma of Eq. (5), of Eq. (2) on pixels that the teacher has labeled.
         ramp_up: part of the second phase in which the unlabeled terms gain their weight, exp(-5 (1 - t/T)^2).
-        paste: side of the copy-paste box as a part of the patch; 0 mixes nothing.
+        paste: largest side of the copy-paste box as a part of the patch; 0 pastes nothing.
         confidence: lowest probability at which the teacher's label of a pixel is taught.
         look_every: iterations of the second phase between two looks of the teacher for structures in unlabeled slices,
             on which windows are then centred, balanced over the classes; 0 draws unlabeled windows anywhere.

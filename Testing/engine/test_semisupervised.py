@@ -51,15 +51,25 @@ def test_mixed_patches_take_image_and_label_from_the_same_side():
     known = mixed.labeled.bool()
     assert (mixed.images[:, 0][known] == 1).all() and (mixed.labels[known] == 1).all()
     assert (mixed.images[:, 0][~known] == 5).all() and (mixed.labels[~known] == 2).all()
-    # Both directions occur: a labeled box in an unlabeled patch, and an unlabeled box in a labeled one.
-    assert mixed.labeled.sum((1, 2)).tolist() == [144.0, 432.0, 144.0, 432.0]
-    assert mixed.frames[:, 0].tolist() == [5.0, 1.0, 5.0, 1.0]
+    # Every second patch is labeled; the others are unlabeled ones with a labeled box.
+    pixels = mixed.labeled.sum((1, 2)).tolist()
+    assert pixels[0] == pixels[2] == 24 * 24
+    assert all(6 * 6 <= pixels[place] <= 12 * 12 for place in (1, 3))
+    assert mixed.frames[:, 0].tolist() == [1.0, 5.0, 1.0, 5.0]
 
 
-def test_boxes_stay_inside_and_move():
-    drawn = boxes(50, 32, 0.5, np.random.default_rng(0))
-    assert (drawn.sum((1, 2)) == 256).all()
-    assert len({tuple(np.argwhere(box)[0]) for box in drawn}) > 30
+def test_nothing_is_pasted_where_the_recipe_says_so():
+    mixed = mix(patches(1.0, 1), patches(5.0, None), torch.full((4, 24, 24), 2), 0.0, np.random.default_rng(0))
+    assert mixed.labeled.sum((1, 2)).tolist() == [576.0, 0.0, 576.0, 0.0]
+
+
+def test_boxes_are_squares_of_many_sizes_that_stay_inside_and_move():
+    drawn = boxes(200, 32, 0.5, np.random.default_rng(0))
+    sides = np.sqrt(drawn.sum((1, 2)))
+    assert set(sides) == set(range(8, 17))
+    corners = np.array([(np.argwhere(box).min(0), np.argwhere(box).max(0)) for box in drawn])
+    assert (corners[:, 1] - corners[:, 0] + 1 == sides[:, None]).all()
+    assert corners.min() == 0 and corners.max() == 31
 
 
 def test_only_the_largest_component_of_a_pseudo_label_is_kept():
@@ -152,7 +162,7 @@ def test_resumed_training_is_exact_across_the_phases(tmp_path, cases, base, reci
 def test_supervised_model_is_kept_when_the_second_phase_harms(tmp_path, base):
     """The second phase is made harmful by its learning rate: the result must be the model of the first."""
     cases = read_cases(write_cases(tmp_path, ["labeled", "labeled", "held-out", "unlabeled"]))
-    recipe = Recipe(iterations=150, semi_iterations=4, batch_size=4, patch=32, learning_rate=5e-3, evaluate_every=0)
+    recipe = Recipe(iterations=150, semi_iterations=8, batch_size=4, patch=32, learning_rate=5e-3, evaluate_every=0)
     create(cases, tmp_path / "job", "model", base, recipe=recipe)
 
     def harmful(self, iteration):
