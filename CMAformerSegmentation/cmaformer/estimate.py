@@ -172,7 +172,7 @@ def plan(trainer: Trainer, minutes: float | None, spent_s: float) -> Recipe:
     if not fitting and trainer.total - trainer.iteration < WORTH_A_TRIAL:
         return recipe
     start = time.monotonic()
-    estimate = measure(trainer)
+    trainer.estimate = estimate = measure(trainer)
     if estimate is None:
         return recipe
     if fitting and minutes is not None:

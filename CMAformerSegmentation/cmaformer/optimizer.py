@@ -18,7 +18,9 @@ def build(recipe: Recipe, modules: Sequence[nn.Module]) -> torch.optim.Optimizer
     1 / (1 - m) times as far as its learning rate says: the paper's 1e-3 at 0.99 is an effective 0.1.
     """
     # One kernel for all weights: on a processor a third of the time, which counts where steps are short.
-    fused = all(p.device.type in ("cpu", "cuda") for module in modules for p in module.parameters())
+    version = tuple(int(part) for part in torch.__version__.split(".")[:2])
+    devices = {p.device.type for module in modules for p in module.parameters()}
+    fused = version >= (2, 4) and devices <= {"cpu", "cuda"}  # older ones do not have it for both and for SGD
     groups = [group for module in modules for group in parameter_groups(module, recipe.weight_decay)]
     if recipe.optimizer == "sgd":
         # Nesterov's momentum is refused where there is none.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -97,7 +98,7 @@ def finish(trainer: Trainer) -> Path:
     folds, fold_metrics = leave_one_out.results(job)
     report.update(folds)
     if kept.scores:
-        report["held_out_dice"] = {phase: _plain(scores) for phase, scores in kept.scores.items()}
+        report["held_out_dice"] = {phase: scores.tolist() for phase, scores in kept.scores.items()}
     description = {
         **job.parameters["description"],
         "training": _facts(trainer, kept),
@@ -106,7 +107,9 @@ def finish(trainer: Trainer) -> Path:
     trainer.check()
     with jobs.new_result(job.folder) as result:
         save_model(result / description["id"], description, kept.weights, card(description))
-        (result / "report.json").write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
+        (result / "report.json").write_text(
+            json.dumps(_finite(report), indent=2, allow_nan=False) + "\n", encoding="utf-8"
+        )
     trainer.events.emit("finished", seconds=round(trainer.seconds, 1), steps={})
     return job.folder / jobs.RESULT / description["id"]
 
@@ -149,8 +152,8 @@ def _comparison(trainer: Trainer, kept: Kept) -> dict[str, Any]:
     classes = [names[value - 1] for value in examination.baseline.compared]
     after = examination.compared(kept.scores[kept.phase])
     return {
-        "before": {"classes": classes, "dice": _plain(np.array(examination.before))},
-        "after": {"classes": classes, "dice": _plain(after)},
+        "before": {"classes": classes, "dice": examination.before},
+        "after": {"classes": classes, "dice": after.tolist()},
     }
 
 
@@ -165,5 +168,10 @@ def _by_name(names: list[str], scores: np.ndarray) -> dict[str, dict[str, float 
     return result
 
 
-def _plain(scores: np.ndarray) -> list[list[float | None]]:
-    return [[None if np.isnan(score) else float(score) for score in row] for row in scores]
+def _finite(value: Any) -> Any:
+    """Plain JSON types, with None where a structure is in neither map, which JSON's numbers cannot say."""
+    if isinstance(value, dict):
+        return {key: _finite(entry) for key, entry in value.items()}
+    if isinstance(value, list):
+        return [_finite(entry) for entry in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -51,7 +51,7 @@ def prepare(
         model_input: the ``input`` part of a ``model.json``: spacing_mm, slicing, normalization.
         folder: where the cache goes.
         progress: called with the number of cases done and in all.
-        cancelled: asked before each case.
+        cancelled: asked again and again, also within a case.
 
     Raises:
         CasesError: a label map lies on another grid than its image, or holds a value that is no class.
@@ -68,7 +68,9 @@ def prepare(
         about = folder / f"{number:05d}.json"
         if not about.exists():
             try:
-                entry = _prepare_case(case, number, case_list, model_input, folder)
+                entry = _prepare_case(case, number, case_list, model_input, folder, cancelled)
+            except CancelledError:
+                raise
             except EngineError as error:
                 raise _by_number(error, case, number + 1) from None
             _write_json(about, entry)
@@ -78,7 +80,12 @@ def prepare(
 
 
 def _prepare_case(
-    case: Case, number: int, case_list: CaseList, model_input: dict[str, Any], folder: Path
+    case: Case,
+    number: int,
+    case_list: CaseList,
+    model_input: dict[str, Any],
+    folder: Path,
+    cancelled: Callable[[], bool],
 ) -> dict[str, Any]:
     # Reading images needs SimpleITK, which a computer that trains a prepared cache may not have.
     from .volume import Normalization, SliceGrid, finite, read_volume
@@ -103,8 +110,13 @@ def _prepare_case(
         )
     maps = grid.labels_to_model(labels.array, every, structures + 1)
     np.save(folder / f"{number:05d}.labels.npy", maps)
-    distances = [[signed_distance(slice_ == value) for value in range(1, structures + 1)] for slice_ in maps]
-    np.save(folder / f"{number:05d}.distances.npy", np.array(distances, np.int8))
+    distances = np.empty((len(maps), structures, *maps.shape[1:]), np.int8)
+    for slice_, planes in zip(maps, distances):
+        if cancelled():  # a large volume with many classes takes a minute
+            raise CancelledError()
+        for value, plane in enumerate(planes, 1):
+            plane[...] = signed_distance(slice_ == value)
+    np.save(folder / f"{number:05d}.distances.npy", distances)
     entry["pixels"] = {
         str(value): [int(n) for n in np.count_nonzero(maps == value, axis=(1, 2))] for value in range(structures + 1)
     }

@@ -148,8 +148,9 @@ def _work(job: jobs.Job, device: str, events: jobs.Events, prepare_only: bool) -
     minutes = job.parameters.get("minutes")
     each = minutes / leave_one_out.trainings(job) if minutes else None
     if plan(trainer, each, time.monotonic() - begun) != trainer.recipe:
-        rows, trainer = trainer.rows, Trainer(job, events, chosen, initial)  # with the length that fits the budget
-        trainer.set_rows(rows)
+        trial, trainer = trainer, Trainer(job, events, chosen, initial)  # with the length that fits the budget
+        trainer.estimate = trial.estimate
+        trainer.set_rows(trial.rows)
     trainer.events = leave_one_out.run(job, trainer.recipe, events, chosen, initial)
     trainer.run()
     return finish(trainer)

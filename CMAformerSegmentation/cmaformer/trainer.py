@@ -10,6 +10,7 @@ from __future__ import annotations
 import copy
 import time
 from concurrent.futures import Future, ThreadPoolExecutor
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
@@ -28,6 +29,9 @@ from .recipe import Recipe
 from .schedule import fitted
 from .slices import SliceStore
 from .unlabeled import UnlabeledTerms
+
+if TYPE_CHECKING:
+    from .estimate import Estimate
 
 PROGRESS_S = 2.0
 METRIC_EVERY = 20
@@ -72,6 +76,7 @@ class Trainer:
         self.seconds, self.clock, self.shown = 0.0, 0.0, 0.0
         self.rate_factor, self.nans = 1.0, 0
         self.examination = Examination(self)
+        self.estimate: Estimate | None = None
         self.phases = [SupervisedPhase(self)]
         if recipe.semi_iterations:
             self.phases.append(SemiSupervisedPhase(self))
@@ -126,9 +131,17 @@ class Trainer:
             values = {**terms, **(self.unlabeled.report() if "unlabeled" in terms else {})}
             self.events.emit("metric", iteration=self.iteration, phase=phase.name, values=values)
         if now - self.shown > PROGRESS_S:
-            left = self.seconds / self.iteration * (self.total - self.iteration)
-            self.events.progress(self.iteration, self.total, left, unit="iterations")
+            self.events.progress(self.iteration, self.total, self.seconds_left(), unit="iterations")
             self.shown = now
+
+    def seconds_left(self) -> float:
+        """What the rest will take: by the estimate, corrected by what the iterations so far took, or by those alone."""
+        rest = self.total - self.iteration
+        if self.estimate is None:
+            return self.seconds / self.iteration * rest
+        expected = self.estimate.seconds(self.recipe, self.iteration)
+        done = self.estimate.seconds(self.recipe) - expected
+        return expected * (self.seconds / done if done > 0 else 1.0)
 
     def settle(self) -> None:
         """Look at the held-out cases, save, and stop, where it is time to; what was done before is not repeated.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -18,6 +19,7 @@ from cmaformer.estimate import Estimate, fit
 from cmaformer.findings import PREFLIGHT
 from cmaformer.recipe import Recipe
 from cmaformer.train import train, work
+from cmaformer.trainer import Trainer
 from cmaformer.training_job import create
 
 SHORT = Recipe(iterations=4, semi_iterations=8, batch_size=2, patch=32, evaluate_every=0, look_slices=3)
@@ -46,6 +48,15 @@ def test_everything_that_takes_time_is_counted():
     assert COSTS.seconds(recipe, 200) == pytest.approx(200 + (100 // 50 + 2) * 10 + 5 + 0.5 + 20)
     one_phase = Estimate({"supervised": 1.0}, 0.0, 0.0, 0.0, 0.0, None)
     assert one_phase.seconds(Recipe(iterations=60)) == 60
+
+
+def test_time_left_follows_the_estimate_corrected_by_what_was_true():
+    recipe = Recipe(iterations=100, semi_iterations=200, evaluate_every=0)
+    costs = Estimate({"supervised": 1.0, "semi-supervised": 2.0}, 0.0, 0.0, 0.0, 0.0, None)
+    state = SimpleNamespace(recipe=recipe, total=300, iteration=50, seconds=100.0, estimate=costs)
+    assert Trainer.seconds_left(state) == pytest.approx(2 * (50 + 400))  # everything takes twice as long
+    state.estimate = None
+    assert Trainer.seconds_left(state) == pytest.approx(2 * 250)
 
 
 @pytest.mark.parametrize("minutes", [5, 60, 1000])

@@ -11,6 +11,7 @@ from tinymodel import describe, save_tiny
 from trainingdata import write_cases
 
 from cmaformer import job as jobs
+from cmaformer import slices as slicestore
 from cmaformer.__main__ import main
 from cmaformer.cases import read_cases
 from cmaformer.errors import CancelledError, EngineError
@@ -98,6 +99,24 @@ def test_cancelled_while_preparing_it_goes_on_with_the_next_case(tmp_path, cases
     with pytest.raises(CancelledError):
         work(tmp_path / "job", "cpu", jobs.Events(watch))
     assert not (tmp_path / "job" / "slices" / "00002.json").exists()
+    assert work(tmp_path / "job", "cpu").name == "model-1.0.0"
+
+
+def test_cancelled_within_a_case_it_is_prepared_again(tmp_path, cases, base, monkeypatch):
+    """Distances of many classes in many slices take a while."""
+    create(cases, tmp_path / "job", "model", base, recipe=SHORT)
+    slices, original = [], slicestore.signed_distance
+
+    def watch(mask):
+        slices.append(mask)
+        if len(slices) == 4:
+            jobs.request_cancel(tmp_path / "job")
+        return original(mask)
+
+    monkeypatch.setattr(slicestore, "signed_distance", watch)
+    with pytest.raises(CancelledError):
+        work(tmp_path / "job", "cpu")
+    assert len(slices) == 4 and not (tmp_path / "job" / "slices" / "00000.json").exists()
     assert work(tmp_path / "job", "cpu").name == "model-1.0.0"
 
 

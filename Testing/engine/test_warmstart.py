@@ -6,6 +6,7 @@ import json
 
 import numpy as np
 import pytest
+import SimpleITK as sitk
 import torch
 from tinymodel import describe
 from trainingdata import write_cases
@@ -70,6 +71,17 @@ def test_of_other_classes_those_of_the_same_name_are_compared(tmp_path, cases):
     before = np.array(report["before"]["dice"])
     assert before.shape == (2, 1) and (before > 0.05).all()  # everything a disc
     assert list(new.description.metrics["parent_held_out_dice"]) == ["disc"]
+
+
+def test_structure_that_no_held_out_case_has_is_no_number(tmp_path):
+    path = write_cases(tmp_path, ["labeled", "held-out"])
+    labels = sitk.ReadImage(str(tmp_path / "labels1.nrrd"))
+    sitk.WriteImage(sitk.Cast(labels > 0, sitk.sitkUInt8), str(tmp_path / "labels1.nrrd"))
+    new, report, _ = training(tmp_path, read_cases(path), model(tmp_path / "base", ["ring", "disc"]))
+    assert report["before"]["dice"][0][0] > 0 and report["before"]["dice"][0][1] is None
+    assert new.description.metrics["parent_held_out_dice"]["disc"] == {"mean": None, "std": None}
+    assert "NaN" not in (tmp_path / "job" / "result" / "report.json").read_text()
+    assert "| – |" in new.card
 
 
 def test_unknown_classes_are_said_not_to_be_comparable(tmp_path, cases):
