@@ -7,6 +7,7 @@ the slices are prepared, the job folder can be carried to another computer. The 
 from __future__ import annotations
 
 import argparse
+import gc
 import json
 import os
 import sys
@@ -132,7 +133,7 @@ def _work(job: jobs.Job, device: str, events: jobs.Events, prepare_only: bool) -
         return slices
     import torch
 
-    from .device import choose_device
+    from .device import choose_device, release
     from .estimate import plan
     from .outcome import finish
     from .trainer import Trainer
@@ -148,9 +149,12 @@ def _work(job: jobs.Job, device: str, events: jobs.Events, prepare_only: bool) -
     minutes = job.parameters.get("minutes")
     each = minutes / leave_one_out.trainings(job) if minutes else None
     if plan(trainer, each, time.monotonic() - begun) != trainer.recipe:
-        trial, trainer = trainer, Trainer(job, events, chosen, initial)  # with the length that fits the budget
-        trainer.estimate = trial.estimate
-        trainer.set_rows(trial.rows)
+        estimate, rows = trainer.estimate, trainer.rows
+        trainer = Trainer(job, events, chosen, initial)  # with the length that fits the budget
+        trainer.estimate = estimate
+        trainer.set_rows(rows)
+        gc.collect()  # the first one and its phases know each other, and hold memory of the device
+        release(chosen)
     trainer.events = leave_one_out.run(job, trainer.recipe, events, chosen, initial)
     trainer.run()
     return finish(trainer)

@@ -282,7 +282,7 @@ class Trainer:
         path = self.job.folder / CHECKPOINT
         if not path.exists():
             return False
-        state = checkpoints.load(path, self.device)
+        state = checkpoints.load(path)  # not onto the device, which may have no room for two of everything
         self.student.load_state_dict(state["student"])
         self.teacher.load_state_dict(state["teacher"])
         self.unlabeled.load_state_dict(state["unlabeled"])

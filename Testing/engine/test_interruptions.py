@@ -14,7 +14,7 @@ from cmaformer import job as jobs
 from cmaformer import slices as slicestore
 from cmaformer.__main__ import main
 from cmaformer.cases import read_cases
-from cmaformer.errors import CancelledError, EngineError
+from cmaformer.errors import CancelledError, EngineError, JobError
 from cmaformer.memory import PortionedNetwork
 from cmaformer.network import CMAformer, NetworkConfig
 from cmaformer.recipe import Recipe
@@ -195,3 +195,13 @@ def test_unexpected_failure_is_an_event_without_folders(tmp_path, cases, base, m
     assert str(tmp_path) not in (tmp_path / "job" / "events.jsonl").read_text()
     assert "Traceback" in capsys.readouterr().err
     assert jobs.state(tmp_path / "job") == "failed"
+
+
+def test_damaged_checkpoint_is_named(tmp_path, cases, base):
+    """A folder that was copied in part, for example."""
+    create(cases, tmp_path / "job", "model", base, recipe=SHORT)
+    work(tmp_path / "job", "cpu", prepare_only=True)
+    (tmp_path / "job" / "checkpoint.pt").write_bytes(b"PK\x03\x04 and no more")
+    with pytest.raises(JobError, match=r"checkpoint\.pt of the training is damaged") as caught:
+        work(tmp_path / "job", "cpu")
+    assert caught.value.code == "bad-checkpoint" and str(tmp_path) not in str(caught.value)
