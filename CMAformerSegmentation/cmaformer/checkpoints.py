@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 
+from . import processes
 from .errors import JobError
 
 CHECKPOINT, SUPERVISED = "checkpoint.pt", "supervised.pt"
@@ -44,3 +45,11 @@ def load(path: Path, device: torch.device | str = "cpu") -> dict[str, Any]:
             "Copy the job folder once more, or start the training again.",
         ) from None
     return state
+
+
+def load_for_all(path: Path) -> dict[str, Any] | None:
+    """Like :func:`load`, None if there is no such file; the first of several processes reads it for all of them.
+
+    Never onto the device, which may have no room for two of everything.
+    """
+    return processes.first(lambda: load(path) if path.exists() else None)

@@ -9,7 +9,7 @@ import time
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
-from . import schedule
+from . import processes, schedule
 from .examination import LOOKED_AT
 from .findings import PREFLIGHT
 from .heldout import spread
@@ -168,15 +168,23 @@ def plan(trainer: Trainer, minutes: float | None, spent_s: float) -> Recipe:
         The recipe to train with; another than ``trainer.recipe`` where it was fitted just now.
     """
     recipe, folder = trainer.recipe, trainer.job.folder
-    fitting = minutes is not None and trainer.iteration == 0 and not (folder / schedule.SCHEDULE).exists()
+    fitted = processes.agreed((folder / schedule.SCHEDULE).exists())
+    fitting = minutes is not None and trainer.iteration == 0 and not fitted
     if not fitting and trainer.total - trainer.iteration < WORTH_A_TRIAL:
         return recipe
     start = time.monotonic()
     trainer.estimate = estimate = measure(trainer)
     if estimate is None:
         return recipe
-    if fitting and minutes is not None:
-        recipe = fit(recipe, estimate, max(0.0, 60 * minutes - spent_s - (time.monotonic() - start)))
+    left = 60 * minutes - spent_s - (time.monotonic() - start) if fitting and minutes is not None else None
+    return processes.first(lambda: _planned(trainer, estimate, minutes, left))
+
+
+def _planned(trainer: Trainer, estimate: Estimate, minutes: float | None, left: float | None) -> Recipe:
+    """Fit the recipe to the seconds that are ``left`` of a budget, if there is one, and tell of it."""
+    recipe, folder = trainer.recipe, trainer.job.folder
+    if left is not None and minutes is not None:
+        recipe = fit(recipe, estimate, max(0.0, left))
         schedule.keep(
             {"minutes": minutes, "iterations": recipe.iterations, "semi_iterations": recipe.semi_iterations}, folder
         )

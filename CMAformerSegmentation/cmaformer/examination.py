@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from . import job as jobs
-from . import warmstart
+from . import processes, warmstart
 from .heldout import dice_of_store, mean, means, spread
 from .network import CMAformer
 from .phases import autocast
@@ -90,16 +90,22 @@ class Examination:
     def scores(self, network: CMAformer, cases: list[int], base: warmstart.Baseline | None = None) -> np.ndarray:
         """Dice of a network on some cases (cases, classes - 1), seen through windows of the size of its patches.
 
-        ``base`` says how the classes of a base model are to be read, and its own size of patches.
+        Several processes divide the cases among them, and all get the whole result. ``base`` says how the classes of a
+        base model are to be read, and its own size of patches.
         """
-        device = self.training.device
+        device, store = self.training.device, self.training.store
         patch, classes = (self.training.recipe.patch, None) if base is None else (base.account.patch, base.classes)
 
         def logits(images: Tensor) -> Tensor:
             with autocast(device):
                 return predict(network, images, patch).logits
 
-        return dice_of_store(logits, self.training.store, cases, self.training.context, device, classes)
+        number, count = processes.number(), processes.count()
+        own = dice_of_store(logits, store, cases[number::count], self.training.context, device, classes)
+        scores = np.empty((len(cases), store.classes - 1))
+        for start, part in enumerate(processes.collected(own)):
+            scores[start::count] = part
+        return scores
 
     def compared(self, scores: np.ndarray) -> np.ndarray:
         """Of the scores (cases, classes - 1), the classes that the base knows too; none without a base."""

@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from . import job as jobs
+from . import processes
 from .cases import CaseList, CasesError
-from .errors import CancelledError
 
 if TYPE_CHECKING:
     import torch
@@ -83,8 +83,9 @@ def run(
     # There is no model to be compared before and after, and no curve to be drawn, on the patient who is left out.
     entries = {key: value for key, value in job.parameters.items() if key != "base"}
     entries["recipe"] = recipe.with_overrides({"evaluate_every": 0}).to_dict()
+    done = processes.first(lambda: [(_folder(job, n) / SCORES).exists() for n in range(1, len(folds) + 1)])
     for number, fold in enumerate(folds, 1):
-        if not (_folder(job, number) / SCORES).exists():
+        if not done[number - 1]:
             part = _Part(events, number - 1, len(folds) + 1, {"fold": number})
             _train_fold(replace(job, parameters=entries), number, fold, part, device, initial)
     return _Part(events, len(folds), len(folds) + 1, {}) if folds else events
@@ -136,9 +137,8 @@ def _train_fold(
     class FoldTrainer(Trainer):
         """A training that stops when the job it belongs to is asked to."""
 
-        def check(self) -> None:
-            if jobs.cancel_requested(job.folder):
-                raise CancelledError()
+        def asked_to_stop(self) -> bool:
+            return jobs.cancel_requested(job.folder)
 
     def role(entry: dict[str, Any]) -> str:
         if entry["number"] in fold["test"]:
@@ -146,7 +146,7 @@ def _train_fold(
         return UNUSED if entry["number"] in fold["unused"] else str(entry["role"])
 
     folder = _folder(job, number)
-    slices.share(job.folder / job.inputs["slices"], folder / "slices", role)
+    processes.first(lambda: slices.share(job.folder / job.inputs["slices"], folder / "slices", role))
     inputs = {name: str((job.folder / path).resolve()) for name, path in job.inputs.items()}
     trainer = FoldTrainer(replace(job, folder=folder, inputs={**inputs, "slices": "slices"}), events, device, initial)
     resumed = trainer.load_checkpoint()
@@ -155,9 +155,14 @@ def _train_fold(
     # Always the last phase, as the final model, which nothing is held out for: choosing the better phase by the very
     # cases that it is tested on would make it look better than it is.
     scores = trainer.examination.scores(trainer.teacher, trainer.examination.cases)
+    processes.first(lambda: _keep(scores, trainer.seconds, folder))
+
+
+def _keep(scores: np.ndarray, seconds: float, folder: Path) -> None:
+    """Write what a fold found (cases, classes), and remove what nobody needs any more."""
     plain = [[None if np.isnan(value) else float(value) for value in row] for row in scores]
     temporary = folder / f"{SCORES}.tmp"
-    temporary.write_text(json.dumps({"dice": plain, "seconds": trainer.seconds}), encoding="utf-8")
+    temporary.write_text(json.dumps({"dice": plain, "seconds": seconds}), encoding="utf-8")
     os.replace(temporary, folder / SCORES)
     for path in folder.iterdir():  # checkpoints are large, and nobody needs them any more
         if path.is_dir():

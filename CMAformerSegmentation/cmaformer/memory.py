@@ -66,6 +66,15 @@ def not_even_one(device: torch.device) -> EngineError:
     )
 
 
+def not_together() -> EngineError:
+    """The error of one of several processes whose memory is not sufficient for its part of the batch."""
+    return EngineError(
+        "out-of-memory",
+        "The memory is not sufficient for the patches that each process has at a time.",
+        "Resume with more processes, or start again with a smaller --batch-size or --patch.",
+    )
+
+
 def peak_mb(device: torch.device) -> float | None:
     """Most memory used so far, in MiB: of the GPU by this process, or of the process itself; None if unknown."""
     if device.type == "cuda":

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from torch import Tensor
 
-from . import __version__, checkpoints, leave_one_out, warmstart
+from . import __version__, checkpoints, leave_one_out, processes, warmstart
 from . import job as jobs
 from .card import card
 from .checkpoints import SUPERVISED
@@ -56,12 +56,14 @@ def keep_better(trainer: Trainer) -> Kept:
     last, first = trainer.phases[-1].name, trainer.phases[0].name
     weights = {key: value.clone() for key, value in teacher.state_dict().items()}
     scores = {last: examination.scores(teacher, examination.cases)} if examination.cases else {}
-    path = trainer.job.folder / SUPERVISED
-    if len(trainer.phases) == 1 or not path.exists():
+    if len(trainer.phases) == 1:
+        return Kept(last, weights, scores)
+    state = checkpoints.load_for_all(trainer.job.folder / SUPERVISED)
+    if state is None:
         return Kept(last, weights, scores)
     if not scores:
         return Kept(last, weights, scores, "No case was held out, so the two phases were not compared.")
-    supervised = checkpoints.load(path, trainer.device)["teacher"]
+    supervised = state["teacher"]
     teacher.load_state_dict(supervised)
     scores[first] = examination.scores(teacher, examination.cases)
     teacher.load_state_dict(weights)
@@ -84,8 +86,12 @@ def finish(trainer: Trainer) -> Path:
     Raises:
         CancelledError: asked to stop; there is no result then.
     """
-    job = trainer.job
     kept = keep_better(trainer)
+    return processes.first(lambda: _write(trainer, kept))
+
+
+def _write(trainer: Trainer, kept: Kept) -> Path:
+    job = trainer.job
     report: dict[str, Any] = {
         **trainer.examination.state(),
         "seconds": trainer.seconds,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Protocol
 
 import numpy as np
@@ -9,7 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from . import distributed
+from . import distributed, processes
 from .augmentation import Batch, augment
 from .copypaste import Mixed, largest_components, mix
 from .device import precision
@@ -44,6 +45,8 @@ class Training(Protocol):
     device: torch.device
     beta: Tensor
     student: CMAformer
+    # The student as it is called: with several processes, its gradients are averaged.
+    learner: Callable[[Tensor, Tensor], Prediction]
     teacher: CMAformer
     unlabeled: UnlabeledTerms
     iteration: int
@@ -85,7 +88,7 @@ class SupervisedPhase:
         batch = self.patches(windows["labeled"], LABELED, rows or self.own)
         assert batch.labels is not None and batch.distances is not None
         with autocast(self.training.device):
-            prediction = self.training.student(batch.images, batch.frames)
+            prediction = self.training.learner(batch.images, batch.frames)
         return self.labeled_terms(prediction, batch.labels, batch.distances, None)
 
     def labeled_terms(
@@ -152,7 +155,7 @@ class SemiSupervisedPhase(SupervisedPhase):
             self.places.look(network, self.recipe.look_slices, rng, self.training.device)
             return self.places.found
 
-        self.places.found = distributed.first(look)
+        self.places.found = processes.first(look)
         self.unlabeled.places = self.places.by_class()
 
     def state_dict(self) -> dict[str, Tensor]:
@@ -182,7 +185,7 @@ class SemiSupervisedPhase(SupervisedPhase):
         mixed = mix(labeled, unlabeled, pseudo, recipe.paste, self.rng(MIXING), rows)
         sure = opinion.logits.float().softmax(1).amax(1) >= recipe.confidence
         with autocast(training.device):
-            prediction = training.student(mixed.images, mixed.frames)
+            prediction = training.learner(mixed.images, mixed.frames)
         terms = self.labeled_terms(prediction, mixed.labels, mixed.distances, mixed.labeled)
         terms["unlabeled"] = self.unlabeled_consistency(prediction, mixed, sure)
         terms.update(self.further_terms(unlabeled, opinion, windows["unlabeled"]["slices"], rows))
@@ -224,6 +227,6 @@ class SemiSupervisedPhase(SupervisedPhase):
         if training.unlabeled.constraints is not None:
             views.append(self.opinion(images, frames))
         with autocast(training.device):
-            prediction = training.student(images, frames)
+            prediction = training.learner(images, frames)
         generator = torch.Generator().manual_seed(int(self.rng(ANCHORS).integers(2**31)))
         return training.unlabeled.terms(training.student, prediction, views, slices, generator)

@@ -12,11 +12,13 @@ import json
 import os
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from . import job as jobs
-from . import leave_one_out
+from . import leave_one_out, processes
 from .cases import CaseList, read_cases
 from .errors import CancelledError, EngineError, JobError
 from .findings import PREFLIGHT
@@ -70,26 +72,58 @@ def work(folder: Path, device: str = "auto", events: jobs.Events | None = None, 
     Raises:
         JobError: the folder holds no training, another process works on it, it is done, or it cannot be written.
     """
-    job = jobs.read_job(folder)
-    if job.kind != "train":
-        raise JobError("bad-job", "This job folder holds no training.", "Give the --job folder of a training.")
-    if jobs.has_result(folder):
-        raise JobError("job-done", "This training is done; its model is in result/.")
-    events = events or jobs.Events.of_job(folder)
-    with Lock(folder):
-        (folder / jobs.CANCEL).unlink(missing_ok=True)  # a request to stop an earlier run
+    with processes.session(device) as device, _taken(folder) as job:
+        if not processes.is_first():
+            events = jobs.Events(lambda line: None)  # the first process tells for all
+        events = events or jobs.Events.of_job(folder)
         try:
             return _work(job, device, events, prepare_only)
-        except (CancelledError, KeyboardInterrupt):
-            events.emit("cancelled")
-            raise
-        except EngineError as error:
-            events.error(error)
-            raise
-        except Exception as error:
-            problem = _explained(error, folder)
-            events.error(problem)
+        except (Exception, KeyboardInterrupt) as error:
+            problem = _told(error, folder, events)
+            if problem is error:
+                raise
             raise problem from None
+
+
+@contextmanager
+def _taken(folder: Path) -> Iterator[jobs.Job]:
+    """The job, locked by this process, or by the first of several."""
+    lock = Lock(folder)
+
+    def take() -> jobs.Job:
+        job = jobs.read_job(folder)
+        if job.kind != "train":
+            raise JobError("bad-job", "This job folder holds no training.", "Give the --job folder of a training.")
+        if jobs.has_result(folder):
+            raise JobError("job-done", "This training is done; its model is in result/.")
+        lock.__enter__()
+        (folder / jobs.CANCEL).unlink(missing_ok=True)  # a request to stop an earlier run
+        return job
+
+    job = processes.first(take)
+    try:
+        yield job
+    finally:
+        if processes.is_first():
+            lock.__exit__()
+
+
+def _told(error: BaseException, folder: Path, events: jobs.Events) -> BaseException:
+    """Tell why the training ends; returns the error to raise."""
+    if not isinstance(error, EngineError):
+        elsewhere = processes.failure_elsewhere()
+        if elsewhere is not None:
+            return elsewhere
+        error = processes.lost(error) or error
+    if isinstance(error, (CancelledError, KeyboardInterrupt)):
+        events.emit("cancelled")
+        return error
+    assert isinstance(error, Exception)
+    problem = error if isinstance(error, EngineError) else _explained(error, folder)
+    if processes.fails_alone(problem):
+        events = jobs.Events.of_job(folder)
+    events.error(problem)
+    return problem
 
 
 def _explained(error: Exception, folder: Path) -> EngineError:
@@ -116,19 +150,23 @@ def _work(job: jobs.Job, device: str, events: jobs.Events, prepare_only: bool) -
     from .slices import INDEX, prepare
 
     begun = time.monotonic()
-    description = job.parameters["description"]
     slices = job.folder / job.inputs["slices"]
-    if not (slices / INDEX).exists():
+
+    def ready() -> None:
+        if (slices / INDEX).exists():
+            return
         from .preflight import check_job
 
         check_job(job, events)
         prepare(
             read_cases(job.folder / CASES),
-            description["input"],
+            job.parameters["description"]["input"],
             slices,
             lambda done, total: events.progress(done, total, unit="cases"),
             lambda: jobs.cancel_requested(job.folder),
         )
+
+    processes.first(ready)
     if prepare_only:
         return slices
     import torch
@@ -143,7 +181,8 @@ def _work(job: jobs.Job, device: str, events: jobs.Events, prepare_only: bool) -
     initial = torch.load(job.input("initial"), weights_only=True) if "initial" in job.inputs else None
     trainer = Trainer(job, events, chosen, initial)
     resumed = trainer.load_checkpoint()
-    events.emit("started", device=chosen.type, resumed_at=trainer.iteration if resumed else None)
+    at = trainer.iteration if resumed else None
+    events.emit("started", device=chosen.type, processes=processes.count(), resumed_at=at)
     if not resumed:
         tell_warm_start(job, events)
     minutes = job.parameters.get("minutes")
@@ -223,9 +262,12 @@ def run(args: argparse.Namespace) -> int:
             print("train: --cases needs --job and --name", file=sys.stderr)
             return 2
         folder = args.job
-        _create_from(args)
-    result = work(folder, args.device, prepare_only=args.prepare_only)
-    print(result)
+    with processes.session(args.device) as device:
+        if args.resume is None:
+            processes.first(lambda: _create_from(args))
+        result = work(folder, device, prepare_only=args.prepare_only)
+        if processes.is_first():
+            print(result)
     return 0
 
 

@@ -9,20 +9,21 @@ from __future__ import annotations
 
 import copy
 import time
+from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
 
-from . import checkpoints, optimizer
+from . import checkpoints, distributed, optimizer, processes
 from . import job as jobs
 from .checkpoints import CHECKPOINT, SUPERVISED
 from .device import is_out_of_memory, release
 from .errors import CancelledError, EngineError
 from .examination import Examination
-from .memory import PortionedNetwork, not_even_one
-from .network import CMAformer, NetworkConfig
+from .memory import PortionedNetwork, not_even_one, not_together
+from .network import CMAformer, NetworkConfig, Prediction
 from .objectives.consistency import class_weights
 from .phases import SemiSupervisedPhase, SupervisedPhase, Windows
 from .recipe import Recipe
@@ -53,7 +54,7 @@ class Trainer:
     ) -> None:
         self.job, self.events, self.device, self.seed = job, events, device, job.seed
         self.store = SliceStore(job.folder / job.inputs["slices"])
-        recipe = fitted(Recipe.from_dict(job.parameters["recipe"]), job.folder)
+        recipe = processes.first(lambda: fitted(Recipe.from_dict(job.parameters["recipe"]), job.folder))
         if not self.store.numbers("unlabeled"):
             recipe = recipe.with_overrides({"semi_iterations": 0})
         self.recipe = recipe
@@ -68,6 +69,7 @@ class Trainer:
         for network in self.portioned:
             network.interrupt = self.check
         self.student: CMAformer = self.portioned[0]
+        self.learner: Callable[[Tensor, Tensor], Prediction] = distributed.shared(self.student, device)
         self.teacher: CMAformer = self.portioned[1]
         self.unlabeled = UnlabeledTerms(recipe, self.store, self.context, job.seed).to(device)
         self.optimizer = optimizer.build(recipe, [self.student, self.unlabeled])
@@ -155,16 +157,24 @@ class Trainer:
         due = iteration and (ends or (recipe.evaluate_every and iteration % recipe.evaluate_every == 0))
         if due and not self.examination.seen(iteration):
             self.examination.look(iteration, self.phase(iteration - 1).name)
-        if iteration == recipe.iterations and len(self.phases) > 1:
+        if iteration == recipe.iterations and len(self.phases) > 1 and processes.is_first():
             checkpoints.save_atomically({"teacher": self.teacher.state_dict()}, self.job.folder / SUPERVISED)
         if iteration != self.saved and (ends or iteration % recipe.checkpoint_every == 0):
             self.save_checkpoint()
-        self.check()
+        if processes.agreed(self.asked_to_stop()):
+            raise CancelledError()
 
     def check(self) -> None:
-        """Called again and again, also within an iteration. Raises CancelledError if somebody asked to stop."""
-        if jobs.cancel_requested(self.job.folder):
+        """Called again and again, also within an iteration. Raises CancelledError if somebody asked to stop.
+
+        Several processes stop together, between two iterations.
+        """
+        if not processes.several() and self.asked_to_stop():
             raise CancelledError()
+
+    def asked_to_stop(self) -> bool:
+        """Whether somebody asked to stop."""
+        return jobs.cancel_requested(self.job.folder)
 
     # --- one step ------------------------------------------------------------------------------------------------
 
@@ -202,6 +212,7 @@ class Trainer:
             try:
                 terms = phase.loss(windows)
                 terms["loss"].backward()
+                distributed.average_gradients(self.unlabeled)
                 return terms
             except CancelledError:
                 self.unlabeled.load_state_dict(before)
@@ -220,11 +231,16 @@ class Trainer:
             network.rows = rows
 
     def halve(self) -> None:
-        """After memory was short: half as many patches at a time. Raises EngineError if it was one already."""
+        """After memory was short: half as many patches at a time.
+
+        Raises EngineError if it was one already, and with several processes, which cannot repeat a step alone.
+        """
         self.optimizer.zero_grad(set_to_none=True)
         release(self.device)
         if self.rows == 1:
             raise not_even_one(self.device)
+        if processes.several():
+            raise not_together()
         self.set_rows(self.rows // 2)
         self.events.warning(
             "batch-halved",
@@ -260,6 +276,9 @@ class Trainer:
 
     def save_checkpoint(self) -> None:
         """Everything that the next iteration depends on, written whole or not at all."""
+        self.saved = self.iteration
+        if not processes.is_first():
+            return
         state = {
             "iteration": self.iteration,
             "seconds": self.seconds,
@@ -274,15 +293,13 @@ class Trainer:
             "optimizer": self.optimizer.state_dict(),
         }
         checkpoints.save_atomically(state, self.job.folder / CHECKPOINT)
-        self.saved = self.iteration
         self.events.emit("checkpoint", iteration=self.iteration)
 
     def load_checkpoint(self) -> bool:
         """Go on where the last checkpoint stands; False if there is none."""
-        path = self.job.folder / CHECKPOINT
-        if not path.exists():
+        state = checkpoints.load_for_all(self.job.folder / CHECKPOINT)
+        if state is None:
             return False
-        state = checkpoints.load(path)  # not onto the device, which may have no room for two of everything
         self.student.load_state_dict(state["student"])
         self.teacher.load_state_dict(state["teacher"])
         self.unlabeled.load_state_dict(state["unlabeled"])

@@ -18,7 +18,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from .. import distributed
+from .. import distributed, processes
 
 
 @dataclass(frozen=True)
@@ -183,7 +183,7 @@ class Contrast(nn.Module):
         result = anchors.sum() * 0.0
         if len(logits):
             result = F.cross_entropy(logits, torch.zeros(len(logits), dtype=torch.int64, device=logits.device))
-        if not distributed.several():
+        if not processes.several():
             return result
         count = torch.tensor(float(len(logits)), device=anchors.device)
         return distributed.total(result * count) / distributed.total(count).clamp_min(1)
