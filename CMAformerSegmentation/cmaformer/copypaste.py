@@ -1,7 +1,7 @@
 """Labeled and unlabeled patches in one batch, and in one image: copy-paste and its pseudo-labels.
 
-After Bai et al., "Bidirectional Copy-Paste for Semi-Supervised Medical Image Segmentation", CVPR 2023, in one direction:
-unlabeled images of the student hold pixels with a reference, too, so both come from one distribution.
+After Bai et al., "Bidirectional Copy-Paste for Semi-Supervised Medical Image Segmentation", CVPR 2023, in one
+direction: unlabeled images of the student hold pixels with a reference, too, so both come from one distribution.
 """
 
 from __future__ import annotations
@@ -57,8 +57,8 @@ def mix(
     """Labeled patches as they are (even places), and unlabeled ones with a box of a labeled one (odd places).
 
     Pasting every patch, and both ways, as published, needs images that are aligned to each other, as whole hearts in
-    the middle of a slice are: where patches are centred on any structure, two halves of organs meet, and the loss on
-    labeled pixels stays four times as high (measured; see Testing/benchmarks/README.md).
+    the middle of a slice are: where patches are centred on any structure, two halves of organs meet, and the network
+    learns to tell them apart instead (see Testing/benchmarks/README.md).
 
     Args:
         labeled: B patches with labels.

@@ -56,7 +56,10 @@ class Trainer:
         self.store = SliceStore(job.folder / job.inputs["slices"])
         recipe = processes.first(lambda: fitted(Recipe.from_dict(job.parameters["recipe"]), job.folder))
         if not self.store.numbers("unlabeled"):
-            recipe = recipe.with_overrides({"semi_iterations": 0})
+            # All the time is for the labeled cases then.
+            recipe = recipe.with_overrides(
+                {"iterations": recipe.iterations + recipe.semi_iterations, "semi_iterations": 0}
+            )
         self.recipe = recipe
         self.context = int(job.parameters["context_slices"])
         self.beta = class_weights(self.store.class_shares(self.store.numbers("labeled"))[1:].tolist()).to(device)

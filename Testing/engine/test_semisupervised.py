@@ -104,6 +104,12 @@ def test_losses_look_only_where_they_are_told_to():
     assert float(consistency_loss(logits, target, beta, where=torch.zeros(2, 8, 8))) == pytest.approx(0, abs=1e-6)
 
 
+def test_without_unlabeled_cases_all_the_time_is_for_the_labeled_ones(tmp_path, base):
+    cases = read_cases(write_cases(tmp_path, ["labeled", "held-out"]))
+    about = load_model(train(cases, tmp_path / "job", "one", base, device="cpu", recipe=SHORT)).description
+    assert about.training["phases"] == ["supervised"] and about.training["iterations"] == 7
+
+
 def test_second_phase_uses_the_unlabeled_cases_and_reports_both_models(tmp_path, cases, base):
     recipe = Recipe(iterations=20, semi_iterations=20, batch_size=2, patch=32, evaluate_every=0)
     folder = train(cases, tmp_path / "job", "both", base, device="cpu", recipe=recipe)
