@@ -6,7 +6,7 @@ import pytest
 import torch
 
 
-@pytest.fixture(autouse=True)
+@pytest.fixture(autouse=True, scope="session")
 def one_thread():
     """Tiny networks are faster on one thread, and repeat themselves to the last bit."""
     before = torch.get_num_threads()
