@@ -122,7 +122,7 @@ def test_the_demo_finds_the_synthetic_heart(tmp_path: Path) -> None:
         [sys.executable, "-m", "demo.demo", "--output", str(tmp_path)],
         cwd=ROOT / "Testing",
         capture_output=True,
-        text=True,
+        encoding="utf-8",
         timeout=400,
     )
     assert done.returncode == 0, done.stderr
@@ -142,7 +142,7 @@ def test_the_demo_says_what_is_wrong_and_fails(tmp_path: Path) -> None:
         [sys.executable, "-m", "demo.demo", "--output", str(tmp_path / "out"), "--model", "no-such-model"],
         cwd=ROOT / "Testing",
         capture_output=True,
-        text=True,
+        encoding="utf-8",
         timeout=120,
     )
     assert done.returncode == 1
