@@ -72,12 +72,12 @@ class Recipe:
     supervised_weight: float = 1.0
     consistency_weight: float = 1.0
     alpha: float = 0.3
-    unlabeled_weight: float = 0.5
-    ramp_up: float = 0.3
+    unlabeled_weight: float = 1.0
+    ramp_up: float = 0.1
     paste: float = 0.67
     confidence: float = 0.0
-    look_every: int = 500
-    look_slices: int = 100
+    look_every: int = 1000
+    look_slices: int = 150
     constraint: str = "none"
     constraint_weight: float = 0.1
     contrast_weight: float = 0.0

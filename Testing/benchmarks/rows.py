@@ -19,11 +19,14 @@ from pathlib import Path
 HERE = Path(__file__).parent
 EVALUATION = "evaluation.json"
 MEASURES = {"dice": 3, "hd95_mm": 1, "assd_mm": 2}
-CARDIAC = "--batch-size 4 --patch 128 --learning-rate 0.002 --evaluate-every 1000"
-HIPPOCAMPUS = "--batch-size 8 --patch 64 --learning-rate 0.002 --evaluate-every 500"
-SUPERVISED, BOTH = "--iterations 4000 --semi-iterations 0", "--iterations 1500 --semi-iterations 2500"
-TEACHER = "--constraint none --contrast-weight 0"
-EVERYTHING = "--constraint penalty --contrast-weight 0.1"
+CARDIAC = "--batch-size 4 --patch 128"
+HIPPOCAMPUS = "--batch-size 8 --patch 64"
+# From scratch, and from the end of another row, with a lower rate.
+FRESH, FURTHER = "--learning-rate 0.002 --evaluate-every 1000", "--learning-rate 0.001 --evaluate-every 2000"
+SUPERVISED = "--iterations 4000 --semi-iterations 0"
+EARLY = "--iterations 1500 --semi-iterations 2500 --recipe Testing/benchmarks/early.json"
+# A warm start needs a moment of the first phase, in which the averages of optimiser and teacher settle.
+SECOND = "--iterations 100 --semi-iterations 5900"
 PLAIN = {"transformer": False, "cross_attention": False, "channel_attention": False, "spatial_attention": False}
 
 
@@ -32,41 +35,58 @@ def without(*parts: str) -> str:
     return "--network " + shlex.quote(json.dumps({part: PLAIN[part] for part in parts}))
 
 
-# Name of a row: (list of cases, arguments of the training).
+def further(labeled: str, arguments: str) -> tuple[str, str, str]:
+    """A row that starts from the supervised one with the same labels."""
+    return {"seven": "cardiac-7", "three": "cardiac-3"}[labeled], f"{CARDIAC} {FURTHER} {arguments}", labeled
+
+
+# Name of a row: list of cases, arguments of the training, and the row whose model it starts from ("": none).
 ROWS = {
-    "seven-supervised": ("cardiac-7", f"{CARDIAC} {SUPERVISED}"),
-    "seven-copy-paste": ("cardiac-7", f"{CARDIAC} {BOTH} {TEACHER}"),
-    "seven-alm": ("cardiac-7", f"{CARDIAC} {BOTH} --constraint alm --contrast-weight 0"),
-    "seven-penalty": ("cardiac-7", f"{CARDIAC} {BOTH} --constraint penalty --contrast-weight 0"),
-    "seven-log-barrier": ("cardiac-7", f"{CARDIAC} {BOTH} --constraint log-barrier --contrast-weight 0"),
-    "seven-contrast": ("cardiac-7", f"{CARDIAC} {BOTH} --constraint none --contrast-weight 0.1"),
-    "seven-everything": ("cardiac-7", f"{CARDIAC} {BOTH} {EVERYTHING}"),
-    "three-supervised": ("cardiac-3", f"{CARDIAC} {SUPERVISED}"),
-    "three-everything": ("cardiac-3", f"{CARDIAC} {BOTH} {EVERYTHING}"),
-    "seven-no-transformer": ("cardiac-7", f"{CARDIAC} {SUPERVISED} {without('transformer')}"),
-    "seven-no-cross-attention": ("cardiac-7", f"{CARDIAC} {SUPERVISED} {without('cross_attention')}"),
-    "seven-no-channel-attention": ("cardiac-7", f"{CARDIAC} {SUPERVISED} {without('channel_attention')}"),
-    "seven-resunet": ("cardiac-7", f"{CARDIAC} {SUPERVISED} {without(*PLAIN)}"),
-    "hippocampus-supervised": ("hippocampus-8", f"{HIPPOCAMPUS} --iterations 2000 --semi-iterations 0"),
-    "hippocampus-everything": ("hippocampus-8", f"{HIPPOCAMPUS} --iterations 750 --semi-iterations 1250 {EVERYTHING}"),
+    "seven-supervised": ("cardiac-7", f"{CARDIAC} {FRESH} {SUPERVISED}", ""),
+    "seven-early": ("cardiac-7", f"{CARDIAC} {FRESH} {EARLY}", ""),
+    "seven-longer": further("seven", "--iterations 6000 --semi-iterations 0"),
+    "seven-second": further("seven", SECOND),
+    "seven-alm": further("seven", f"{SECOND} --constraint alm"),
+    "seven-penalty": further("seven", f"{SECOND} --constraint penalty"),
+    "seven-log-barrier": further("seven", f"{SECOND} --constraint log-barrier"),
+    "seven-contrast": further("seven", f"{SECOND} --contrast-weight 0.1"),
+    "seven-everything": further("seven", f"{SECOND} --constraint penalty --contrast-weight 0.1"),
+    "three-supervised": ("cardiac-3", f"{CARDIAC} {FRESH} {SUPERVISED}", ""),
+    "three-everything": further("three", f"{SECOND} --constraint penalty --contrast-weight 0.1"),
+    "seven-no-transformer": ("cardiac-7", f"{CARDIAC} {FRESH} {SUPERVISED} {without('transformer')}", ""),
+    "seven-no-cross-attention": ("cardiac-7", f"{CARDIAC} {FRESH} {SUPERVISED} {without('cross_attention')}", ""),
+    "seven-no-channel-attention": ("cardiac-7", f"{CARDIAC} {FRESH} {SUPERVISED} {without('channel_attention')}", ""),
+    "seven-resunet": ("cardiac-7", f"{CARDIAC} {FRESH} {SUPERVISED} {without(*PLAIN)}", ""),
+    "hippocampus-supervised": ("hippocampus-8", f"{HIPPOCAMPUS} {FRESH} --iterations 3000 --semi-iterations 0", ""),
+    "hippocampus-both": ("hippocampus-8", f"{HIPPOCAMPUS} {FRESH} --iterations 1500 --semi-iterations 1500", ""),
 }
 
 
 def commands(row: str, data: Path, runs: Path) -> list[str]:
-    """The commands of a row, to be run in the checkout."""
-    cases, arguments = ROWS[row]
+    """The commands of a row, to be run in the checkout: its list of cases, its training, its evaluation."""
+    cases, arguments, start = ROWS[row]
     kind, labeled = cases.split("-")
     folder = data / {"cardiac": "cardiac_cine_mr", "hippocampus": "hippocampus_mr"}[kind]
+    if start:
+        arguments += f" --base {model(f'{start}-supervised', runs)}"
     return [
         f"python Testing/benchmarks/{kind}_cases.py {folder} {runs / cases}.json --labeled {labeled}",
         f"python -m cmaformer train --cases {runs / cases}.json --name {row} --job {runs / row} {arguments}",
-        f"python -m cmaformer evaluate --cases {runs / cases}.json --model {runs / row}/result/{row}-1.0.0 --json",
+        f"python -m cmaformer evaluate --cases {runs / cases}.json --model {model(row, runs)} --json",
     ]
+
+
+def model(row: str, runs: Path) -> Path:
+    """The folder of a row's model."""
+    return runs / row / "result" / f"{row}-1.0.0"
 
 
 def run(row: str, data: Path, runs: Path) -> None:
     """Train a row, or go on with it, and evaluate its model on the held-out cases."""
     runs.mkdir(parents=True, exist_ok=True)
+    start = ROWS[row][2]
+    if start and not model(f"{start}-supervised", runs).exists():
+        run(f"{start}-supervised", data, runs)
     list_cases, train, evaluate = commands(row, data, runs)
     if (runs / row / "job.json").exists():
         train = f"python -m cmaformer train --resume {runs / row}"
