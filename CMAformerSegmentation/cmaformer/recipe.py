@@ -58,13 +58,13 @@ class Recipe:
 
     iterations: int = 6000
     semi_iterations: int = 0
-    batch_size: int = 8
-    patch: int = 192
+    batch_size: int = 4
+    patch: int = 128
     centred: float = 0.67
     optimizer: str = "adamw"
     momentum: float = 0.9
     schedule: str = "cosine"
-    learning_rate: float = 1e-3
+    learning_rate: float = 2e-3
     weight_decay: float = 0.01
     warm_up: float = 0.05
     clip: float = 1.0

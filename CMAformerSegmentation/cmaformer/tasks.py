@@ -32,6 +32,10 @@ if TYPE_CHECKING:
     from .recipe import Recipe
 
 
+# Side of the patches in pixels, for an abdomen at 1 to 1.5 mm.
+PATCH = 192
+
+
 @dataclass(frozen=True)
 class Task:
     """A data set with a published split: how to read it, and how a network sees it.
@@ -121,8 +125,9 @@ class Task:
         return found
 
     def recipe(self, recipe: Recipe) -> Recipe:
-        """The recipe with what this task fixes of the augmentation."""
-        return replace(recipe, augmentation=replace(recipe.augmentation, **self.augmentation))
+        """The recipe with what this task fixes of the augmentation, and with patches that show half of a body."""
+        augmentation = replace(recipe.augmentation, **self.augmentation)
+        return replace(recipe, patch=max(recipe.patch, PATCH), augmentation=augmentation)
 
 
 def _example(pattern: str) -> str:

@@ -130,6 +130,7 @@ def test_structures_have_terminology_and_colors(task):
 def test_left_and_right_are_never_mirrored(task):
     recipe = task.recipe(Recipe(iterations=7))
     assert (recipe.augmentation.flip, recipe.augmentation.right_angle, recipe.iterations) == (0, 0, 7)
+    assert recipe.patch == 192
 
 
 @pytest.mark.parametrize(
