@@ -214,7 +214,7 @@ def test_impossible_recipes_are_refused(values):
 
 
 def test_recipe_survives_json_and_its_rate_rises_and_falls():
-    recipe = Recipe(iterations=100)
+    recipe = Recipe(iterations=100, learning_rate=1e-3)
     assert Recipe.from_dict(json.loads(json.dumps(recipe.to_dict()))) == recipe
     rates = [recipe.rate(i) for i in range(100)]
     assert max(rates) == pytest.approx(1e-3, rel=0.01) and rates.index(max(rates)) in (4, 5)
