@@ -132,6 +132,18 @@ def test_with_gain_zero_cross_attention_changes_nothing():
         assert not torch.allclose(open_gains(whole)(x).logits, without(x).logits, atol=1e-3)
 
 
+def test_heads_of_the_cross_attention_are_wide_in_new_networks_and_stay_as_they_were_in_old_ones():
+    def heads(config: NetworkConfig) -> list[int]:
+        network = CMAformer(config)
+        return [stage.cross.heads for stage in (network.up1, network.up2, network.up3)]
+
+    small = configuration("small", classes=4)
+    assert heads(small) == [1, 4, 4]
+    # As the model.json of a model from before this setting says it.
+    old = {key: value for key, value in small.to_dict().items() if key != "cross_head_width"}
+    assert heads(NetworkConfig.from_dict(old)) == [8, 8, 8]
+
+
 OFF = {
     "position": False,
     "channel_attention": False,
@@ -216,6 +228,7 @@ def test_wrong_input_says_what_is_needed():
         ({"widths": (1, 2, 3)}, "six"),
         ({"bottleneck_stride": 8}, "bottleneck_stride"),
         ({"cross_sources": "some"}, "cross_sources"),
+        ({"cross_head_width": -1}, "cross_head_width"),
     ],
 )
 def test_impossible_configuration_is_refused(settings, words):
