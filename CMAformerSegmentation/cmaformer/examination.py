@@ -53,6 +53,8 @@ class Examination:
         self.history: list[dict[str, Any]] = []
         self.baseline = warmstart.of_job(training.job) if self.cases else None
         self.before: list[list[float]] | None = None
+        # Scores of the teacher at looks at all cases, by iteration; not in checkpoints, they can be found again.
+        self._complete: dict[int, np.ndarray] = {}
 
     def begin(self) -> None:
         """Look once at the base model, before anything is learnt."""
@@ -80,8 +82,10 @@ class Examination:
     def look(self, iteration: int, phase: str) -> None:
         """Dice of teacher and student on at most LOOKED_AT cases, per class, into the events and the history."""
         cases = spread(self.cases, LOOKED_AT)
-        teacher = self._summary(self.training.teacher, cases)
-        student = self._summary(self.training.student, cases)
+        scores = self.scores(self.training.teacher, cases)
+        if cases == self.cases:
+            self._complete[iteration] = scores
+        teacher, student = _summary(scores), _summary(self.scores(self.training.student, cases))
         self.history.append({"iteration": iteration, **teacher, "student": student})
         values = {"dice": teacher["dice"], "dice_mean": teacher["mean"]}
         values["student"] = {"dice": student["dice"], "dice_mean": student["mean"]}
@@ -107,6 +111,15 @@ class Examination:
             scores[start::count] = part
         return scores
 
+    def teacher_scores(self, iteration: int) -> np.ndarray:
+        """Dice (cases, classes - 1) of the teacher on all cases, as it is after an iteration; known from its look if any.
+
+        The training's teacher must hold the weights of that iteration.
+        """
+        if iteration not in self._complete:
+            self._complete[iteration] = self.scores(self.training.teacher, self.cases)
+        return self._complete[iteration]
+
     def compared(self, scores: np.ndarray) -> np.ndarray:
         """Of the scores (cases, classes - 1), the classes that the base knows too; none without a base."""
         chosen = [value - 1 for value in self.baseline.compared] if self.baseline is not None else []
@@ -120,6 +133,6 @@ class Examination:
         """Back from :meth:`state`."""
         self.history, self.before = list(state["history"]), state.get("before")
 
-    def _summary(self, network: CMAformer, cases: list[int]) -> dict[str, Any]:
-        scores = self.scores(network, cases)
-        return {"dice": {str(c): float(s) for c, s in enumerate(means(scores), 1)}, "mean": mean(scores)}
+
+def _summary(scores: np.ndarray) -> dict[str, Any]:
+    return {"dice": {str(c): float(s) for c, s in enumerate(means(scores), 1)}, "mean": mean(scores)}

@@ -55,7 +55,7 @@ def keep_better(trainer: Trainer) -> Kept:
     examination, teacher = trainer.examination, trainer.teacher
     last, first = trainer.phases[-1].name, trainer.phases[0].name
     weights = {key: value.clone() for key, value in teacher.state_dict().items()}
-    scores = {last: examination.scores(teacher, examination.cases)} if examination.cases else {}
+    scores = {last: examination.teacher_scores(trainer.total)} if examination.cases else {}
     if len(trainer.phases) == 1:
         return Kept(last, weights, scores)
     state = checkpoints.load_for_all(trainer.job.folder / SUPERVISED)
@@ -65,7 +65,7 @@ def keep_better(trainer: Trainer) -> Kept:
         return Kept(last, weights, scores, "No case was held out, so the two phases were not compared.")
     supervised = state["teacher"]
     teacher.load_state_dict(supervised)
-    scores[first] = examination.scores(teacher, examination.cases)
+    scores[first] = examination.teacher_scores(trainer.recipe.iterations)
     teacher.load_state_dict(weights)
     before, after = mean(scores[first]), mean(scores[last])
     found = f"Dice on the held-out images: {before:.3f} after the labeled images alone, {after:.3f} after the unlabeled"
