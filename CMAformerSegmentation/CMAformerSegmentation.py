@@ -25,6 +25,9 @@ from CMAformerSegmentationLib.request import Request
 from CMAformerSegmentationLib.segmentPanel import SegmentPanel
 from CMAformerSegmentationLib.selftest import runSelfTest
 from CMAformerSegmentationLib.taskRunner import TaskRunner
+from CMAformerSegmentationLib.trainingCases import HELD_OUT, LABELED, UNLABELED, casesOf, structuresToLearn
+from CMAformerSegmentationLib.trainingQueue import TrainingQueue
+from CMAformerSegmentationLib.trainingRequest import TrainingRequest
 
 
 class CMAformerSegmentation(ScriptedLoadableModule):
@@ -167,19 +170,24 @@ class CMAformerSegmentationLogic(ScriptedLoadableModuleLogic):
     logic = slicer.util.getModuleLogic("CMAformerSegmentation")
     print([model.id for model in logic.models()])
     segmentationNode = logic.segment(volumeNode)
+
+    job = logic.startTraining(labeled=[(volumeNode, segmentationNode)], unlabeled=[otherNode], name="Our hearts")
+    model = job.wait().keep()
     """
 
     def __init__(self) -> None:
         ScriptedLoadableModuleLogic.__init__(self)
         self.runner = TaskRunner()
+        self.queue = TrainingQueue()
 
     def getParameterNode(self):
         """The module's parameters in the current scene."""
         return CMAformerSegmentationParameterNode(super().getParameterNode())
 
     def cleanup(self) -> None:
-        """Stop what runs, and the engine."""
+        """Stop what segments, and the engine. Trainings go on without Slicer."""
         self.runner.shutdown()
+        self.queue.shutdown()
 
     def catalog(self) -> Catalog:
         """The models on this computer, and the folders with problems."""
@@ -206,10 +214,7 @@ class CMAformerSegmentationLogic(ScriptedLoadableModuleLogic):
         :return: the task, with `state`, `job.progress`, `problem`, `segmentationNode` and `cancel()`.
         :raises ValueError: in words, when it cannot be started as asked.
         """
-        model = getattr(model, "id", model)
-        entry = self.catalog().find(model)
-        if entry is None and model is not None:
-            raise ValueError(_("There is no model {id} on this computer.").format(id=model))
+        entry = self._model(model)
         if entry is None:
             raise ValueError(_("There are no models on this computer."))
         request = Request(volumeNode, entry, segmentation, deviceArgument(device), engineVersion())
@@ -228,6 +233,62 @@ class CMAformerSegmentationLogic(ScriptedLoadableModuleLogic):
         """
         task = self.startSegmentation(volumeNode, model, segmentation, device)
         return task.wait(self.runner.poll, progress) if wait else task
+
+    def startTraining(
+        self,
+        labeled,
+        unlabeled=(),
+        heldOut=(),
+        base=None,
+        name="",
+        minutes=30,
+        classes=None,
+        device="auto",
+        settings=None,
+    ):
+        """Train a model in the background, in a process of its own, and return at once.
+
+        :param labeled: pairs of a volume and its segmentation: nodes, or paths of an image and of a label map. Also
+            `TrainingCase`s, which can name the patient.
+        :param unlabeled: volumes or paths without segmentation, from which the model learns, too.
+        :param heldOut: pairs that are never trained on and show how good the model is. Where there are none and at
+            least five patients are labeled, a fifth of those is held out.
+        :param base: the model to start from, or its id; None starts afresh.
+        :param name: of the new model.
+        :param minutes: how long to train on this computer.
+        :param classes: names of the structures in the order of their values 1, 2, ...; None: what the cases show.
+        :param device: "auto", "gpu" or "cpu".
+        :param settings: further entries of the engine's recipe.
+        :return: the training, with `state`, `metrics`, `wait()`, `pause()`, `cancel()`, `resume()`, `keep()` and
+            `discard()`.
+        :raises ValueError: in words, when it cannot be started as asked.
+        """
+        cases = casesOf(labeled, LABELED) + casesOf(unlabeled, UNLABELED) + casesOf(heldOut, HELD_OUT)
+        for case in cases:
+            problem = case.problem()
+            if problem:
+                raise ValueError(problem)
+        entry = self._model(base) if base is not None else None
+        structures = structuresToLearn(cases, entry, classes)
+        request = TrainingRequest(
+            tuple(cases), structures, name, entry, float(minutes), deviceArgument(device), dict(settings or {})
+        )
+        return self.queue.start(request)
+
+    def jobs(self) -> list:
+        """All trainings there are, oldest first, in whatever state, and those of earlier sessions, too."""
+        return self.queue.trainings()
+
+    def _model(self, model):
+        """The entry of a model, of its id, or of the first model for None; None where there is none.
+
+        :raises ValueError: in words, for an id that no model has.
+        """
+        model = getattr(model, "id", model)
+        entry = self.catalog().find(model)
+        if entry is None and model is not None:
+            raise ValueError(_("There is no model {id} on this computer.").format(id=model))
+        return entry
 
 
 class CMAformerSegmentationTest(ScriptedLoadableModuleTest):

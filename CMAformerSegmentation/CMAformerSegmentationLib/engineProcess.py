@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import signal
 import subprocess
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -12,6 +11,7 @@ from typing import Protocol
 from slicer.i18n import tr as _
 
 from .jobs import JobProblem
+from .processes import groupOptions, killGroup, logTail
 
 
 class EngineProtocol(Protocol):
@@ -93,16 +93,8 @@ class EngineProcess:
         if process is None:
             return
         self.wasKilled = True
-        if os.name == "nt":
-            if process.poll() is None:
-                noWindow = subprocess.CREATE_NO_WINDOW  # type: ignore[attr-defined]
-                command = ["taskkill", "/F", "/T", "/PID", str(process.pid)]
-                subprocess.run(command, capture_output=True, check=False, creationflags=noWindow)
-        else:
-            try:
-                os.killpg(process.pid, signal.SIGKILL)  # the worker leads its own session
-            except (ProcessLookupError, PermissionError):
-                pass
+        if os.name != "nt" or process.poll() is None:
+            killGroup(process.pid)
         self._reap()
 
     def stop(self, graceSeconds: float = 1.0) -> None:
@@ -119,23 +111,12 @@ class EngineProcess:
 
     def logTail(self, lines: int = 40) -> str:
         """The last lines that the worker printed."""
-        try:
-            with open(self.logPath, "rb") as file:
-                file.seek(0, os.SEEK_END)
-                file.seek(max(0, file.tell() - 32768))
-                text = file.read().decode("utf-8", "replace")
-        except OSError:
-            return ""
-        return "\n".join(text.splitlines()[-lines:])
+        return logTail(self.logPath, lines)
 
     def _start(self) -> None:
         self.starts += 1
         self.wasKilled = False
         self.logPath.parent.mkdir(parents=True, exist_ok=True)
-        options: dict = {"start_new_session": True}
-        if os.name == "nt":
-            flags = subprocess.CREATE_NEW_PROCESS_GROUP | subprocess.CREATE_NO_WINDOW  # type: ignore[attr-defined]
-            options = {"creationflags": flags}
         with open(self.logPath, "ab") as log:
             self._process = self._popen(
                 self.command,
@@ -144,7 +125,7 @@ class EngineProcess:
                 stderr=subprocess.STDOUT,
                 env=self.environment,
                 cwd=self.workingFolder,
-                **options,
+                **groupOptions(),
             )
 
     def _write(self, line: bytes) -> None:

@@ -14,6 +14,7 @@ import re
 import shutil
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import qt
@@ -23,6 +24,7 @@ from slicer.i18n import tr as _
 moduleFolder = Path(__file__).resolve().parent.parent
 pythonKey = "CMAformer/PythonExecutable"
 modelsKey = "CMAformer/ModelsFolder"
+trainingsKey = "CMAformer/TrainingsFolder"
 
 
 def pythonExecutable() -> str:
@@ -48,12 +50,19 @@ def engineEnvironment() -> dict[str, str]:
     return environment
 
 
+def engineCommand(arguments: Sequence[str]) -> list[str]:
+    """Argument list that runs the engine, in `moduleFolder`: Slicer's launcher of Python rewrites PYTHONPATH."""
+    return [pythonExecutable(), "-m", "cmaformer", *arguments]
+
+
 def workerCommand() -> list[str]:
     """Argument list of the warm worker."""
-    command = [pythonExecutable(), "-m", "cmaformer", "worker"]
-    for folder in (*bundledModelFolders(), userModelFolder()):
-        command += ["--models", str(folder)]
-    return command
+    return engineCommand(["worker", *modelsArguments()])
+
+
+def modelsArguments() -> list[str]:
+    """Arguments that tell the engine where models are."""
+    return [word for folder in (*bundledModelFolders(), userModelFolder()) for word in ("--models", str(folder))]
 
 
 def bundledModelFolders() -> list[Path]:
@@ -68,6 +77,17 @@ def userModelFolder() -> Path:
     if chosen:
         return Path(str(chosen))
     return Path(slicer.app.slicerUserSettingsFilePath).parent / "CMAformer" / "Models"
+
+
+def trainingsFolder() -> Path:
+    """Where trainings are kept, with copies of the images they need: beside the models, unless the settings say other.
+
+    Not a temporary folder: a training outlives Slicer and a restart of the computer.
+    """
+    chosen = qt.QSettings().value(trainingsKey)
+    if chosen:
+        return Path(str(chosen))
+    return Path(slicer.app.slicerUserSettingsFilePath).parent / "CMAformer" / "Trainings"
 
 
 def engineVersion() -> str:

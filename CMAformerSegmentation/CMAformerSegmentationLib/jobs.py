@@ -16,6 +16,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from .processes import isAlive
+
 QUEUED = "queued"
 RUNNING = "running"
 FINISHED = "finished"
@@ -173,7 +175,7 @@ class Job:
         kind = event["type"]
         self.lastEventTime = _number(event.get("time"), None)
         if kind == "started":
-            self._started = True
+            self._started, self._end, self.error = True, None, None  # a training that is resumed has ended before
             self.device = str(event.get("device", ""))
         elif kind == "progress":
             done, total = _number(event.get("done"), 0), _number(event.get("total"), 0)
@@ -190,33 +192,9 @@ class Job:
 
     def _workerIsAlive(self) -> bool:
         try:
-            pid = int(json.loads((self.folder / "worker.lock").read_text(encoding="utf-8"))["pid"])
-        except (OSError, ValueError, KeyError, TypeError):
+            return isAlive(json.loads((self.folder / "worker.lock").read_text(encoding="utf-8")))
+        except (OSError, ValueError, AttributeError):
             return False
-        return processIsAlive(pid)
-
-
-def processIsAlive(pid: int) -> bool:
-    """Whether a process with this number exists, on any of Slicer's platforms."""
-    if os.name == "nt":
-        import ctypes
-
-        queryLimitedInformation, stillActive = 0x1000, 259
-        kernel = ctypes.windll.kernel32  # type: ignore[attr-defined]
-        handle = kernel.OpenProcess(queryLimitedInformation, False, pid)
-        if not handle:
-            return False
-        code = ctypes.c_ulong()
-        kernel.GetExitCodeProcess(handle, ctypes.byref(code))
-        kernel.CloseHandle(handle)
-        return code.value == stillActive
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True
 
 
 def _number(value: Any, default: Any) -> Any:

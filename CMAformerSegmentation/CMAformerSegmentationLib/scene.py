@@ -20,8 +20,8 @@ from .catalog import StructureClass
 from .metaimage import Geometry
 
 madeByTag = "CMAformer.ModelId"  # of a segment: this module made it, and with which model
-_binaryLabelmap = "Binary labelmap"
-_closedSurface = "Closed surface"
+binaryLabelmap = "Binary labelmap"
+closedSurface = "Closed surface"
 _terminologyContext = "Segmentation category and type - 3D Slicer General Anatomy list"
 _anatomicContext = "Anatomic codes - DICOM master list"
 
@@ -74,7 +74,7 @@ def outputProblem(segmentationNode, volumeNode) -> str:
     segmentation = segmentationNode.GetSegmentation()
     if segmentation is None or segmentation.GetNumberOfSegments() == 0:
         return ""
-    if segmentation.GetSourceRepresentationName() != _binaryLabelmap:
+    if segmentation.GetSourceRepresentationName() != binaryLabelmap:
         return _("The chosen result is made of surfaces. Choose another one, or create a new segmentation.")
     hasOthers = len(_ownSegmentIds(segmentation)) < segmentation.GetNumberOfSegments()
     if hasOthers and segmentationNode.GetTransformNodeID() != volumeNode.GetTransformNodeID():
@@ -164,11 +164,11 @@ def adoptLabels(
     wasModifying = segmentationNode.StartModify()
     try:
         segmentation = segmentationNode.GetSegmentation()
-        hadSurface = segmentation.ContainsRepresentation(_closedSurface)
+        hadSurface = segmentation.ContainsRepresentation(closedSurface)
         if hadSurface:
             segmentationNode.RemoveClosedSurfaceRepresentation()
         _removeOwnSegments(segmentation)
-        segmentation.SetSourceRepresentationName(_binaryLabelmap)
+        segmentation.SetSourceRepresentationName(binaryLabelmap)
         segmentationNode.SetAndObserveTransformNodeID(volumeNode.GetTransformNodeID())
         segmentationNode.SetReferenceImageGeometryParameterFromVolumeNode(volumeNode)
         for structure in structures:
@@ -210,7 +210,7 @@ def _addSegment(segmentation, structure: StructureClass, modelId: str, labelImag
     segment.SetLabelValue(structure.value)
     segment.SetTag(slicer.vtkSegment.GetTerminologyEntryTagName(), terminologyTag(structure))
     segment.SetTag(madeByTag, modelId)
-    segment.AddRepresentation(_binaryLabelmap, labelImage)
+    segment.AddRepresentation(binaryLabelmap, labelImage)
     segmentId = segmentation.GenerateUniqueSegmentID(structure.name.replace(" ", "_"))
     if not segmentation.AddSegment(segment, segmentId):
         raise RuntimeError(f"Segment {structure.name} could not be added.")
@@ -230,16 +230,16 @@ def _removeOwnSegments(segmentation) -> None:
     """
     own = _ownSegmentIds(segmentation)
     others = [i for i in segmentation.GetSegmentIDs() if i not in own]
-    kept = [segmentation.GetSegment(i).GetRepresentation(_binaryLabelmap) for i in others]
+    kept = [segmentation.GetSegment(i).GetRepresentation(binaryLabelmap) for i in others]
     erase: dict[int, list[int]] = {}
     for segmentId in own:
         segment = segmentation.GetSegment(segmentId)
-        image = segment.GetRepresentation(_binaryLabelmap)
+        image = segment.GetRepresentation(binaryLabelmap)
         for index, labelmap in enumerate(kept):
             if image is not None and image is labelmap:
                 erase.setdefault(index, []).append(segment.GetLabelValue())
                 break
-        segment.RemoveRepresentation(_binaryLabelmap)
+        segment.RemoveRepresentation(binaryLabelmap)
     for index, values in erase.items():
         _eraseLabels(kept[index], values)
     for segmentId in own:

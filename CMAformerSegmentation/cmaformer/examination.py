@@ -112,7 +112,7 @@ class Examination:
         return scores
 
     def teacher_scores(self, iteration: int) -> np.ndarray:
-        """Dice (cases, classes - 1) of the teacher on all cases, as it is after an iteration; known from its look if any.
+        """Dice (cases, classes - 1) of the teacher on all cases after an iteration: known if there was a look at them.
 
         The training's teacher must hold the weights of that iteration.
         """

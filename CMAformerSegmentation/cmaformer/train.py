@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import argparse
 import gc
-import json
 import os
 import sys
 import time
@@ -21,17 +20,14 @@ from . import job as jobs
 from . import leave_one_out, processes
 from .cases import CaseList, read_cases
 from .errors import CancelledError, EngineError, JobError
-from .findings import PREFLIGHT
-from .installed import open_model
 from .lock import Lock
-from .recipe import OPTIMIZERS, PRESETS, SOLVERS, Recipe, preset
-from .sources import add_arguments as add_case_arguments
-from .sources import settle
-from .split import SHARE, share
+from .train_arguments import add_arguments, create_or_tell
 from .training_job import CASES, create
 
 if TYPE_CHECKING:
     from .model import Model
+
+__all__ = ["add_arguments", "run", "train", "work"]
 
 
 def train(
@@ -202,54 +198,6 @@ def _work(job: jobs.Job, device: str, events: jobs.Events, prepare_only: bool) -
 # --- the command ------------------------------------------------------------------------------------------------------
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Arguments of ``python -m cmaformer train``."""
-    start = parser.add_mutually_exclusive_group(required=True)
-    add_case_arguments(parser, start)
-    start.add_argument("--resume", type=Path, metavar="JOB", help="go on with the training of a job folder")
-    parser.add_argument("--job", type=Path, help="new folder for the work (with --cases)")
-    parser.add_argument("--name", help="name of the new model (with --cases)")
-    parser.add_argument("--base", metavar="MODEL", help="id or folder of a model to start from")
-    parser.add_argument("--models", action="append", default=[], metavar="DIR", help="further folder of model folders")
-    parser.add_argument(
-        "--held-out", type=share, default=SHARE, metavar="SHARE", help="of the patients, if the list names none (0.2)"
-    )
-    parser.add_argument(
-        "--labeled", type=int, metavar="N", help="use the labels of the first N training patients alone"
-    )
-    parser.add_argument(
-        "--leave-one-out", action="store_true", help="also train without each labeled patient, to test on that one"
-    )
-    parser.add_argument("--prepare-only", action="store_true", help="prepare the job folder, and train it elsewhere")
-    parser.add_argument("--device", default="auto", choices=("auto", "cpu", "cuda", "mps"))
-    parser.add_argument("--size", default="small", choices=("small", "base", "large"), help="network, without --base")
-    parser.add_argument(
-        "--network", type=json.loads, metavar="JSON", help='other settings of it: {"transformer": false}'
-    )
-    parser.add_argument("--spacing", type=float, nargs=2, metavar="MM", help="in-plane spacing, without --base")
-    parser.add_argument("--slicing", choices=("acquired", "axial"), help="default: acquired")
-    parser.add_argument("--context", type=int, default=0, help="neighbouring slices on each side as channels")
-    parser.add_argument("--window", type=float, nargs=2, metavar="HU", help="CT window (default: percentiles)")
-    parser.add_argument("--keep-largest", type=int, nargs="+", default=[], metavar="VALUE", help="clean-up of classes")
-    parser.add_argument(
-        "--preset", default="default", choices=tuple(PRESETS), help="settings to start from; all others change them"
-    )
-    parser.add_argument("--optimizer", choices=OPTIMIZERS)
-    parser.add_argument("--iterations", type=int, help="steps of the supervised phase")
-    parser.add_argument("--semi-iterations", type=int, help="then this many with unlabeled cases")
-    parser.add_argument("--constraint", choices=SOLVERS, help="solver of Eq. (3)")
-    parser.add_argument("--contrast-weight", type=float, help="weight of Eq. (4); 0 leaves it out")
-    parser.add_argument("--minutes", type=float, help="make both phases longer or shorter to take so many minutes")
-    parser.add_argument("--batch-size", type=int)
-    parser.add_argument("--patch", type=int)
-    parser.add_argument("--learning-rate", type=float)
-    parser.add_argument("--evaluate-every", type=int)
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--recipe", type=Path, help="a JSON file with settings of the recipe")
-    for fact in ("title", "modality", "description", "license"):
-        parser.add_argument(f"--{fact}", help=f"{fact} of the new model")
-
-
 def run(args: argparse.Namespace) -> int:
     """Run the command; EngineErrors go to the caller. Returns the exit code."""
     if args.resume is not None:
@@ -264,45 +212,8 @@ def run(args: argparse.Namespace) -> int:
         folder = args.job
     with processes.session(args.device) as device:
         if args.resume is None:
-            processes.first(lambda: _create_from(args))
+            processes.first(lambda: create_or_tell(args))
         result = work(folder, device, prepare_only=args.prepare_only)
         if processes.is_first():
             print(result)
     return 0
-
-
-def _create_from(args: argparse.Namespace) -> None:
-    task = settle(args)
-    try:
-        recipe = task.recipe(preset(args.preset)) if task else preset(args.preset)
-        if args.recipe:
-            recipe = Recipe.from_dict({**recipe.to_dict(), **json.loads(args.recipe.read_text(encoding="utf-8"))})
-        names = ["optimizer", "iterations", "semi_iterations", "constraint", "contrast_weight"]
-        names += ["batch_size", "patch", "learning_rate", "evaluate_every"]
-        recipe = recipe.with_overrides({name: getattr(args, name) for name in names})
-    except (OSError, TypeError, ValueError) as error:
-        raise JobError("bad-recipe", f"The settings of the training cannot be used: {error}.") from None
-    facts = {name: getattr(args, name) for name in ("title", "task", "modality", "description", "license")}
-    from .check import checked_cases
-
-    base = open_model(args.base, args.models) if args.base else None
-    case_list, report = checked_cases(args, task, base)
-    job = create(
-        case_list,
-        args.job,
-        args.name,
-        base,
-        size=args.size,
-        network=args.network,
-        spacing_mm=args.spacing,
-        slicing=args.slicing,
-        normalization={"type": "window", "low": args.window[0], "high": args.window[1]} if args.window else None,
-        context_slices=args.context,
-        largest_component=args.keep_largest,
-        recipe=recipe,
-        seed=args.seed,
-        minutes=args.minutes,
-        facts={name: value for name, value in facts.items() if value},
-        leave_one_out=args.leave_one_out,
-    )
-    report.save(job.folder / PREFLIGHT)

@@ -36,7 +36,7 @@ def create(
     slicing: str = "acquired",
     normalization: dict[str, Any] | None = None,
     context_slices: int = 0,
-    largest_component: Sequence[int] = (),
+    largest_component: Sequence[int] | None = None,
     recipe: Recipe | None = None,
     seed: int = 0,
     facts: dict[str, str] | None = None,
@@ -59,7 +59,8 @@ def create(
         slicing: "axial" or "acquired" of a fresh model.
         normalization: of a fresh model; see :class:`cmaformer.normalization.Normalization`.
         context_slices: neighbours on each side of a fresh model.
-        largest_component: values of classes of which the model's clean-up keeps the largest component alone.
+        largest_component: values of classes of which the model's clean-up keeps the largest component alone; None:
+            those classes of which the base does, by name.
         recipe: how to train.
         seed: of weights, batches and augmentation.
         facts: title, task, modality, description and license of a fresh model.
@@ -79,6 +80,8 @@ def create(
     classes = len(case_list.structures) + 1
     if minutes is not None and not minutes > 0:
         raise JobError("bad-recipe", "A training needs more than 0 minutes.")
+    if largest_component is None:
+        largest_component = _cleaned_up(base, [s.name for s in case_list.structures])
     strange = sorted(set(largest_component) - set(range(1, classes)))
     if strange:
         raise CasesError("unknown-label", f"There is no class {strange[0]} to keep the largest component of.")
@@ -147,6 +150,15 @@ def create(
     )
     _write_cases(folder / CASES, case_list)
     return job
+
+
+def _cleaned_up(base: Model | None, names: Sequence[str]) -> list[int]:
+    """Values of the classes, of these names, of which a base model keeps the largest component alone."""
+    if base is None:
+        return []
+    kept = base.description["postprocessing"].get("largest_component", [])
+    cleaned = {c.name.casefold() for c in base.description.classes if c.value in kept}
+    return [value for value, name in enumerate(names, 1) if name.casefold() in cleaned]
 
 
 def median_spacing(case_list: CaseList, slicing: str) -> list[float]:

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import torch
 from tinymodel import save_tiny
-from trainingdata import write_cases
+from trainingdata import phantom, write_cases, write_volume
 
 from cmaformer import job as jobs
 from cmaformer.__main__ import main
@@ -282,3 +282,38 @@ def test_command_prepares_and_resumes(tmp_path, capsys):
     assert load_model(tmp_path / "job" / "result" / "m-1.0.0").description.parent == "tiny-1.0.0"
     assert main(["train", "--resume", job]) == 1
     assert "done" in capsys.readouterr().err
+
+
+def test_clean_up_is_that_of_the_base_by_name_unless_another_is_wanted(tmp_path, cases):
+    about = {"structures": 2, "postprocessing": {"largest_component": [2], "fill_holes": []}}
+    base = save_tiny(tmp_path / "base", **about)
+    other = base.description.to_dict()
+    assert [c["name"] for c in other["classes"]] == ["right ventricle", "myocardium"]
+    renamed = replace(
+        cases, structures=tuple(replace(s, name=n) for s, n in zip(cases.structures, ("Myocardium", "x")))
+    )
+
+    def cleaned(job, **settings) -> list[int]:
+        return job.parameters["description"]["postprocessing"]["largest_component"]
+
+    assert cleaned(create(renamed, tmp_path / "a", "model", base)) == [1]
+    assert cleaned(create(renamed, tmp_path / "b", "model", base, largest_component=[])) == []
+    assert cleaned(create(cases, tmp_path / "c", "model", base, largest_component=[2])) == [2]
+    assert cleaned(create(cases, tmp_path / "d", "model")) == []
+
+
+def test_a_training_that_cannot_be_created_says_so_in_its_folder_without_names(tmp_path, capsys):
+    path = write_cases(tmp_path, ["labeled", "held-out"])
+    (tmp_path / "labels0.nrrd").unlink()
+    job = tmp_path / "job"
+    assert main(["train", "--cases", str(path), "--job", str(job), "--name", "model"]) == 1
+    assert jobs.state(job) == "failed" and not (job / "job.json").exists()
+    told = (job / "events.jsonl").read_text()
+    assert "label map" in told and "Doe" not in told and "labels0" not in told
+    assert json.loads((job / "preflight.json").read_text())["ok"] is False
+
+    _image, labels = phantom(0)
+    write_volume(tmp_path / "labels0.nrrd", labels)
+    arguments = ["--iterations", "2", "--patch", "32", "--batch-size", "1", "--evaluate-every", "0"]
+    assert main(["train", "--cases", str(path), "--job", str(job), "--name", "model", *arguments]) == 0
+    assert jobs.state(job) == "finished"

@@ -53,10 +53,10 @@ def scene(module):
 @pytest.fixture
 def models(module, modelsFolder, tmp_path, monkeypatch):
     """The tiny model is the only one on this computer."""
-    from CMAformerSegmentationLib import environment
+    from CMAformerSegmentationLib import environment, training
 
     own = tmp_path / "own models"
-    for where in (environment, module):
+    for where in (environment, module, training):
         monkeypatch.setattr(where, "bundledModelFolders", lambda: [modelsFolder])
         monkeypatch.setattr(where, "userModelFolder", lambda: own)
     return modelsFolder
@@ -84,6 +84,41 @@ def fakeLogic(module, scene, models, fakeEngine):
 
     logic = module.CMAformerSegmentationLogic()
     logic.runner = TaskRunner(lambda folder: fakeEngine)
+    yield logic
+    logic.cleanup()
+
+
+@pytest.fixture
+def tiny(modelsFolder):
+    """The folder of the tiny model."""
+    return modelsFolder / "tiny-1.0.0"
+
+
+@pytest.fixture
+def trainings(module, tmp_path, monkeypatch):
+    """The folder of the trainings, empty."""
+    from CMAformerSegmentationLib import trainingQueue
+
+    folder = tmp_path / "trainings"
+    monkeypatch.setattr(trainingQueue, "trainingsFolder", lambda: folder)
+    return folder
+
+
+@pytest.fixture
+def processes(trainings):
+    """Processes of the trainings that do what the test says, by the name of the training's folder."""
+    return {}
+
+
+@pytest.fixture
+def trainingLogic(module, scene, models, processes):
+    """The logic with such processes."""
+    from fakes import FakeProcess
+
+    from CMAformerSegmentationLib.trainingQueue import TrainingQueue
+
+    logic = module.CMAformerSegmentationLogic()
+    logic.queue = TrainingQueue(lambda folder: processes.setdefault(folder.name, FakeProcess(folder)))
     yield logic
     logic.cleanup()
 

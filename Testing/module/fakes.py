@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import time
 from pathlib import Path
 
@@ -101,6 +102,54 @@ class FakeEngine:
         part.rename(folder / "result")
         self.event("finished", seconds=1.0, steps={})
         return labels
+
+
+class FakeProcess:
+    """Stands for `TrainingProcess`: the test writes what the process of a training would write."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = Path(folder)
+        self.commands: list[list[str]] = []
+        self.running = False
+        self.code: int | None = None
+        self.refusesToStart = False
+
+    def start(self, command, environment, workingFolder=None) -> None:
+        if self.refusesToStart:
+            raise OSError(2, "No such file or directory")
+        self.commands.append(list(command))
+        self.running, self.code = True, None
+
+    def isRunning(self) -> bool:
+        return self.running
+
+    def exitCode(self) -> int | None:
+        return None if self.running else self.code
+
+    def kill(self) -> None:
+        self.exit(-9)
+
+    # What the test lets happen:
+
+    def exit(self, code: int) -> None:
+        self.running, self.code = False, code
+
+    def event(self, kind: str, **fields) -> None:
+        (self.folder / "job").mkdir(exist_ok=True)
+        with open(self.folder / "job" / "events.jsonl", "a", encoding="utf-8") as file:
+            file.write(json.dumps({"time": time.time(), "type": kind, **fields}) + "\n")
+
+    def begin(self) -> None:
+        self.event("started", device="cpu", resumed_at=None)
+        (self.folder / "job" / "job.json").write_text("{}")
+
+    def finish(self, model: Path, report: dict | None = None) -> None:
+        """Leave a copy of a model folder as the result."""
+        result = self.folder / "job" / "result"
+        shutil.copytree(model, result / "new-1.0.0")
+        (result / "report.json").write_text(json.dumps(report or {}))
+        self.event("finished", seconds=1.0, steps={})
+        self.exit(0)
 
 
 def segmentations():

@@ -1,0 +1,94 @@
+"""Processes on any of Slicer's platforms: groups of their own, whether one is alive, and what it printed."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+
+def groupOptions() -> dict[str, Any]:
+    """Options of `subprocess.Popen` for a process that is ended together with all that it starts, and not with us."""
+    if os.name == "nt":
+        flags = subprocess.CREATE_NEW_PROCESS_GROUP | subprocess.CREATE_NO_WINDOW  # type: ignore[attr-defined]
+        return {"creationflags": flags}
+    return {"start_new_session": True}
+
+
+def killGroup(pid: int) -> None:
+    """End a process that was started with `groupOptions`, and its children, at once."""
+    if os.name == "nt":
+        noWindow = subprocess.CREATE_NO_WINDOW  # type: ignore[attr-defined]
+        command = ["taskkill", "/F", "/T", "/PID", str(pid)]
+        subprocess.run(command, capture_output=True, check=False, creationflags=noWindow)
+        return
+    try:
+        os.killpg(pid, signal.SIGKILL)  # it leads its own session
+    except (ProcessLookupError, PermissionError):
+        pass
+
+
+def identity(pid: int) -> dict[str, Any]:
+    """What tells a process from a later one with the same number: the number and, on Linux, when it started."""
+    fields = _stat(pid)
+    return {"pid": pid, "start": fields[19]} if len(fields) > 19 else {"pid": pid}
+
+
+def isAlive(of: Mapping[str, Any]) -> bool:
+    """Whether a process runs, by its `identity`. One that has ended and waits to be collected does not."""
+    try:
+        pid = int(of["pid"])
+    except (KeyError, TypeError, ValueError):
+        return False
+    if pid <= 0 or not _exists(pid):
+        return False
+    fields = _stat(pid)
+    if not fields:
+        return True
+    start = of.get("start")
+    return fields[0] not in ("Z", "X") and (start is None or len(fields) <= 19 or start == fields[19])
+
+
+def logTail(path: Path, lines: int = 40) -> str:
+    """The last lines of a log; empty when there is none."""
+    try:
+        with open(path, "rb") as file:
+            file.seek(0, os.SEEK_END)
+            file.seek(max(0, file.tell() - 32768))
+            text = file.read().decode("utf-8", "replace")
+    except OSError:
+        return ""
+    return "\n".join(text.splitlines()[-lines:])
+
+
+def _stat(pid: int) -> list[str]:
+    """Fields of /proc/<pid>/stat after the command's name (the first is the state), empty where there is none."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text(errors="replace").rpartition(")")[2].split()
+    except OSError:
+        return []
+
+
+def _exists(pid: int) -> bool:
+    if os.name == "nt":
+        import ctypes
+
+        queryLimitedInformation, stillActive = 0x1000, 259
+        kernel = ctypes.windll.kernel32  # type: ignore[attr-defined]
+        handle = kernel.OpenProcess(queryLimitedInformation, False, pid)
+        if not handle:
+            return False
+        code = ctypes.c_ulong()
+        kernel.GetExitCodeProcess(handle, ctypes.byref(code))
+        kernel.CloseHandle(handle)
+        return code.value == stillActive
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True

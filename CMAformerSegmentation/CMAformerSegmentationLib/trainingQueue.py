@@ -1,0 +1,109 @@
+"""All trainings of this user: listed from their folders, started one after the other, watched by one timer."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from pathlib import Path
+
+import qt
+from slicer.i18n import tr as _
+
+from .environment import engineCommand, engineEnvironment, modelsArguments, moduleFolder, trainingsFolder
+from .jobs import QUEUED, RUNNING
+from .training import PREPARING, Training
+from .trainingProcess import ProcessProtocol, TrainingProcess
+from .trainingRequest import TrainingRequest
+
+pollMilliseconds = 500
+threadMilliseconds = 20  # while a thread saves cases: see BackgroundCall
+
+
+class TrainingQueue:
+    """Keeps the trainings moving: one process at a time, because they share the device.
+
+    :param makeProcess: makes the process of a training's folder; replaced in tests.
+    """
+
+    def __init__(self, makeProcess: Callable[[Path], ProcessProtocol] = TrainingProcess) -> None:
+        self._makeProcess = makeProcess
+        self._trainings: dict[str, Training] = {}
+        self._timer: qt.QTimer | None = None
+
+    def trainings(self) -> list[Training]:
+        """All trainings there are, oldest first; those that an earlier or another Slicer has started, too."""
+        root = trainingsFolder()
+        try:
+            folders = sorted(path for path in root.iterdir() if (path / "request.json").is_file())
+        except OSError:
+            folders = []
+        for folder in folders:
+            if folder.name not in self._trainings:
+                self._take(Training(folder, self._makeProcess(folder)))
+        for gone in set(self._trainings) - {folder.name for folder in folders}:
+            self._trainings.pop(gone).poll()  # who holds it sees that its folder was deleted
+        return [self._trainings[key] for key in sorted(self._trainings)]
+
+    def start(self, request: TrainingRequest) -> Training:
+        """Start a training, or let it wait for the ones before it.
+
+        :raises ValueError: when the request cannot be carried out, in words.
+        :raises OSError: when its folder cannot be made.
+        """
+        training = Training.create(trainingsFolder(), request, self._makeProcess)
+        self._take(training)
+        self.watch()
+        return training
+
+    def watch(self) -> None:
+        """Look after the trainings from now on, until none of them moves any more."""
+        if self._timer is None:
+            self._timer = qt.QTimer()
+            self._timer.connect("timeout()", self.poll)
+        self._timer.setInterval(threadMilliseconds)
+        self._timer.start()
+
+    def poll(self) -> None:
+        """Move every training on, and start the next one."""
+        trainings = self.trainings()
+        for training in trainings:
+            training.poll()
+        states = {training.id: training.state for training in trainings}
+        if RUNNING not in states.values():
+            waiting = [training for training in trainings if states[training.id] == QUEUED]
+            for training in waiting[:1]:
+                self._begin(training)
+        if self._timer is not None:
+            if any(state in (PREPARING, QUEUED, RUNNING) for state in states.values()):
+                threads = any(training.threadIsWorking for training in trainings)
+                self._timer.setInterval(threadMilliseconds if threads else pollMilliseconds)
+            else:
+                self._timer.stop()
+
+    def shutdown(self) -> None:
+        """Let go of all trainings. Those that run go on without Slicer; cases that are being saved are lost."""
+        if self._timer is not None:
+            self._timer.stop()
+            self._timer.disconnect("timeout()", self.poll)
+            self._timer = None
+        for training in self._trainings.values():
+            training.onChanged = None
+            if training.state == PREPARING:
+                training.cancel()
+        self._trainings = {}
+
+    def _take(self, training: Training) -> None:
+        training.pollAll, training.watch = self.poll, self.watch
+        training.poll()
+        self._trainings[training.id] = training
+
+    def _begin(self, training: Training) -> None:
+        try:
+            training.begin(engineCommand(training.arguments(modelsArguments())), engineEnvironment(), moduleFolder)
+        except OSError as error:
+            logging.error("CMAformer: a training cannot be started: %s", error)
+            training.fail(
+                "engine-start",
+                _("The training cannot be started ({reason}).").format(reason=error.strerror or type(error).__name__),
+                _("Check the Python program in the settings, and the disk; then resume it."),
+            )
