@@ -28,6 +28,8 @@ from CMAformerSegmentationLib.taskRunner import TaskRunner
 from CMAformerSegmentationLib.trainingCases import HELD_OUT, LABELED, UNLABELED, casesOf, structuresToLearn
 from CMAformerSegmentationLib.trainingQueue import TrainingQueue
 from CMAformerSegmentationLib.trainingRequest import TrainingRequest
+from CMAformerSegmentationLib.trainingsPanel import TrainingsPanel
+from CMAformerSegmentationLib.trainPanel import TrainPanel
 
 
 class CMAformerSegmentation(ScriptedLoadableModule):
@@ -85,6 +87,8 @@ class CMAformerSegmentationWidget(ScriptedLoadableModuleWidget, VTKObservationMi
         VTKObservationMixin.__init__(self)
         self.logic: CMAformerSegmentationLogic | None = None
         self.segmentPanel: SegmentPanel | None = None
+        self.trainPanel: TrainPanel | None = None
+        self.trainingsPanel: TrainingsPanel | None = None
         self._parameterNode: Any = None
         self._parameterNodeGuiTag: int | None = None
 
@@ -97,28 +101,31 @@ class CMAformerSegmentationWidget(ScriptedLoadableModuleWidget, VTKObservationMi
         uiWidget.setMRMLScene(slicer.mrmlScene)
         self.logic = CMAformerSegmentationLogic()
         self.segmentPanel = SegmentPanel(self.ui, self.logic)
+        self.trainingsPanel = TrainingsPanel(self.ui, self.logic, self.onModelsChanged)
+        self.trainPanel = TrainPanel(self.ui, self.logic, self.trainingsPanel.select)
         self.addObserver(slicer.mrmlScene, slicer.mrmlScene.StartCloseEvent, self.onSceneStartClose)
         self.addObserver(slicer.mrmlScene, slicer.mrmlScene.EndCloseEvent, self.onSceneEndClose)
+        self.addObserver(slicer.mrmlScene, slicer.mrmlScene.EndImportEvent, self._onParameterNodeModified)
         self.initializeParameterNode()
 
     def cleanup(self) -> None:
         """Called when the application closes and when the module is reloaded."""
         self.setParameterNode(None)
         self.removeObservers()
-        if self.segmentPanel is not None:
-            self.segmentPanel.cleanup()
-            self.segmentPanel = None
+        for panel in self._panels():
+            panel.cleanup()
+        self.segmentPanel = self.trainPanel = self.trainingsPanel = None
         if self.logic is not None:
             self.logic.cleanup()
 
     def enter(self) -> None:
         """Called each time the user opens this module."""
         self.initializeParameterNode()
-        if self.segmentPanel is not None:
-            self.segmentPanel.refresh()
+        for panel in self._panels():
+            panel.refresh()
 
     def exit(self) -> None:
-        """Called each time the user opens a different module. A running segmentation goes on."""
+        """Called each time the user opens a different module. What runs goes on."""
         self.setParameterNode(None)
 
     def onReload(self) -> None:
@@ -156,12 +163,24 @@ class CMAformerSegmentationWidget(ScriptedLoadableModuleWidget, VTKObservationMi
         if self._parameterNode:
             self._parameterNodeGuiTag = self._parameterNode.connectGui(self.ui)
             self.addObserver(self._parameterNode, vtk.vtkCommand.ModifiedEvent, self._onParameterNodeModified)
-        if self.segmentPanel is not None:
-            self.segmentPanel.setParameterNode(self._parameterNode)
+        for panel in (self.segmentPanel, self.trainPanel):
+            if panel is not None:
+                panel.setParameterNode(self._parameterNode)
+
+    def onModelsChanged(self) -> None:
+        """A model was kept: offer it."""
+        for panel in (self.segmentPanel, self.trainPanel):
+            if panel is not None:
+                panel.refresh()
+
+    def _panels(self) -> list:
+        return [panel for panel in (self.segmentPanel, self.trainPanel, self.trainingsPanel) if panel is not None]
 
     def _onParameterNodeModified(self, caller=None, event=None) -> None:
         if self.segmentPanel is not None:
             self.segmentPanel.update()
+        if self.trainPanel is not None:
+            self.trainPanel.sync()
 
 
 class CMAformerSegmentationLogic(ScriptedLoadableModuleLogic):

@@ -84,8 +84,8 @@ class Training:
         folder = Path(root) / identifier
         (folder / "cases").mkdir(parents=True)
         about = {"schema": 1, "created": time.strftime("%Y-%m-%dT%H:%M:%S"), **request.describe()}
-        if request.settings:
-            _writeJson(folder / "recipe.json", dict(request.settings))
+        if about["settings"]:
+            _writeJson(folder / "recipe.json", about["settings"])
         _writeJson(folder / "request.json", about)
         training = cls(folder, makeProcess(folder))
         training._export = CaseExport(request.cases, request.structures, folder / "cases")

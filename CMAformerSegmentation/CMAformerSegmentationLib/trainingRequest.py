@@ -47,6 +47,10 @@ class TrainingRequest:
 
     def problem(self) -> str:
         """What is missing or wrong, in words; an empty string when it can start."""
+        return self.incompleteness() or next(filter(None, (case.problem() for case in self.cases)), "")
+
+    def incompleteness(self) -> str:
+        """The same without a look at the single cases, which may take long for many files."""
         if not re.search(r"[A-Za-z0-9]", self.name):
             return _("Give the new model a name with letters or digits.")
         if not self.minutes > 0:
@@ -60,10 +64,15 @@ class TrainingRequest:
         for case in self.cases:
             if case.role not in (LABELED, UNLABELED, HELD_OUT):
                 return _("{case}: the role {role} is unknown.").format(case=case.title, role=case.role)
-            problem = case.problem()
-            if problem:
-                return problem
         return ""
+
+    def recipe(self) -> dict[str, Any]:
+        """The engine's settings: with unlabeled cases, half of the time is for learning from them, too."""
+        entries = dict(self.settings)
+        if any(case.role == UNLABELED for case in self.cases):
+            for name in ("iterations", "semi_iterations"):
+                entries.setdefault(name, 3000)  # the minutes decide how many they become
+        return entries
 
     def describe(self) -> dict[str, Any]:
         """What `request.json` keeps; the cases are in a list of their own."""
@@ -73,7 +82,7 @@ class TrainingRequest:
             "base": self.base.id if self.base else None,
             "minutes": self.minutes,
             "device": self.device,
-            "settings": dict(self.settings),
+            "settings": self.recipe(),
             "structures": [structure.name for structure in self.structures],
             "counts": {role: roles.count(role) for role in (LABELED, UNLABELED, HELD_OUT)},
         }

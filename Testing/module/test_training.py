@@ -62,7 +62,11 @@ def test_cases_are_saved_then_the_engine_is_asked(start, trainings):
     )
     cases = json.loads((trainings / training.id / "cases" / "cases.json").read_text())["cases"]
     assert [case["role"] for case in cases] == ["labeled", "labeled", "unlabeled"]
-    assert json.loads((trainings / training.id / "recipe.json").read_text()) == {"batch_size": 2}
+    assert json.loads((trainings / training.id / "recipe.json").read_text()) == {
+        "batch_size": 2,
+        "iterations": 3000,  # half of the time for each phase, because there is an unlabeled case
+        "semi_iterations": 3000,
+    }
 
 
 def test_curves_and_looks_are_followed_and_repeated_iterations_counted_once(running):

@@ -1,0 +1,264 @@
+"""The section Fine-tune of the panel: put cases together, say what to train, Start."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import replace
+from typing import Any
+
+import qt
+import slicer
+from slicer.i18n import tr as _
+
+from . import words
+from .caseFolder import casesInFolder, casesOfFiles
+from .caseList import IGNORED, casesOfScene, loadCases, saveCases
+from .caseTable import fillCases, roleExplanation, roleTitle, selectedRows
+from .loading import fileFilter
+from .trainingCases import HELD_OUT, LABELED, UNLABELED, TrainingCase, structuresToLearn
+from .trainingRequest import TrainingRequest
+
+# Minutes of each effort; the last one is the user's own.
+efforts = (10, 60, 240, 0)
+
+
+class TrainPanel:
+    """Connects the widgets of the section to the logic. The cases are in the scene, the rest in the widgets.
+
+    :param onStarted: called with a training that was started.
+    """
+
+    def __init__(self, ui, logic, onStarted) -> None:
+        self.ui = ui
+        self.logic = logic
+        self.onStarted = onStarted
+        self.cases: list[TrainingCase] = []
+        self._parameterNode: Any = None
+        self._message = ""
+        self._models: list = []
+        self._problems: list[str] = []  # of each case; looked for when the list changes, not at every update
+        self._makeMenus()
+        names = (_("Quick: 10 minutes"), _("Standard: 1 hour"), _("Thorough: 4 hours"), _("Minutes:"))
+        for name, minutes in zip(names, efforts):
+            ui.effortSelector.addItem(name, minutes)
+        ui.effortSelector.setCurrentIndex(1)
+        header = ui.casesTable.horizontalHeader()
+        for column, mode in enumerate(("Stretch", "Stretch", "ResizeToContents", "Stretch")):
+            header.setSectionResizeMode(column, getattr(qt.QHeaderView, mode))
+        ui.casesTable.verticalHeader().setVisible(False)
+        self._connections = [
+            (ui.casesTable, "itemSelectionChanged()", self._showSelection),
+            (ui.removeCasesButton, "clicked(bool)", self.onRemove),
+            (ui.baseSelector, "currentIndexChanged(int)", self.onChanged),
+            (ui.effortSelector, "currentIndexChanged(int)", self.onChanged),
+            (ui.minutesSpinBox, "valueChanged(int)", self.onChanged),
+            (ui.modelNameEdit, "textChanged(QString)", self.onChanged),
+            (ui.structuresEdit, "textChanged(QString)", self.onChanged),
+            (ui.startButton, "clicked(bool)", self.onStart),
+            *((action, "triggered(bool)", slot) for action, slot in self._actions),
+        ]
+        for sender, signal, slot in self._connections:
+            sender.connect(signal, slot)
+        self.refresh()
+
+    def cleanup(self) -> None:
+        """Disconnect everything."""
+        for sender, signal, slot in self._connections:
+            sender.disconnect(signal, slot)
+        self._parameterNode = None
+
+    def setParameterNode(self, parameterNode) -> None:
+        """Show the list of a scene; None while there is no scene or another module is open."""
+        self._parameterNode = parameterNode
+        self.sync()
+        self.update()
+
+    def sync(self) -> None:
+        """Take over a list that has come with a scene that was loaded."""
+        # While a scene is being read, its volumes may not be there yet.
+        if self._parameterNode is not None and not slicer.mrmlScene.IsBatchProcessing():
+            stored = loadCases(self._parameterNode.parameterNode)
+            if stored != self.cases:
+                self.cases = stored
+                self._showCases()
+                self.update()
+
+    def refresh(self) -> None:
+        """Offer the models that there are now as a base."""
+        selector = self.ui.baseSelector
+        chosen = selector.currentData
+        wasBlocked = selector.blockSignals(True)
+        selector.clear()
+        self._models = list(self.logic.models())
+        for entry in self._models:
+            selector.addItem(entry.title, entry.id)
+        selector.addItem(_("None: start afresh"), "")
+        index = selector.findData(chosen)
+        selector.setCurrentIndex(max(0, index))
+        selector.blockSignals(wasBlocked)
+        self._showCases()
+        self.update()
+
+    def update(self) -> None:
+        """Bring every widget up to date with the list and the choices."""
+        ui = self.ui
+        self._forgetRemoved()
+        self._showSelection()
+        ui.minutesSpinBox.setVisible(ui.effortSelector.currentData == 0)
+        problem, request = self._wanted()
+        learned = ", ".join(structure.name for structure in request.structures) if request else ""
+        ui.structuresEdit.placeholderText = learned or _("liver, tumor, ...")
+        ui.startButton.setEnabled(not problem)
+        ui.startButton.toolTip = problem or _("Train in the background. Slicer stays usable, and may be closed.")
+        ui.trainStatusLabel.text = self._message or problem or self._summary(request)
+
+    def _showSelection(self) -> None:
+        selected = bool(selectedRows(self.ui.casesTable))
+        for button in (self.ui.removeCasesButton, self.ui.useAsButton):
+            button.setEnabled(selected)
+
+    def _showCases(self) -> None:
+        self._problems = ["" if case.role == IGNORED else case.problem() for case in self.cases]
+        fillCases(self.ui.casesTable, self.cases, self._problems)
+
+    def onChanged(self, _value: Any = None) -> None:
+        """The user has changed something: an old message does not fit any more."""
+        self._message = ""
+        self.update()
+
+    def onAddScene(self, _checked: bool = False) -> None:
+        """Add the volumes of the scene, with the segmentations that belong to them."""
+        found = casesOfScene(self.cases)
+        self._add(found, _("There are no further volumes in the scene."))
+
+    def onAddFiles(self, _checked: bool = False) -> None:
+        """Ask for image files; label maps among them are recognized by their names."""
+        filters = _("Volumes") + f" ({fileFilter})"
+        paths = qt.QFileDialog.getOpenFileNames(self.ui.addCasesButton, _("Add images and label maps"), "", filters)
+        if paths:
+            self._add(casesOfFiles(paths), _("There are no images among these files."))
+
+    def onAddFolder(self, _checked: bool = False) -> None:
+        """Ask for a folder and add the cases in it."""
+        path = qt.QFileDialog.getExistingDirectory(self.ui.addCasesButton, _("Add the cases of a folder"), "")
+        if not path:
+            return
+        try:
+            self._add(casesInFolder(path), "")
+        except (ValueError, OSError) as error:
+            self._message = str(error)
+            self.update()
+
+    def onRemove(self, _checked: bool = False) -> None:
+        """Take the selected cases out of the list; volumes and files stay."""
+        rows = set(selectedRows(self.ui.casesTable))
+        self._replace([case for row, case in enumerate(self.cases) if row not in rows])
+
+    def onUseAs(self, role: str) -> None:
+        """Give the selected cases a role."""
+        rows = set(selectedRows(self.ui.casesTable))
+        self._replace([replace(case, role=role) if row in rows else case for row, case in enumerate(self.cases)])
+
+    def onStart(self, _checked: bool = False) -> None:
+        """Start the training of the list."""
+        try:
+            training = self.logic.queue.start(self._request())
+        except (ValueError, OSError) as error:
+            logging.warning("CMAformer: a training could not be started: %s", type(error).__name__)
+            self._message = str(error)
+            self.update()
+            return
+        self._message = _("Started: see below.")
+        self.update()
+        self.onStarted(training)
+
+    def _used(self) -> list[TrainingCase]:
+        return [case for case in self.cases if case.role != IGNORED]
+
+    def _request(self) -> TrainingRequest:
+        """What the widgets say. Raises ValueError, in words, when nothing says what to learn."""
+        ui = self.ui
+        base = next((entry for entry in self._models if entry.id == ui.baseSelector.currentData), None)
+        names = [name.strip() for name in ui.structuresEdit.text.split(",") if name.strip()]
+        structures = structuresToLearn(self._used(), base, names or None)
+        minutes = ui.effortSelector.currentData or ui.minutesSpinBox.value
+        return TrainingRequest(tuple(self._used()), structures, ui.modelNameEdit.text.strip(), base, float(minutes))
+
+    def _wanted(self) -> tuple[str, TrainingRequest | None]:
+        """What is missing before Start, in words, and what would be trained, as far as that is known."""
+        if not self._used():
+            return _("Add cases: images with a segmentation, and as many without as you have."), None
+        problem = next(filter(None, self._problems), "")
+        if problem:
+            return problem, None
+        try:
+            request = self._request()
+        except ValueError:
+            return _("Name the structures in the order of the values 1, 2, ... of the label maps."), None
+        return request.incompleteness(), request
+
+    def _summary(self, request: TrainingRequest | None) -> str:
+        if request is None:
+            return ""
+        roles = [case.role for case in self._used()]
+        counts = ", ".join(f"{roles.count(role)} {roleTitle(role)}" for role in (LABELED, UNLABELED, HELD_OUT))
+        text = _("{counts}. About {time} on this computer.").format(
+            counts=counts, time=words.duration(60 * request.minutes)
+        )
+        if HELD_OUT not in roles:
+            text += " " + _("With five labeled patients or more, a fifth is held out to measure the result.")
+        return text
+
+    def _add(self, found: list[TrainingCase], nothing: str) -> None:
+        known = {str(case.image) for case in self.cases if case.isFile}
+        found = [case for case in found if not case.isFile or str(case.image) not in known]
+        self._message = "" if found else nothing
+        self._replace([*self.cases, *found])
+
+    def _replace(self, cases: list[TrainingCase]) -> None:
+        self.cases = cases
+        if self._parameterNode is not None:
+            saveCases(self._parameterNode.parameterNode, cases)
+        self._showCases()
+        self.update()
+
+    def _forgetRemoved(self) -> None:
+        """Cases whose volume has left the scene leave the list, and lose a segmentation that has."""
+
+        if slicer.mrmlScene.IsBatchProcessing():
+            return
+
+        def present(node) -> bool:
+            return node is not None and slicer.mrmlScene.IsNodePresent(node)
+
+        kept = [case for case in self.cases if case.isFile or present(case.image)]
+        kept = [
+            case if case.isFile or case.labels is None or present(case.labels) else replace(case, labels=None)
+            for case in kept
+        ]
+        if kept != self.cases:
+            self.cases = kept
+            if self._parameterNode is not None:
+                saveCases(self._parameterNode.parameterNode, kept)
+            self._showCases()
+
+    def _makeMenus(self) -> None:
+        ui = self.ui
+        self._addMenu, self._useMenu = qt.QMenu(ui.addCasesButton), qt.QMenu(ui.useAsButton)
+        self._actions = [
+            (self._addMenu.addAction(_("Volumes of the scene")), self.onAddScene),
+            (self._addMenu.addAction(_("Files...")), self.onAddFiles),
+            (self._addMenu.addAction(_("Folder...")), self.onAddFolder),
+        ]
+        for role in (LABELED, UNLABELED, HELD_OUT, IGNORED):
+            action = self._useMenu.addAction(roleTitle(role))
+            action.setToolTip(roleExplanation(role))
+            self._actions.append((action, self._roleSlot(role)))
+        ui.addCasesButton.setMenu(self._addMenu)
+        ui.useAsButton.setMenu(self._useMenu)
+
+    def _roleSlot(self, role: str):
+        def slot(_checked: bool = False) -> None:
+            self.onUseAs(role)
+
+        return slot
