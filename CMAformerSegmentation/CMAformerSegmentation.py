@@ -296,7 +296,10 @@ class CMAformerSegmentationLogic(ScriptedLoadableModuleLogic):
 
     def jobs(self) -> list:
         """All trainings there are, oldest first, in whatever state, and those of earlier sessions, too."""
-        return self.queue.trainings()
+        trainings = self.queue.trainings()
+        for training in trainings:
+            training.poll(whole=True)
+        return trainings
 
     def _model(self, model):
         """The entry of a model, of its id, or of the first model for None; None where there is none.

@@ -60,17 +60,23 @@ class EventReader:
     def __init__(self, path: Path) -> None:
         self.path = Path(path)
         self._offset = 0
+        self.isBehind = False  # the last call left something for the next one
 
-    def read(self) -> list[dict[str, Any]]:
-        """The events that were completed since the last call; an empty list when there is no file yet."""
+    def read(self, most: int = -1) -> list[dict[str, Any]]:
+        """The events that were completed since the last call; an empty list when there is no file yet.
+
+        :param most: bytes to read at once, longer than a line, so that a long history does not take the main thread for
+            long; all there are by default.
+        """
         try:
             with open(self.path, "rb") as file:
                 file.seek(self._offset)
-                chunk = file.read()
+                chunk = file.read(most)
         except OSError:
             return []
         end = chunk.rfind(b"\n") + 1
         self._offset += end
+        self.isBehind = len(chunk) == most
         events = []
         for line in chunk[:end].splitlines():
             try:
@@ -140,9 +146,17 @@ class Job:
         except (OSError, ValueError):
             return {}
 
-    def poll(self) -> list[dict[str, Any]]:
-        """Take in the new events and return them. Cheap; never raises on what a worker has written."""
-        events = self._reader.read()
+    @property
+    def isBehind(self) -> bool:
+        """Whether there are events that the last `poll()` has left."""
+        return self._reader.isBehind
+
+    def poll(self, most: int = -1) -> list[dict[str, Any]]:
+        """Take in the new events and return them. Never raises on what a worker has written.
+
+        :param most: see `EventReader.read`.
+        """
+        events = self._reader.read(most)
         for event in events:
             self._take(event)
         return events

@@ -37,10 +37,13 @@ from .trainingRequest import TrainingError, TrainingRequest, trainingArguments
 
 PREPARING = "preparing"
 PAUSED = "paused"
+READING = "reading"
+movingStates = (PREPARING, QUEUED, RUNNING, READING)
 endStates = (FINISHED, FAILED, CANCELLED, PAUSED, INTERRUPTED)
 
 stopGraceSeconds = 30.0  # saving a checkpoint takes seconds; then the process is ended
 stalledSeconds = 60.0
+readBytes = 1 << 16  # of the events at a time: milliseconds of the main thread
 
 
 class Training:
@@ -169,8 +172,11 @@ class Training:
 
     # --- what can be done with it ----------------------------------------------------------------------------------
 
-    def poll(self) -> None:
-        """Take in what has happened. Quick; never raises."""
+    def poll(self, whole: bool = False) -> None:
+        """Take in what has happened. Quick; never raises.
+
+        :param whole: read a long history to its end at once, for scripts.
+        """
         if self._export is not None and not self._export.done and self._export.error is None:
             self._export.poll()
             if self._export.done:
@@ -178,7 +184,7 @@ class Training:
             self._lastSign = time.monotonic()
         # In this order: what a process told last is there when it has gone.
         isRunning = self.process.isRunning()
-        events = self.job.poll()
+        events = self.job.poll(-1 if whole else readBytes)
         if events:
             self._lastSign = time.monotonic()
         for event in events:
@@ -215,7 +221,7 @@ class Training:
         :raises ValueError: when it runs, is done, or has no cases to train on, in words.
         """
         state = self.state
-        if state in (PREPARING, RUNNING, QUEUED, FINISHED):
+        if state == FINISHED or state in movingStates:
             raise ValueError(_("Only a training that was stopped can be resumed."))
         if not (self.folder / "cases" / "cases.json").exists():
             raise ValueError(_("The cases of this training were not saved completely. Start a new one."))
@@ -287,6 +293,8 @@ class Training:
             return FAILED
         if not (self.folder / "cases" / "cases.json").exists():
             return PREPARING if self._export is not None and self._export.error is None else FAILED
+        if self.job.isBehind:
+            return READING
         if isRunning or self.job.state == RUNNING:  # the lock is held: by a process of an earlier or another Slicer
             return RUNNING
         if (self.folder / "queued").exists():

@@ -11,7 +11,7 @@ from slicer.i18n import tr as _
 
 from .environment import engineCommand, engineEnvironment, modelsArguments, moduleFolder, trainingsFolder
 from .jobs import QUEUED, RUNNING
-from .training import PREPARING, Training
+from .training import PREPARING, READING, Training, movingStates
 from .trainingProcess import ProcessProtocol, TrainingProcess
 from .trainingRequest import TrainingRequest
 
@@ -74,9 +74,9 @@ class TrainingQueue:
             for training in waiting[:1]:
                 self._begin(training)
         if self._timer is not None:
-            if any(state in (PREPARING, QUEUED, RUNNING) for state in states.values()):
-                threads = any(training.threadIsWorking for training in trainings)
-                self._timer.setInterval(threadMilliseconds if threads else pollMilliseconds)
+            if any(state in movingStates for state in states.values()):
+                hurries = READING in states.values() or any(training.threadIsWorking for training in trainings)
+                self._timer.setInterval(threadMilliseconds if hurries else pollMilliseconds)
             else:
                 self._timer.stop()
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from slicer.i18n import tr as _
 
 from .jobs import CANCELLED, FAILED, FINISHED, INTERRUPTED, QUEUED, RUNNING
-from .training import PAUSED, PREPARING, Training
+from .training import PAUSED, PREPARING, READING, Training
 from .words import duration
 
 
@@ -15,6 +15,7 @@ def stateTitle(training: Training) -> str:
         return _("stopping")
     return {
         PREPARING: _("preparing"),
+        READING: _("reading"),
         QUEUED: _("waiting"),
         RUNNING: _("running"),
         PAUSED: _("paused"),
@@ -43,6 +44,8 @@ def status(training: Training) -> str:
     if state == PREPARING:
         done, total = training.savedCases
         return _("Saving the cases: {done} of {total}. Slicer must stay open meanwhile.").format(done=done, total=total)
+    if state == READING:
+        return _("Reading what it has told...")
     if state == QUEUED:
         return _("Waits for the training before it.")
     return _finished(training) if state == FINISHED else _running(training)

@@ -11,8 +11,8 @@ from slicer.i18n import tr as _
 
 from . import trainingWords
 from .charts import TrainingChart
-from .jobs import CANCELLED, FAILED, FINISHED, INTERRUPTED, QUEUED, RUNNING
-from .training import PAUSED, PREPARING, Training
+from .jobs import CANCELLED, FAILED, FINISHED, INTERRUPTED, RUNNING
+from .training import PAUSED, PREPARING, Training, movingStates
 
 _resumable = (PAUSED, CANCELLED, INTERRUPTED, FAILED)
 
@@ -56,7 +56,7 @@ class TrainingsPanel:
     def refresh(self) -> None:
         """Look for trainings again, and watch those that move."""
         chosen = self._selected()
-        self._trainings = list(reversed(self.logic.jobs()))  # the newest first
+        self._trainings = list(reversed(self.logic.queue.trainings()))  # the newest first
         for training in self._trainings:
             training.onChanged = self.update
         table = self.ui.trainingsTable
@@ -71,7 +71,7 @@ class TrainingsPanel:
         table.blockSignals(wasBlocked)
         if self._trainings:
             table.selectRow(self._trainings.index(chosen) if chosen is not None and chosen in self._trainings else 0)
-        if any(training.state in (PREPARING, QUEUED, RUNNING) for training in self._trainings):
+        if any(training.state in movingStates for training in self._trainings):
             self.logic.queue.watch()
         self.update()
 
@@ -100,7 +100,7 @@ class TrainingsPanel:
 
     def _showChosen(self, training: Training) -> None:
         ui, state = self.ui, training.state
-        moving = state in (PREPARING, QUEUED, RUNNING)
+        moving = state in movingStates
         ui.pauseButton.text = _("Resume") if state in _resumable else _("Pause")
         ui.pauseButton.setEnabled((moving and not training.stopping) or state in _resumable)
         ui.stopButton.setEnabled(moving and not training.stopping)
