@@ -92,18 +92,29 @@ class SupervisedPhase:
         return self.labeled_terms(prediction, batch.labels, batch.distances, None)
 
     def labeled_terms(
-        self, prediction: Prediction, labels: Tensor, distances: Tensor, where: Tensor | None
+        self,
+        prediction: Prediction,
+        labels: Tensor,
+        distances: Tensor,
+        where: Tensor | None,
+        weights: Tensor | None = None,
     ) -> dict[str, Tensor]:
-        """L_sup and L_con against references (at some pixels, where given)."""
+        """L_sup and L_con against references, at the pixels ``where`` there are any (everywhere if None).
+
+        ``weights`` of the pixels (B, P, P) are those of L_con alone; ``where`` if None.
+        """
         recipe, beta = self.recipe, self.training.beta
         logits, sdm = prediction.logits.float(), prediction.sdm.float()
         supervised = supervised_loss(logits, sdm, labels, distances, where)
         target = self.one_hot(labels)
-        consistency = consistency_loss(logits, target, beta, recipe.alpha, where=where)
+        weights = where if weights is None else weights
+        consistency = consistency_loss(logits, target, beta, recipe.alpha, where=weights)
         loss = recipe.supervised_weight * supervised + recipe.consistency_weight * consistency
         for deep in prediction.deep:
-            coarse = F.interpolate(target, size=deep.shape[2:], mode="area")
-            loss = loss + recipe.deep_weight * consistency_loss(deep.float(), coarse, beta, recipe.alpha)
+            size = deep.shape[2:]
+            coarse = F.interpolate(target, size=size, mode="area")
+            at = None if weights is None else F.interpolate(weights[:, None], size=size, mode="area")[:, 0]
+            loss = loss + recipe.deep_weight * consistency_loss(deep.float(), coarse, beta, recipe.alpha, where=at)
         return {"loss": loss, "supervised": supervised, "consistency": consistency}
 
     def patches(self, windows: dict[str, np.ndarray], stream: int, rows: Rows) -> Batch:
@@ -186,17 +197,19 @@ class SemiSupervisedPhase(SupervisedPhase):
         sure = opinion.logits.float().softmax(1).amax(1) >= recipe.confidence
         with autocast(training.device):
             prediction = training.learner(mixed.images, mixed.frames)
-        terms = self.labeled_terms(prediction, mixed.labels, mixed.distances, mixed.labeled)
-        terms["unlabeled"] = self.unlabeled_consistency(prediction, mixed, sure)
+        ramp = recipe.unlabeled_ramp(training.iteration)
+        known, guessed = mixed.labeled, (1 - mixed.labeled) * sure
+        together = known + ramp * recipe.unlabeled_weight * guessed if recipe.joint else known
+        terms = self.labeled_terms(prediction, mixed.labels, mixed.distances, known, together)
+        terms["unlabeled"] = self.unlabeled_consistency(prediction, mixed, guessed)
         terms.update(self.further_terms(unlabeled, opinion, windows["unlabeled"]["slices"], rows))
         weights = {
-            "unlabeled": recipe.unlabeled_weight,
+            "unlabeled": 0.0 if recipe.joint else recipe.unlabeled_weight,
             "constraints": recipe.constraint_weight,
             "contrast": recipe.contrast_weight,
         }
-        ramp = recipe.unlabeled_ramp(training.iteration)
         for name, weight in weights.items():
-            if name in terms:
+            if name in terms and weight:
                 terms["loss"] = terms["loss"] + ramp * weight * terms[name]
         return terms
 
@@ -207,11 +220,12 @@ class SemiSupervisedPhase(SupervisedPhase):
             prediction: Prediction = self.training.teacher(images, frames)
         return prediction
 
-    def unlabeled_consistency(self, prediction: Prediction, mixed: Mixed, sure: Tensor) -> Tensor:
+    def unlabeled_consistency(self, prediction: Prediction, mixed: Mixed, guessed: Tensor) -> Tensor:
         """Eq. (2) against the teacher, on the pixels without a reference of which it is sure (B, P, P)."""
         logits, target = prediction.logits.float(), self.one_hot(mixed.labels)
-        where = (1 - mixed.labeled) * sure
-        return consistency_loss(logits, target, self.training.beta, self.recipe.alpha, where=where)
+        if self.recipe.joint:  # to be told, not learned from: it is in the joint term
+            logits = logits.detach()
+        return consistency_loss(logits, target, self.training.beta, self.recipe.alpha, where=guessed)
 
     def further_terms(self, unlabeled: Batch, opinion: Prediction, slices: np.ndarray, rows: Rows) -> dict[str, Tensor]:
         """Eq. (3) and (4), where the recipe wants them; they need unlabeled patches as they are, not mixed.

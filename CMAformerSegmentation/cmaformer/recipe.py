@@ -41,6 +41,9 @@ class Recipe:
         consistency_weight: gamma of Eq. (5), of Eq. (2) on labeled slices.
         alpha: weight of the cross-entropy in Eq. (2).
         unlabeled_weight: gamma of Eq. (5), of Eq. (2) on pixels that the teacher has labeled.
+        joint: the sums of Eq. (2) run over labeled pixels and those that the teacher has labeled together, the latter
+            with their weight. Else they are two terms: with few patches a step, the one of the unlabeled patches is
+            mostly about structures that are hardly there.
         ramp_up: part of the second phase in which the unlabeled terms gain their weight, exp(-5 (1 - t/T)^2).
         paste: largest side of the copy-paste box as a part of the patch; 0 pastes nothing.
         confidence: lowest probability at which the teacher's label of a pixel is taught.
@@ -73,6 +76,7 @@ class Recipe:
     consistency_weight: float = 1.0
     alpha: float = 0.3
     unlabeled_weight: float = 1.0
+    joint: bool = True
     ramp_up: float = 0.1
     paste: float = 0.67
     confidence: float = 0.0
@@ -164,6 +168,7 @@ PAPER: dict[str, Any] = {
     "supervised_weight": 1.0,
     "consistency_weight": 1.0,
     "unlabeled_weight": 0.1,
+    "joint": False,
     "paste": 0.0,
     "look_every": 0,
     "constraint": "alm",

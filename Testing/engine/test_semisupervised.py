@@ -110,8 +110,9 @@ def test_without_unlabeled_cases_all_the_time_is_for_the_labeled_ones(tmp_path, 
     assert about.training["phases"] == ["supervised"] and about.training["iterations"] == 7
 
 
-def test_second_phase_uses_the_unlabeled_cases_and_reports_both_models(tmp_path, cases, base):
-    recipe = Recipe(iterations=20, semi_iterations=20, batch_size=2, patch=32, evaluate_every=0)
+@pytest.mark.parametrize("joint", [True, False])
+def test_second_phase_uses_the_unlabeled_cases_and_reports_both_models(tmp_path, cases, base, joint):
+    recipe = Recipe(iterations=20, semi_iterations=20, batch_size=2, patch=32, evaluate_every=0, joint=joint)
     folder = train(cases, tmp_path / "job", "both", base, device="cpu", recipe=recipe)
     about = load_model(folder).description
     assert about.training["phases"] == ["supervised", "semi-supervised"]
@@ -122,7 +123,22 @@ def test_second_phase_uses_the_unlabeled_cases_and_reports_both_models(tmp_path,
     assert report["reason"] == about.training["reason"] and "kept" in report["reason"]
     events = [e for e in jobs.read_events(tmp_path / "job") if e["type"] == "metric" and "loss" in e["values"]]
     assert {e["phase"] for e in events} == {"supervised", "semi-supervised"}
-    assert all(e["values"]["unlabeled"] > 0 for e in events if e["phase"] == "semi-supervised")
+    (values,) = [e["values"] for e in events if e["phase"] == "semi-supervised"]
+    assert values["unlabeled"] > 0
+    terms = ("supervised", "consistency") if joint else ("supervised", "consistency", "unlabeled")
+    assert values["loss"] == pytest.approx(sum(values[name] for name in terms), rel=1e-5)  # the ramp is over
+
+
+def test_pixels_count_with_their_weight():
+    rng = torch.Generator().manual_seed(0)
+    logits, labels = torch.randn(2, 3, 8, 8, generator=rng), torch.randint(0, 3, (2, 8, 8), generator=rng)
+    target = torch.nn.functional.one_hot(labels, 3).permute(0, 3, 1, 2).float()
+    weights, beta = torch.rand(2, 8, 8, generator=rng), class_weights([0.1, 0.2])
+    p, y, w = logits.softmax(1).numpy(), target.numpy(), weights.numpy()
+    entropy = -(w * np.log((p * y).sum(1))).sum() / w.sum()
+    dice = [(2 * (w * p[:, c] * y[:, c]).sum() + 1) / ((w * p[:, c]).sum() + (w * y[:, c]).sum() + 1) for c in (1, 2)]
+    expected = 0.3 * entropy + 0.7 * sum(float(b) * (1 - d) for b, d in zip(beta, dice))
+    assert float(consistency_loss(logits, target, beta, where=weights)) == pytest.approx(expected, rel=1e-5)
 
 
 def test_without_unlabeled_cases_there_is_one_phase(tmp_path, base):
