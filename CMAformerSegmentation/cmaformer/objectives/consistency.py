@@ -67,8 +67,9 @@ def consistency_loss(
         entropy = mean(entropies.mean())
     else:
         entropy = total((entropies * where).sum()) / total(where.sum()).clamp_min(1)
-        probabilities, wanted = probabilities * where[:, None], wanted * where[:, None]
-    overlap = total((probabilities * wanted).sum((0, 2, 3)))
-    area = total(probabilities.sum((0, 2, 3)) + wanted.sum((0, 2, 3)))
+    counted = wanted if where is None else wanted * where[:, None]
+    overlap = total((probabilities * counted).sum((0, 2, 3)))
+    seen = probabilities if where is None else probabilities * where[:, None]
+    area = total(seen.sum((0, 2, 3)) + counted.sum((0, 2, 3)))
     dice = (2 * overlap + eps) / (area + eps)
     return alpha * entropy + (1 - alpha) * (beta.to(logits) * (1 - dice)).sum()
