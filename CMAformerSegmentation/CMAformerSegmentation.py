@@ -21,6 +21,7 @@ from slicer.util import VTKObservationMixin
 from CMAformerSegmentationLib.catalog import Catalog, findModels
 from CMAformerSegmentationLib.environment import bundledModelFolders, deviceArgument, engineVersion, userModelFolder
 from CMAformerSegmentationLib.loading import loadVolume
+from CMAformerSegmentationLib.modelsPanel import ModelsPanel
 from CMAformerSegmentationLib.request import Request
 from CMAformerSegmentationLib.segmentPanel import SegmentPanel
 from CMAformerSegmentationLib.selftest import runSelfTest
@@ -89,6 +90,7 @@ class CMAformerSegmentationWidget(ScriptedLoadableModuleWidget, VTKObservationMi
         self.segmentPanel: SegmentPanel | None = None
         self.trainPanel: TrainPanel | None = None
         self.trainingsPanel: TrainingsPanel | None = None
+        self.modelsPanel: ModelsPanel | None = None
         self._parameterNode: Any = None
         self._parameterNodeGuiTag: int | None = None
 
@@ -103,6 +105,7 @@ class CMAformerSegmentationWidget(ScriptedLoadableModuleWidget, VTKObservationMi
         self.segmentPanel = SegmentPanel(self.ui, self.logic)
         self.trainingsPanel = TrainingsPanel(self.ui, self.logic, self.onModelsChanged)
         self.trainPanel = TrainPanel(self.ui, self.logic, self.trainingsPanel.select)
+        self.modelsPanel = ModelsPanel(self.ui, self.logic, self.onModelsChanged)
         self.addObserver(slicer.mrmlScene, slicer.mrmlScene.StartCloseEvent, self.onSceneStartClose)
         self.addObserver(slicer.mrmlScene, slicer.mrmlScene.EndCloseEvent, self.onSceneEndClose)
         self.addObserver(slicer.mrmlScene, slicer.mrmlScene.EndImportEvent, self._onParameterNodeModified)
@@ -114,7 +117,7 @@ class CMAformerSegmentationWidget(ScriptedLoadableModuleWidget, VTKObservationMi
         self.removeObservers()
         for panel in self._panels():
             panel.cleanup()
-        self.segmentPanel = self.trainPanel = self.trainingsPanel = None
+        self.segmentPanel = self.trainPanel = self.trainingsPanel = self.modelsPanel = None
         if self.logic is not None:
             self.logic.cleanup()
 
@@ -168,13 +171,14 @@ class CMAformerSegmentationWidget(ScriptedLoadableModuleWidget, VTKObservationMi
                 panel.setParameterNode(self._parameterNode)
 
     def onModelsChanged(self) -> None:
-        """A model was kept: offer it."""
-        for panel in (self.segmentPanel, self.trainPanel):
+        """Models have come, gone or got another title: offer those that there are."""
+        for panel in (self.segmentPanel, self.trainPanel, self.modelsPanel):
             if panel is not None:
                 panel.refresh()
 
     def _panels(self) -> list:
-        return [panel for panel in (self.segmentPanel, self.trainPanel, self.trainingsPanel) if panel is not None]
+        panels = (self.segmentPanel, self.trainPanel, self.trainingsPanel, self.modelsPanel)
+        return [panel for panel in panels if panel is not None]
 
     def _onParameterNodeModified(self, caller=None, event=None) -> None:
         if self.segmentPanel is not None:

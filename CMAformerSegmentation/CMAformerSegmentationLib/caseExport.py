@@ -187,11 +187,6 @@ class CaseExport:
         except (ValueError, OSError) as error:
             self.error = error
 
-    def wait(self, seconds: float) -> None:
-        """Give the thread so long to end what it writes."""
-        if self._work is not None:
-            self._work.wait(seconds)
-
     def _step(self) -> None:
         if self._work is not None:
             if not self._work.done:

@@ -14,6 +14,8 @@ from typing import Any
 
 from slicer.i18n import tr as _
 
+from .refusal import Refusal
+
 _segmentationCategory = ("SCT", "123037004", "Anatomical Structure")
 _segmentationType = ("SCT", "85756007", "Tissue")
 
@@ -106,7 +108,7 @@ def readModel(folder: Path, bundled: bool = False) -> ModelEntry:
     """
     description = _readDescription(folder / "model.json")
     if not (folder / "weights.pt").is_file():
-        raise _Unusable(_("The file weights.pt is missing."))
+        raise _Unusable(lambda: _("The file weights.pt is missing."))
     try:
         structures = tuple(_structure(item) for item in description["classes"])
         entry = ModelEntry(
@@ -124,15 +126,16 @@ def readModel(folder: Path, bundled: bool = False) -> ModelEntry:
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         if isinstance(error, _Unusable):
             raise
-        raise _Unusable(_("model.json is incomplete or damaged ({what}).").format(what=error)) from error
+        what = str(error)
+        raise _Unusable(lambda: _("model.json is incomplete or damaged ({what}).").format(what=what)) from error
     if not structures:
-        raise _Unusable(_("model.json names no structures."))
+        raise _Unusable(lambda: _("model.json names no structures."))
     if len({structure.value for structure in structures}) != len(structures):
-        raise _Unusable(_("model.json uses one value for two structures."))
+        raise _Unusable(lambda: _("model.json uses one value for two structures."))
     return entry
 
 
-class _Unusable(ValueError):
+class _Unusable(Refusal):
     pass
 
 
@@ -147,13 +150,13 @@ def _readDescription(path: Path) -> dict[str, Any]:
     try:
         description = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
-        raise _Unusable(_("The file model.json is missing.")) from None
+        raise _Unusable(lambda: _("The file model.json is missing.")) from None
     except (OSError, ValueError):
-        raise _Unusable(_("model.json cannot be read.")) from None
+        raise _Unusable(lambda: _("model.json cannot be read.")) from None
     if not isinstance(description, dict):
-        raise _Unusable(_("model.json cannot be read."))
+        raise _Unusable(lambda: _("model.json cannot be read."))
     if description.get("schema") != 1:
-        raise _Unusable(_("The model is made for another version of CMAformer."))
+        raise _Unusable(lambda: _("The model is made for another version of CMAformer."))
     return description
 
 

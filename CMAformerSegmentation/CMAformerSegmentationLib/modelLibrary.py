@@ -18,7 +18,8 @@ from pathlib import Path
 
 from slicer.i18n import tr as _
 
-from .catalog import ModelEntry, findModels, readModel
+from .catalog import ModelEntry, readModel
+from .refusal import Refusal
 
 _files = ("model.json", "weights.pt", "card.md")
 _largestFile = 2 * 1024**3  # bytes: more is no model of this network
@@ -37,8 +38,7 @@ def adoptModel(folder: Path, library: Path, title: str | None = None, others: It
     """
     folder, library = Path(folder), Path(library)
     entry = _verified(folder)
-    taken = {known.id for known in findModels(others, [library]).entries}
-    taken |= {path.name for path in library.iterdir()} if library.is_dir() else set()
+    taken = set().union(*(_names(Path(root)) for root in (library, *others)))
     newId, version = _freeId(entry.id, taken)
     library.mkdir(parents=True, exist_ok=True)
     temporary = library / f".{newId}.{secrets.token_hex(4)}"
@@ -67,7 +67,7 @@ def importModel(path: Path, library: Path, others: Iterable[Path] = ()) -> Model
         _unzip(path, temporary)
         return adoptModel(temporary, library, None, others)
     except zipfile.BadZipFile:
-        raise ValueError(_("{name} is not a zip file, or it is damaged.").format(name=path.name)) from None
+        raise Refusal(lambda: _("{name} is not a zip file, or it is damaged.").format(name=path.name)) from None
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
 
@@ -97,7 +97,7 @@ def renameModel(entry: ModelEntry, title: str) -> ModelEntry:
     """
     _refuseBundled(entry)
     if not title.strip():
-        raise ValueError(_("Give the model a title."))
+        raise Refusal(lambda: _("Give the model a title."))
     description = json.loads((entry.path / "model.json").read_text(encoding="utf-8"))
     description["title"] = title.strip()
     _writeDescription(entry.path, description)
@@ -124,10 +124,24 @@ def _verified(folder: Path) -> ModelEntry:
         while chunk := file.read(1 << 20):
             digest.update(chunk)
     if digest.hexdigest() != entry.sha256:
-        raise ValueError(_("The weights of the model are damaged: they are not those that its description names."))
+        raise Refusal(lambda: _("The weights of the model are damaged: they are not those that its description names."))
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", entry.id):
-        raise ValueError(_("The id of the model must be made of letters, digits, dots and dashes."))
+        raise Refusal(lambda: _("The id of the model must be made of letters, digits, dots and dashes."))
     return entry
+
+
+def _names(root: Path) -> set[str]:
+    """Ids and folder names that models below a folder have."""
+    names: set[str] = set()
+    for folder in root.iterdir() if root.is_dir() else ():
+        if folder.name.startswith("."):  # on its way in or out
+            continue
+        names.add(folder.name)
+        try:
+            names.add(str(json.loads((folder / "model.json").read_text(encoding="utf-8"))["id"]))
+        except (OSError, ValueError, KeyError, TypeError):
+            continue
+    return names
 
 
 def _freeId(modelId: str, taken: set[str]) -> tuple[str, str]:
@@ -146,11 +160,11 @@ def _unzip(path: Path, folder: Path) -> None:
         for name in _files:
             found = [info for info in archive.infolist() if info.filename.replace("\\", "/").split("/")[-1] == name]
             if len(found) > 1:
-                raise ValueError(_("{name} holds more than one model.").format(name=path.name))
+                raise Refusal(lambda: _("{name} holds more than one model.").format(name=path.name))
             if not found:
                 continue  # what is missing is told when the folder is read as a model
             if found[0].file_size > _largestFile:
-                raise ValueError(_("{name} is too large for a model.").format(name=path.name))
+                raise Refusal(lambda: _("{name} is too large for a model.").format(name=path.name))
             with archive.open(found[0]) as source, open(folder / name, "wb") as target:
                 shutil.copyfileobj(source, target)
 
@@ -163,4 +177,4 @@ def _writeDescription(folder: Path, description: dict) -> None:
 
 def _refuseBundled(entry: ModelEntry) -> None:
     if entry.bundled:
-        raise ValueError(_("This model comes with the extension and cannot be changed."))
+        raise Refusal(lambda: _("This model comes with the extension and cannot be changed."))

@@ -1,22 +1,15 @@
-"""One training as Slicer sees it: a folder from which any later Slicer can tell how far it is, and go on with it.
+"""One training as Slicer sees it; its files are those of `TrainingFolder`. Its states:
 
-request.json   what was asked for            cases/    the cases: cases.json, and images that were in the scene
-queued         an empty file: it may start   job/      the engine's job folder: events, checkpoint, result
-stopped        "paused" or "cancelled"       process.json, log.txt   who works on it, and what that printed
-
-preparing   cases are being saved from the scene; ends with Slicer
-queued      waits for the trainings before it
-running     a process works on it, with or without this Slicer
-paused | cancelled | interrupted    its process has left; resume() goes on from the last checkpoint
-failed | finished
+- preparing: cases are being saved from the scene; ends with Slicer
+- queued: waits for the trainings before it
+- running: a process works on it, with or without this Slicer
+- paused, cancelled, interrupted: its process has left; `resume()` goes on from the last checkpoint
+- failed, finished
+- reading: its history is long, and has not been read to the end
 """
 
 from __future__ import annotations
 
-import json
-import os
-import secrets
-import shutil
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -29,7 +22,7 @@ from .catalog import ModelEntry
 from .environment import bundledModelFolders, userModelFolder
 from .jobs import CANCELLED, FAILED, FINISHED, INTERRUPTED, QUEUED, RUNNING, Job, JobProblem
 from .modelLibrary import adoptModel
-from .processes import logTail
+from .trainingFolder import QUEUED_MARK, STOPPED_MARK, TrainingFolder
 from .trainingHistory import TrainingHistory
 from .trainingProblems import exitProblem, preparationProblem
 from .trainingProcess import ProcessProtocol, TrainingProcess
@@ -54,12 +47,11 @@ class Training:
     """
 
     def __init__(self, folder: Path, process: ProcessProtocol | None = None) -> None:
-        self.folder = Path(folder)
+        self.files = TrainingFolder(folder)
         self.process: ProcessProtocol = process or TrainingProcess(folder)
         self.onChanged: Callable[[], None] | None = None
-        self.job = Job(self.folder / "job")
+        self.job = Job(self.files.job)
         self.history = TrainingHistory()
-        self._request: dict[str, Any] | None = None
         self._export: CaseExport | None = None
         self.state = PREPARING
         self._stopTime: float | None = None
@@ -81,20 +73,16 @@ class Training:
         problem = request.problem()
         if problem:
             raise ValueError(problem)
-        now = time.time_ns()  # the order of the names is that of the queue
-        stamp = time.strftime("%Y%m%d-%H%M%S", time.localtime(now // 10**9))
-        identifier = f"{stamp}-{now % 10**9 // 1000:06d}-{secrets.token_hex(4)}"
-        folder = Path(root) / identifier
-        (folder / "cases").mkdir(parents=True)
-        about = {"schema": 1, "created": time.strftime("%Y-%m-%dT%H:%M:%S"), **request.describe()}
-        if about["settings"]:
-            _writeJson(folder / "recipe.json", about["settings"])
-        _writeJson(folder / "request.json", about)
-        training = cls(folder, makeProcess(folder))
-        training._export = CaseExport(request.cases, request.structures, folder / "cases")
+        files = TrainingFolder.make(root, request.describe())
+        training = cls(files.path, makeProcess(files.path))
+        training._export = CaseExport(request.cases, request.structures, files.cases)
         return training
 
     # --- what it is ----------------------------------------------------------------------------------------------
+
+    @property
+    def folder(self) -> Path:
+        return self.files.path
 
     @property
     def id(self) -> str:
@@ -102,10 +90,8 @@ class Training:
 
     @property
     def request(self) -> dict[str, Any]:
-        """The content of `request.json`; empty when the folder has gone."""
-        if self._request is None:
-            self._request = _readJson(self.folder / "request.json") or None
-        return self._request or {}
+        """What was asked for; empty when the folder has gone."""
+        return self.files.request
 
     @property
     def name(self) -> str:
@@ -129,10 +115,10 @@ class Training:
     def problem(self) -> JobProblem | None:
         """Why it has not finished, in words; None while it runs or waits, and when it has."""
         state = self.state
-        if state == FAILED and not self.folder.is_dir():
+        if state == FAILED and not self.files.exists:
             message = _("The folder of this training was deleted.")
             return JobProblem("deleted", message, _("Start a new one."))
-        if state == FAILED and not (self.folder / "cases" / "cases.json").exists():
+        if state == FAILED and not self.files.hasCases:
             return preparationProblem(self._export.error if self._export is not None else None)
         if state == FAILED:
             return self.job.error
@@ -144,7 +130,7 @@ class Training:
     @property
     def report(self) -> dict[str, Any]:
         """The engine's report on the result; empty while there is none."""
-        return _readJson(self.job.resultFolder / "report.json")
+        return self.files.report
 
     @property
     def metrics(self) -> dict[str, Any]:
@@ -161,14 +147,11 @@ class Training:
     @property
     def modelFolder(self) -> Path | None:
         """The folder of the new model within the result, once there is one."""
-        try:
-            return next(path.parent for path in sorted(self.job.resultFolder.glob("*/model.json")))
-        except (OSError, StopIteration):
-            return None
+        return self.files.model
 
     def log(self, lines: int = 40) -> str:
         """The last lines that the process printed."""
-        return logTail(self.folder / "log.txt", lines)
+        return self.files.log(lines)
 
     # --- what can be done with it ----------------------------------------------------------------------------------
 
@@ -180,7 +163,7 @@ class Training:
         if self._export is not None and not self._export.done and self._export.error is None:
             self._export.poll()
             if self._export.done:
-                self._write("queued", "")
+                self.files.mark(QUEUED_MARK)
             self._lastSign = time.monotonic()
         # In this order: what a process told last is there when it has gone.
         isRunning = self.process.isRunning()
@@ -223,24 +206,25 @@ class Training:
         state = self.state
         if state == FINISHED or state in movingStates:
             raise ValueError(_("Only a training that was stopped can be resumed."))
-        if not (self.folder / "cases" / "cases.json").exists():
+        if not self.files.hasCases:
             raise ValueError(_("The cases of this training were not saved completely. Start a new one."))
-        (self.folder / "stopped").unlink(missing_ok=True)
-        self._write("queued", "")
+        self.files.unmark(STOPPED_MARK)
+        self.files.mark(QUEUED_MARK)
         self.poll()
         self.watch()
 
     def discard(self) -> None:
         """Delete the training with all its files.
 
-        :raises ValueError: while it runs, in words.
+        :raises ValueError: while it runs, or a case is being saved, in words.
+        :raises OSError: when the folder cannot be touched.
         """
         if self.state == RUNNING:
             raise ValueError(_("Stop the training before it is deleted."))
-        if self._export is not None:
-            self._export.wait(5.0)
-            self._export = None
-        shutil.rmtree(self.folder, ignore_errors=True)
+        if self.threadIsWorking:
+            raise ValueError(_("A case is just being saved. Try again in a moment."))
+        self._export = None
+        self._deletion = self.files.delete()
 
     def keep(self, title: str | None = None) -> ModelEntry:
         """Copy the new model into the user's models, with an id of its own; the base stays as it is.
@@ -248,10 +232,18 @@ class Training:
         :raises ValueError: when there is no result, or it is damaged, in words.
         :raises OSError: when the models' folder cannot be written.
         """
-        folder = self.modelFolder
+        return self.keeper(title)()
+
+    def keeper(self, title: str | None = None) -> Callable[[], ModelEntry]:
+        """What `keep` does, for a thread.
+
+        :raises ValueError: when there is no result, in words.
+        """
+        folder, title = self.modelFolder, title or self.name
         if folder is None or self.state != FINISHED:
             raise ValueError(_("The training has no result yet."))
-        return adoptModel(folder, userModelFolder(), title or self.name, bundledModelFolders())
+        library, others = userModelFolder(), bundledModelFolders()  # ask Qt, which a thread must not
+        return lambda: adoptModel(folder, library, title, others)
 
     def wait(self) -> Training:
         """Block until it has ended, for scripts; the panel never calls this.
@@ -275,8 +267,7 @@ class Training:
 
         :raises OSError: when it cannot be started.
         """
-        for marker in ("queued", "stopped"):
-            (self.folder / marker).unlink(missing_ok=True)
+        self.files.unmark(QUEUED_MARK, STOPPED_MARK)
         self._stopTime, self._startProblem, self._lastSign = None, None, time.monotonic()
         self.process.start(command, environment, workingFolder)
         self.poll()
@@ -289,68 +280,43 @@ class Training:
     # --- inside --------------------------------------------------------------------------------------------------
 
     def _derivedState(self, isRunning: bool) -> str:
-        if not self.folder.is_dir():
+        if not self.files.exists:
             return FAILED
-        if not (self.folder / "cases" / "cases.json").exists():
+        if not self.files.hasCases:
             return PREPARING if self._export is not None and self._export.error is None else FAILED
         if self.job.isBehind:
             return READING
         if isRunning or self.job.state == RUNNING:  # the lock is held: by a process of an earlier or another Slicer
             return RUNNING
-        if (self.folder / "queued").exists():
+        if self.files.marked(QUEUED_MARK) is not None:
             return QUEUED
         if self.job.resultFolder.is_dir():
             return FINISHED
         if self.job.state == FAILED:
             return FAILED
-        return self._stoppedAs() or (CANCELLED if self.job.state == CANCELLED else INTERRUPTED)
+        stopped = self.files.marked(STOPPED_MARK)
+        if stopped in (PAUSED, CANCELLED):
+            return stopped
+        return CANCELLED if self.job.state == CANCELLED else INTERRUPTED
 
     def _stop(self, how: str) -> None:
         if self.ended:
             return
         if self._export is not None and not self._export.done:
-            self._export.wait(5.0)
             self._export.error = ValueError(_("The training was stopped before its cases were saved."))
             return self.poll()
-        self._write("stopped", how)
-        (self.folder / "queued").unlink(missing_ok=True)
+        self.files.mark(STOPPED_MARK, how)
+        self.files.unmark(QUEUED_MARK)
         if self.state == RUNNING:
             self._stopTime = self._stopTime or time.monotonic()
-            if (self.folder / "job" / "job.json").exists():
+            if self.files.hasJob:
                 self.job.requestCancel()
             else:
                 self.process.kill()  # it still looks at the cases: there is nothing to save
         self.poll()
-
-    def _stoppedAs(self) -> str:
-        try:
-            text = (self.folder / "stopped").read_text(encoding="utf-8")
-        except OSError:
-            return ""
-        return text if text in (PAUSED, CANCELLED) else ""
-
-    def _write(self, name: str, text: str) -> None:
-        try:
-            (self.folder / name).write_text(text, encoding="utf-8")
-        except OSError:
-            pass  # the folder has gone: so has the training
 
 
 def _meanDice(entry: Any) -> float | None:
     rows = entry.get("dice") if isinstance(entry, dict) else None
     values = [value for row in rows or [] for value in row if isinstance(value, (int, float))]
     return sum(values) / len(values) if values else None
-
-
-def _readJson(path: Path) -> dict[str, Any]:
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return {}
-    return content if isinstance(content, dict) else {}
-
-
-def _writeJson(path: Path, content: dict[str, Any]) -> None:
-    temporary = path.with_name(path.name + ".tmp")
-    temporary.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
-    os.replace(temporary, path)

@@ -12,6 +12,7 @@ from slicer.i18n import tr as _
 from .environment import engineCommand, engineEnvironment, modelsArguments, moduleFolder, trainingsFolder
 from .jobs import QUEUED, RUNNING
 from .training import PREPARING, READING, Training, movingStates
+from .trainingFolder import TrainingFolder
 from .trainingProcess import ProcessProtocol, TrainingProcess
 from .trainingRequest import TrainingRequest
 
@@ -32,11 +33,7 @@ class TrainingQueue:
 
     def trainings(self) -> list[Training]:
         """All trainings there are, oldest first; those that an earlier or another Slicer has started, too."""
-        root = trainingsFolder()
-        try:
-            folders = sorted(path for path in root.iterdir() if (path / "request.json").is_file())
-        except OSError:
-            folders = []
+        folders = TrainingFolder.list(trainingsFolder())
         for folder in folders:
             if folder.name not in self._trainings:
                 self._take(Training(folder, self._makeProcess(folder)))

@@ -77,7 +77,7 @@ def _running(training: Training) -> str:
     now = training.job.progress
     if training.stalled:
         return _("No sign of life for over a minute. Wait, or stop it and resume. The log below may tell why.")
-    if not (training.folder / "job" / "job.json").exists():
+    if not training.files.hasJob:
         return _("Looking at the cases...")
     if now.unit == "cases":
         return _("Preparing the slices: case {done} of {total}.").format(done=now.done, total=now.total)

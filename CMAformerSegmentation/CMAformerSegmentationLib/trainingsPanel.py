@@ -12,6 +12,7 @@ from slicer.i18n import tr as _
 from . import trainingWords
 from .charts import TrainingChart
 from .jobs import CANCELLED, FAILED, FINISHED, INTERRUPTED, RUNNING
+from .panelWork import PanelWork
 from .training import PAUSED, PREPARING, Training, movingStates
 
 _resumable = (PAUSED, CANCELLED, INTERRUPTED, FAILED)
@@ -30,6 +31,7 @@ class TrainingsPanel:
         self._trainings: list[Training] = []
         self._chart: TrainingChart | None = None
         self._message = ""
+        self._work = PanelWork()
         for table in (ui.trainingsTable, ui.comparisonTable):
             table.horizontalHeader().setSectionResizeMode(0, qt.QHeaderView.Stretch)
             table.verticalHeader().setVisible(False)
@@ -48,6 +50,7 @@ class TrainingsPanel:
 
     def cleanup(self) -> None:
         """Disconnect everything; trainings go on."""
+        self._work.cleanup()
         for training in self._trainings:
             training.onChanged = None
         for sender, signal, slot in self._connections:
@@ -104,7 +107,7 @@ class TrainingsPanel:
         ui.pauseButton.text = _("Resume") if state in _resumable else _("Pause")
         ui.pauseButton.setEnabled((moving and not training.stopping) or state in _resumable)
         ui.stopButton.setEnabled(moving and not training.stopping)
-        ui.keepButton.setEnabled(state == FINISHED)
+        ui.keepButton.setEnabled(state == FINISHED and not self._work.isBusy)
         ui.keepButton.setDefault(state == FINISHED and training.improved is not False)
         ui.deleteTrainingButton.setEnabled(state not in (RUNNING, PREPARING))
         ui.chartButton.setEnabled(bool(training.history.losses))
@@ -142,11 +145,23 @@ class TrainingsPanel:
         training = self._selected()
         if training is None:
             return
-        self._do(training.keep)
-        if not self._message:
-            self._message = _("Kept: the new model is in the list of models above.")
+        try:
+            keeper = training.keeper()
+        except ValueError as error:
+            self._message = str(error)
+            return self.update()
+        self._message = _("Keeping the model...")
+        self._work.start(keeper, self._onKept)
+        self.update()
+
+    def _onKept(self, model: Any, error: BaseException | None) -> None:
+        if error is None:
+            self._message = _("Kept: {title} is in the lists of models.").format(title=model.title)
             self.onKept()
-            self.update()
+        else:
+            logging.error("CMAformer: a model could not be kept: %s", type(error).__name__)
+            self._message = str(error)
+        self.update()
 
     def onDelete(self, _checked: bool = False) -> None:
         """Ask, and delete the training's files."""

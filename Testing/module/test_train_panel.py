@@ -286,7 +286,7 @@ def test_before_and_after_then_keep(panel, processes, tiny, picture):
     assert "better than its base" in panel.ui.trainingStatusLabel.text
     picture(panel, "finished")
     panel.ui.keepButton.click()
-    assert "Kept" in panel.ui.trainingStatusLabel.text
+    standin.processUntil(lambda: "Kept" in panel.ui.trainingStatusLabel.text)
     assert panel.ui.modelSelector.findText("Our hearts") >= 0 and panel.ui.baseSelector.findText("Our hearts") >= 0
 
 
