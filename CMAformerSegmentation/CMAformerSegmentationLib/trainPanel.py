@@ -11,6 +11,7 @@ import slicer
 from slicer.i18n import tr as _
 
 from . import words
+from .caseChecker import CaseChecker
 from .caseFolder import casesInFolder, casesOfFiles
 from .caseList import IGNORED, casesOfScene, loadCases, saveCases
 from .caseTable import fillCases, roleExplanation, roleTitle, selectedRows
@@ -36,6 +37,7 @@ class TrainPanel:
         self._parameterNode: Any = None
         self._message = ""
         self._models: list = []
+        self.checker = CaseChecker(self._onChecked)
         self._problems: list[str] = []  # of each case; looked for when the list changes, not at every update
         self._makeMenus()
         names = (_("Quick: 10 minutes"), _("Standard: 1 hour"), _("Thorough: 4 hours"), _("Minutes:"))
@@ -54,6 +56,7 @@ class TrainPanel:
             (ui.minutesSpinBox, "valueChanged(int)", self.onChanged),
             (ui.modelNameEdit, "textChanged(QString)", self.onChanged),
             (ui.structuresEdit, "textChanged(QString)", self.onChanged),
+            (ui.checkButton, "clicked(bool)", self.onCheck),
             (ui.startButton, "clicked(bool)", self.onStart),
             *((action, "triggered(bool)", slot) for action, slot in self._actions),
         ]
@@ -63,6 +66,7 @@ class TrainPanel:
 
     def cleanup(self) -> None:
         """Disconnect everything."""
+        self.checker.cleanup()
         for sender, signal, slot in self._connections:
             sender.disconnect(signal, slot)
         self._parameterNode = None
@@ -79,6 +83,7 @@ class TrainPanel:
         if self._parameterNode is not None and not slicer.mrmlScene.IsBatchProcessing():
             stored = loadCases(self._parameterNode.parameterNode)
             if stored != self.cases:
+                self.checker.forget()
                 self.cases = stored
                 self._showCases()
                 self.update()
@@ -108,9 +113,15 @@ class TrainPanel:
         problem, request = self._wanted()
         learned = ", ".join(structure.name for structure in request.structures) if request else ""
         ui.structuresEdit.placeholderText = learned or _("liver, tumor, ...")
-        ui.startButton.setEnabled(not problem)
+        checking = self.checker.isRunning
+        ui.checkButton.text = _("Stop checking") if checking else _("Check cases")
+        ui.checkButton.setEnabled(checking or request is not None)
+        found = self.checker.words()
+        if self.checker.blocks:
+            problem = problem or found
+        ui.startButton.setEnabled(not problem and not checking)
         ui.startButton.toolTip = problem or _("Train in the background. Slicer stays usable, and may be closed.")
-        ui.trainStatusLabel.text = self._message or problem or self._summary(request)
+        ui.trainStatusLabel.text = found or self._message or problem or self._summary(request)
 
     def _showSelection(self) -> None:
         selected = bool(selectedRows(self.ui.casesTable))
@@ -119,11 +130,19 @@ class TrainPanel:
 
     def _showCases(self) -> None:
         self._problems = ["" if case.role == IGNORED else case.problem() for case in self.cases]
-        fillCases(self.ui.casesTable, self.cases, self._problems)
+        numbers = iter(range(1, len(self.cases) + 1))
+        found = ["" if case.role == IGNORED else self.checker.findings(next(numbers)) for case in self.cases]
+        fillCases(self.ui.casesTable, self.cases, [p or f for p, f in zip(self._problems, found)])
+
+    def _onChecked(self) -> None:
+        if not self.checker.isRunning:
+            self._showCases()
+        self.update()
 
     def onChanged(self, _value: Any = None) -> None:
-        """The user has changed something: an old message does not fit any more."""
+        """The user has changed something: what was found and told before does not fit any more."""
         self._message = ""
+        self._forgetFindings()
         self.update()
 
     def onAddScene(self, _checked: bool = False) -> None:
@@ -159,6 +178,18 @@ class TrainPanel:
         rows = set(selectedRows(self.ui.casesTable))
         self._replace([replace(case, role=role) if row in rows else case for row, case in enumerate(self.cases)])
 
+    def onCheck(self, _checked: bool = False) -> None:
+        """Let the engine look at the cases, or stop it."""
+        self._message = ""
+        try:
+            if self.checker.isRunning:
+                self._forgetFindings()
+            else:
+                self.checker.start(self._request())
+        except (ValueError, OSError) as error:
+            self._message = str(error)
+        self.update()
+
     def onStart(self, _checked: bool = False) -> None:
         """Start the training of the list."""
         try:
@@ -168,6 +199,7 @@ class TrainPanel:
             self._message = str(error)
             self.update()
             return
+        self.checker.forget()
         self._message = _("Started: see below.")
         self.update()
         self.onStarted(training)
@@ -209,6 +241,11 @@ class TrainPanel:
             text += " " + _("With five labeled patients or more, a fifth is held out to measure the result.")
         return text
 
+    def _forgetFindings(self) -> None:
+        if self.checker.words():
+            self.checker.forget()
+            self._showCases()
+
     def _add(self, found: list[TrainingCase], nothing: str) -> None:
         known = {str(case.image) for case in self.cases if case.isFile}
         found = [case for case in found if not case.isFile or str(case.image) not in known]
@@ -216,6 +253,7 @@ class TrainPanel:
         self._replace([*self.cases, *found])
 
     def _replace(self, cases: list[TrainingCase]) -> None:
+        self.checker.forget()
         self.cases = cases
         if self._parameterNode is not None:
             saveCases(self._parameterNode.parameterNode, cases)
@@ -237,6 +275,7 @@ class TrainPanel:
             for case in kept
         ]
         if kept != self.cases:
+            self.checker.forget()
             self.cases = kept
             if self._parameterNode is not None:
                 saveCases(self._parameterNode.parameterNode, kept)

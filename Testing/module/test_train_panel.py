@@ -311,3 +311,43 @@ def test_several_hundred_rows_stay_fluid(panel, tmp_path):
     trigger(panel, "ignored")
     assert time.perf_counter() - begin < 0.5  # PySide6 behind the stand-in's checks is several times slower than Slicer
     assert column(panel.ui.casesTable, 2)[:3] == ["ignored", "unlabeled", "ignored"]
+
+
+def test_check_tells_in_rows_and_words_what_is_wrong_with_the_real_engine(panel, tmp_path, monkeypatch, picture):
+    """An image twice, an empty label map, and a volume that is constant."""
+    import slicer
+
+    from CMAformerSegmentationLib import caseChecker
+
+    monkeypatch.setattr(caseChecker, "trainingsFolder", lambda: tmp_path / "trainings")
+    fill(panel, labeled=3, unlabeled=1)
+    cases = panel.trainPanel.cases
+    slicer.util.updateVolumeFromArray(cases[1].image, slicer.util.arrayFromVolume(cases[0].image).copy())
+    slicer.util.updateVolumeFromArray(cases[3].image, np.zeros((4, 40, 36), np.int16))
+    panel.ui.modelNameEdit.setText("x")
+    assert panel.ui.checkButton.enabled and panel.ui.startButton.enabled
+    panel.ui.checkButton.click()
+    assert panel.ui.checkButton.text == "Stop checking" and not panel.ui.startButton.enabled
+    standin.processUntil(lambda: not panel.trainPanel.checker.isRunning, timeout=60)
+    findings = column(panel.ui.casesTable, 3)
+    assert "same image as case 1" in findings[1] and "same value" in findings[3] and findings[2] == ""
+    assert "1 problems that must be solved first, and" in panel.ui.trainStatusLabel.text
+    assert not panel.ui.startButton.enabled and "must be solved" in panel.ui.startButton.toolTip
+    picture(panel, "checked")
+    standin.processUntil(lambda: not list((tmp_path / "trainings").glob(".check*")))  # copies of images are gone
+
+    select(panel, 3)
+    trigger(panel, "ignored")  # another list: what was found does not fit any more
+    assert column(panel.ui.casesTable, 3) == [""] * 4 and "check" not in panel.ui.trainStatusLabel.text
+
+
+def test_a_check_can_be_stopped(panel, tmp_path, monkeypatch):
+    from CMAformerSegmentationLib import caseChecker
+
+    monkeypatch.setattr(caseChecker, "trainingsFolder", lambda: tmp_path / "trainings")
+    fill(panel, labeled=1, unlabeled=0)
+    panel.ui.modelNameEdit.setText("x")
+    panel.ui.checkButton.click()
+    panel.ui.checkButton.click()
+    assert panel.ui.checkButton.text == "Check cases" and panel.ui.startButton.enabled
+    assert "check" not in panel.ui.trainStatusLabel.text
