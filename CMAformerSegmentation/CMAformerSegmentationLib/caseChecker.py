@@ -79,9 +79,9 @@ class CaseChecker:
         errors = sum(finding.severity == ERROR for finding in check.findings)
         others = len(check.findings) - errors
         if errors:
-            text = _("The check found {errors} problems that must be solved first, and {others} further remarks.")
+            text = _("The check found problems that must be solved first: {errors}; further remarks: {others}.")
         elif others:
-            text = _("The check found nothing that stops a training, and {others} remarks.")
+            text = _("The check found nothing that stops a training; remarks: {others}.")
         else:
             text = _("The check found nothing to remark.")
         general = [str(finding) for finding in check.of(None)]

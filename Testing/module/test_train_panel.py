@@ -331,14 +331,23 @@ def test_check_tells_in_rows_and_words_what_is_wrong_with_the_real_engine(panel,
     standin.processUntil(lambda: not panel.trainPanel.checker.isRunning, timeout=60)
     findings = column(panel.ui.casesTable, 3)
     assert "same image as case 1" in findings[1] and "same value" in findings[3] and findings[2] == ""
-    assert "1 problems that must be solved first, and" in panel.ui.trainStatusLabel.text
-    assert not panel.ui.startButton.enabled and "must be solved" in panel.ui.startButton.toolTip
+    assert "nothing that stops a training" in panel.ui.trainStatusLabel.text and panel.ui.startButton.enabled
     picture(panel, "checked")
     standin.processUntil(lambda: not list((tmp_path / "trainings").glob(".check*")))  # copies of images are gone
 
+    (tmp_path / "broken.nrrd").write_text("no image")
+    standin.answer("getOpenFileNames", [str(tmp_path / "broken.nrrd")])
+    trigger(panel, "Files...")
+    assert column(panel.ui.casesTable, 3) == [""] * 5 and panel.ui.startButton.enabled
+    panel.ui.checkButton.click()
+    standin.processUntil(lambda: not panel.trainPanel.checker.isRunning, timeout=60)
+    assert "cannot be read" in column(panel.ui.casesTable, 3)[4]
+    assert "must be solved first: 1;" in panel.ui.trainStatusLabel.text
+    assert not panel.ui.startButton.enabled and "must be solved" in panel.ui.startButton.toolTip
+
     select(panel, 3)
     trigger(panel, "ignored")  # another list: what was found does not fit any more
-    assert column(panel.ui.casesTable, 3) == [""] * 4 and "check" not in panel.ui.trainStatusLabel.text
+    assert column(panel.ui.casesTable, 3) == [""] * 5 and "check" not in panel.ui.trainStatusLabel.text
 
 
 def test_a_check_can_be_stopped(panel, tmp_path, monkeypatch):
