@@ -25,7 +25,7 @@ class Mixed:
         images: (B, Cin, P, P).
         frames: (B, 4) of the patch that surrounds the pasted box.
         labels: int64 (B, P, P): references where ``labeled``, pseudo-labels elsewhere.
-        distances: (B, C-1, P, P), true where ``labeled`` only.
+        distances: (B, C-1, P, P), true where ``labeled``; elsewhere those of the unlabeled patches, if they have any.
         labeled: (B, P, P) 1 where the pixel comes from a labeled patch, else 0.
     """
 
@@ -76,11 +76,16 @@ def mix(
     known = even | inside
     # Position is told for the surroundings: they decide where in the body the patch is.
     whole = even[:, 0].to(labeled.frames.dtype)
+    distances = labeled.distances
+    if unlabeled.distances is not None:
+        distances = torch.where(known[:, None], distances, unlabeled.distances)
     return Mixed(
         torch.where(known[:, None], labeled.images, unlabeled.images).contiguous(memory_format=torch.channels_last),
         whole * labeled.frames + (1 - whole) * unlabeled.frames,
         torch.where(known, labeled.labels, pseudo),
-        labeled.distances,
+        labeled.distances
+        if unlabeled.distances is None
+        else torch.where(known[:, None], labeled.distances, unlabeled.distances),
         known.to(labeled.images.dtype),
     )
 

@@ -14,6 +14,7 @@ from . import distributed, processes
 from .augmentation import Batch, augment
 from .copypaste import Mixed, largest_components, mix
 from .device import precision
+from .job import Job
 from .network import CMAformer, Prediction
 from .objectives.consistency import consistency_loss
 from .objectives.supervised import supervised_loss
@@ -38,6 +39,7 @@ def autocast(device: torch.device) -> torch.autocast:
 class Training(Protocol):
     """What a phase sees of the training it belongs to."""
 
+    job: Job
     recipe: Recipe
     store: SliceStore
     seed: int
@@ -50,6 +52,9 @@ class Training(Protocol):
     teacher: CMAformer
     unlabeled: UnlabeledTerms
     iteration: int
+
+    def check(self) -> None:
+        """Raises CancelledError if somebody asked to stop."""
 
 
 class SupervisedPhase:
@@ -191,16 +196,15 @@ class SemiSupervisedPhase(SupervisedPhase):
         rows = rows or self.own
         labeled = self.patches(windows["labeled"], LABELED, rows)
         unlabeled = self.patches(windows["unlabeled"], UNLABELED, rows)
-        opinion = self.opinion(unlabeled.plain, unlabeled.frames)
-        pseudo = largest_components(opinion.logits.max(1).indices, training.store.classes)
-        mixed = mix(labeled, unlabeled, pseudo, recipe.paste, self.rng(MIXING), rows)
-        sure = opinion.logits.float().softmax(1).amax(1) >= recipe.confidence
+        opinion, guess, sure = self.guess(unlabeled)
+        mixed = mix(labeled, unlabeled, guess, recipe.paste, self.rng(MIXING), rows)
         with autocast(training.device):
             prediction = training.learner(mixed.images, mixed.frames)
         ramp = recipe.unlabeled_ramp(training.iteration)
         known, guessed = mixed.labeled, (1 - mixed.labeled) * sure
         together = known + ramp * recipe.unlabeled_weight * guessed if recipe.joint else known
-        terms = self.labeled_terms(prediction, mixed.labels, mixed.distances, known, together)
+        referenced = known if unlabeled.distances is None else together  # where distances are known, too
+        terms = self.labeled_terms(prediction, mixed.labels, mixed.distances, referenced, together)
         terms["unlabeled"] = self.unlabeled_consistency(prediction, mixed, guessed)
         terms.update(self.further_terms(unlabeled, opinion, windows["unlabeled"]["slices"], rows))
         weights = {
@@ -212,6 +216,12 @@ class SemiSupervisedPhase(SupervisedPhase):
             if name in terms and weight:
                 terms["loss"] = terms["loss"] + ramp * weight * terms[name]
         return terms
+
+    def guess(self, unlabeled: Batch) -> tuple[Prediction | None, Tensor, Tensor]:
+        """What the teacher says of unlabeled patches, its labels of them (B, P, P), and where it is sure of them."""
+        opinion = self.opinion(unlabeled.plain, unlabeled.frames)
+        labels = largest_components(opinion.logits.max(1).indices, self.training.store.classes)
+        return opinion, labels, opinion.logits.float().softmax(1).amax(1) >= self.recipe.confidence
 
     @torch.no_grad()
     def opinion(self, images: Tensor, frames: Tensor) -> Prediction:
@@ -227,7 +237,9 @@ class SemiSupervisedPhase(SupervisedPhase):
             logits = logits.detach()
         return consistency_loss(logits, target, self.training.beta, self.recipe.alpha, where=guessed)
 
-    def further_terms(self, unlabeled: Batch, opinion: Prediction, slices: np.ndarray, rows: Rows) -> dict[str, Tensor]:
+    def further_terms(
+        self, unlabeled: Batch, opinion: Prediction | None, slices: np.ndarray, rows: Rows
+    ) -> dict[str, Tensor]:
         """Eq. (3) and (4), where the recipe wants them; they need unlabeled patches as they are, not mixed.
 
         Half of the joint batch (every second patch) keeps the step at one and a half times its cost instead of twice.
@@ -237,7 +249,10 @@ class SemiSupervisedPhase(SupervisedPhase):
             return {}
         half = slice(rows.start % 2, None, 2)
         images, frames, slices = unlabeled.images[half], unlabeled.frames[half], slices[half]
-        views = [Prediction(opinion.logits[half], opinion.sdm[half], ())]
+        if opinion is None:
+            views = [self.opinion(unlabeled.plain[half], frames)]
+        else:
+            views = [Prediction(opinion.logits[half], opinion.sdm[half], ())]
         if training.unlabeled.constraints is not None:
             views.append(self.opinion(images, frames))
         with autocast(training.device):

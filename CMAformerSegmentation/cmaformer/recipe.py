@@ -14,6 +14,7 @@ WINDOW = 1.5
 SOLVERS = ("none", "alm", "penalty", "log-barrier")
 OPTIMIZERS = ("adamw", "sgd")
 SCHEDULES = ("cosine", "poly")
+TEACHINGS = ("volumes", "patches")
 # Exponent of the polynomial schedule.
 POLY = 0.9
 
@@ -47,8 +48,11 @@ class Recipe:
         ramp_up: part of the second phase in which the unlabeled terms gain their weight, exp(-5 (1 - t/T)^2).
         paste: largest side of the copy-paste box as a part of the patch; 0 pastes nothing.
         confidence: lowest probability at which the teacher's label of a pixel is taught.
-        look_every: iterations of the second phase between two looks of the teacher for structures in unlabeled slices,
-            on which windows are then centred, balanced over the classes; 0 draws unlabeled windows anywhere.
+        teaching: how the teacher labels unlabeled pixels: "volumes" now and then, as a whole and cleaned up (recipe B,
+            for processors), or "patches", anew at every step (a mean teacher).
+        look_every: iterations of the second phase between two looks of the teacher at unlabeled slices. With "volumes"
+            it labels them, 0 for once only; with "patches" it looks for structures, on which windows are then centred,
+            balanced over the classes, and 0 draws unlabeled windows anywhere.
         look_slices: slices at each look.
         constraint: solver of the constraints of Eq. (3): "none", "alm", "penalty" or "log-barrier".
         constraint_weight: weight of Eq. (3).
@@ -80,8 +84,9 @@ class Recipe:
     ramp_up: float = 0.1
     paste: float = 0.67
     confidence: float = 0.0
-    look_every: int = 1000
-    look_slices: int = 150
+    teaching: str = "volumes"
+    look_every: int = 1500
+    look_slices: int = 1500
     constraint: str = "none"
     constraint_weight: float = 0.1
     contrast_weight: float = 0.0
@@ -99,6 +104,8 @@ class Recipe:
             raise ValueError(f"constraint must be one of {', '.join(SOLVERS)}, not {self.constraint!r}")
         if self.optimizer not in OPTIMIZERS or self.schedule not in SCHEDULES:
             raise ValueError(f"optimizer must be one of {', '.join(OPTIMIZERS)}, schedule of {', '.join(SCHEDULES)}")
+        if self.teaching not in TEACHINGS:
+            raise ValueError(f"teaching must be one of {', '.join(TEACHINGS)}, not {self.teaching!r}")
         if not 0 <= self.momentum < 1:
             raise ValueError("momentum must lie in [0, 1)")
         if self.semi_iterations < 0 or not 0 <= self.paste <= 1:
@@ -169,6 +176,7 @@ PAPER: dict[str, Any] = {
     "consistency_weight": 1.0,
     "unlabeled_weight": 0.1,
     "joint": False,
+    "teaching": "patches",
     "paste": 0.0,
     "look_every": 0,
     "constraint": "alm",

@@ -186,8 +186,12 @@ class SliceStore:
         """
         key = (number, kind)
         if key not in self._arrays:
-            self._arrays[key] = np.load(self.arrays / f"{number:05d}.{kind}.npy", mmap_mode="r")
+            self._arrays[key] = np.load(self.path(number, kind), mmap_mode="r")
         return self._arrays[key]
+
+    def path(self, number: int, kind: str) -> Path:
+        """The file of :meth:`array`."""
+        return self.arrays / f"{number:05d}.{kind}.npy"
 
     def class_shares(self, numbers: list[int]) -> np.ndarray:
         """Share of each class among the labelled pixels of some cases: (classes,), sums to 1."""

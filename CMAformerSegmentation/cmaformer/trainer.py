@@ -29,6 +29,7 @@ from .phases import SemiSupervisedPhase, SupervisedPhase, Windows
 from .recipe import Recipe
 from .schedule import fitted
 from .slices import SliceStore
+from .taught_phase import TaughtPhase
 from .unlabeled import UnlabeledTerms
 
 if TYPE_CHECKING:
@@ -84,7 +85,7 @@ class Trainer:
         self.estimate: Estimate | None = None
         self.phases = [SupervisedPhase(self)]
         if recipe.semi_iterations:
-            self.phases.append(SemiSupervisedPhase(self))
+            self.phases.append(TaughtPhase(self) if recipe.teaching == "volumes" else SemiSupervisedPhase(self))
         self.total = recipe.iterations + recipe.semi_iterations
 
     # --- the loop ------------------------------------------------------------------------------------------------
