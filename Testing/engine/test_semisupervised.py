@@ -110,9 +110,10 @@ def test_without_unlabeled_cases_all_the_time_is_for_the_labeled_ones(tmp_path, 
     assert about.training["phases"] == ["supervised"] and about.training["iterations"] == 7
 
 
-@pytest.mark.parametrize("joint", [True, False])
-def test_second_phase_uses_the_unlabeled_cases_and_reports_both_models(tmp_path, cases, base, joint):
-    recipe = Recipe(iterations=20, semi_iterations=20, batch_size=2, patch=32, evaluate_every=0, joint=joint)
+@pytest.mark.parametrize(("teaching", "joint"), [("volumes", True), ("patches", True), ("patches", False)])
+def test_second_phase_uses_the_unlabeled_cases_and_reports_both_models(tmp_path, cases, base, teaching, joint):
+    length = {"iterations": 20, "semi_iterations": 20, "evaluate_every": 0}
+    recipe = Recipe(batch_size=2, patch=32, teaching=teaching, joint=joint, **length)
     folder = train(cases, tmp_path / "job", "both", base, device="cpu", recipe=recipe)
     about = load_model(folder).description
     assert about.training["phases"] == ["supervised", "semi-supervised"]
@@ -162,7 +163,10 @@ def test_constraints_and_contrast_are_terms_of_the_second_phase(tmp_path, cases,
     assert report["solver"] == solver and np.isfinite(report["max_violation"])
 
 
-@pytest.mark.parametrize(("recipe", "stop"), [(SHORT, 2), (SHORT, 3), (SHORT, 5), (EVERYTHING, 5)])
+PATCHES = replace(SHORT, teaching="patches")
+
+
+@pytest.mark.parametrize(("recipe", "stop"), [(SHORT, 3), (PATCHES, 2), (PATCHES, 5), (EVERYTHING, 5)])
 def test_resumed_training_is_exact_across_the_phases(tmp_path, cases, base, recipe, stop):
     whole = train(cases, tmp_path / "whole", "model", base, device="cpu", recipe=recipe, seed=3)
     create(cases, tmp_path / "parts", "model", base, recipe=recipe, seed=3)
