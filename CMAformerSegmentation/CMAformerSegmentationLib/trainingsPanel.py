@@ -11,6 +11,7 @@ from slicer.i18n import tr as _
 
 from . import trainingWords
 from .charts import TrainingChart
+from .heldOutView import HeldOutView, heldOutCases
 from .jobs import CANCELLED, FAILED, FINISHED, INTERRUPTED, RUNNING
 from .panelWork import PanelWork
 from .training import PAUSED, PREPARING, Training, movingStates
@@ -43,6 +44,7 @@ class TrainingsPanel:
             (ui.deleteTrainingButton, "clicked(bool)", self.onDelete),
             (ui.openTrainingButton, "clicked(bool)", self.onOpen),
             (ui.chartButton, "clicked(bool)", self.onChart),
+            (ui.showCaseButton, "clicked(bool)", self.onShowCase),
         ]
         for sender, signal, slot in self._connections:
             sender.connect(signal, slot)
@@ -96,7 +98,8 @@ class TrainingsPanel:
         chosen = self._selected()
         for widget in (ui.trainingsTable, ui.trainingStatusLabel, ui.trainingProgressBar, ui.trainingButtons):
             widget.setVisible(bool(self._trainings))
-        ui.comparisonTable.setVisible(False)
+        for widget in (ui.comparisonTable, ui.heldOutSelector, ui.showCaseButton):
+            widget.setVisible(False)
         ui.logGroupBox.setVisible(chosen is not None)
         if chosen is not None:
             self._showChosen(chosen)
@@ -117,6 +120,7 @@ class TrainingsPanel:
         ui.trainingProgressBar.setRange(0, progress.total if state == RUNNING else 0)
         ui.trainingProgressBar.setValue(progress.done)
         self._showComparison(training)
+        self._offerCases(training)
         if not ui.logGroupBox.collapsed:
             self._showLog(training)
         if self._chart is not None and self._chart.trainingId == training.id and not self._chart.isGone:
@@ -161,6 +165,33 @@ class TrainingsPanel:
         else:
             logging.error("CMAformer: a model could not be kept: %s", type(error).__name__)
             self._message = str(error)
+        self.update()
+
+    def onShowCase(self, _checked: bool = False) -> None:
+        """Show a held-out case with the old and the new result over the reference."""
+        training = self._selected()
+        cases = heldOutCases(training) if training is not None else []
+        row = self.ui.heldOutSelector.currentIndex
+        if training is None or not 0 <= row < len(cases):
+            return
+        base = self.logic.catalog().find(str(training.request.get("base") or ""))
+        try:
+            view = HeldOutView(training, cases[row], base)
+        except (ValueError, OSError) as error:
+            self._message = str(error)
+            return self.update()
+        self._message = _("Segmenting {name} with both models...").format(name=cases[row].name)
+        self._work.start(view.work(), lambda _result, error: self._onShown(view, error))
+        self.update()
+
+    def _onShown(self, view: HeldOutView, error: BaseException | None) -> None:
+        self._message = _("White outline: reference. Yellow outline: before. Filled: after.")
+        try:
+            if error is not None:
+                raise ValueError(str(error))
+            view.show()
+        except ValueError as problem:
+            self._message = str(problem)
         self.update()
 
     def onDelete(self, _checked: bool = False) -> None:
@@ -217,6 +248,19 @@ class TrainingsPanel:
         if rows:
             height = sum(table.rowHeight(row) for row in range(len(rows)))
             table.setFixedHeight(height + table.horizontalHeader().height + 4)
+
+    def _offerCases(self, training: Training) -> None:
+        ui = self.ui
+        names = [case.name for case in heldOutCases(training)] if training.state == FINISHED else []
+        for widget in (ui.heldOutSelector, ui.showCaseButton):
+            widget.setVisible(bool(names))
+            widget.setEnabled(not self._work.isBusy)
+        if ui.heldOutSelector.property("shownTraining") != training.id:
+            ui.heldOutSelector.setProperty("shownTraining", training.id)
+            ui.heldOutSelector.clear()
+        if names and not ui.heldOutSelector.count:
+            for name in names:
+                ui.heldOutSelector.addItem(name)
 
     def _showLog(self, training: Training) -> None:
         lines = [str(warning) for warning in training.job.warnings]

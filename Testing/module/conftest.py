@@ -97,10 +97,11 @@ def tiny(modelsFolder):
 @pytest.fixture
 def trainings(module, tmp_path, monkeypatch):
     """The folder of the trainings, empty."""
-    from CMAformerSegmentationLib import trainingQueue
+    from CMAformerSegmentationLib import caseChecker, heldOutView, trainingQueue
 
     folder = tmp_path / "trainings"
-    monkeypatch.setattr(trainingQueue, "trainingsFolder", lambda: folder)
+    for where in (trainingQueue, caseChecker, heldOutView):
+        monkeypatch.setattr(where, "trainingsFolder", lambda: folder)
     return folder
 
 

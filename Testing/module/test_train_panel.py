@@ -313,13 +313,10 @@ def test_several_hundred_rows_stay_fluid(panel, tmp_path):
     assert column(panel.ui.casesTable, 2)[:3] == ["ignored", "unlabeled", "ignored"]
 
 
-def test_check_tells_in_rows_and_words_what_is_wrong_with_the_real_engine(panel, tmp_path, monkeypatch, picture):
-    """An image twice, an empty label map, and a volume that is constant."""
+def test_check_tells_in_rows_and_words_what_is_wrong_with_the_real_engine(panel, tmp_path, picture):
+    """An image twice, a volume that is constant, and a file that is no image."""
     import slicer
 
-    from CMAformerSegmentationLib import caseChecker
-
-    monkeypatch.setattr(caseChecker, "trainingsFolder", lambda: tmp_path / "trainings")
     fill(panel, labeled=3, unlabeled=1)
     cases = panel.trainPanel.cases
     slicer.util.updateVolumeFromArray(cases[1].image, slicer.util.arrayFromVolume(cases[0].image).copy())
@@ -350,10 +347,7 @@ def test_check_tells_in_rows_and_words_what_is_wrong_with_the_real_engine(panel,
     assert column(panel.ui.casesTable, 3) == [""] * 5 and "check" not in panel.ui.trainStatusLabel.text
 
 
-def test_a_check_can_be_stopped(panel, tmp_path, monkeypatch):
-    from CMAformerSegmentationLib import caseChecker
-
-    monkeypatch.setattr(caseChecker, "trainingsFolder", lambda: tmp_path / "trainings")
+def test_a_check_can_be_stopped(panel):
     fill(panel, labeled=1, unlabeled=0)
     panel.ui.modelNameEdit.setText("x")
     panel.ui.checkButton.click()

@@ -312,3 +312,23 @@ def test_from_the_scene_to_a_model_with_the_real_engine(logic, trainings, scene,
         assert "Doe" not in text
     node = logic.segment(labeled[2][0], model=model)
     assert node.GetSegmentation().GetNumberOfSegments() == 2
+
+    # The held-out case with both results over the reference.
+    import slicer
+
+    from CMAformerSegmentationLib.heldOutView import HeldOutView, heldOutCases
+
+    (case,) = heldOutCases(training)
+    view = HeldOutView(training, case, logic.catalog().find("tiny-1.0.0"))
+    assert case.name == "Doe^Jane 2" and view.volumeNode.GetName() == case.name
+    view.work()()
+    reference, before, after = view.show()
+    assert [n.GetSegmentation().GetNumberOfSegments() for n in (reference, before, after)] == [2, 3, 2]
+    expected = slicer.util.arrayFromSegmentBinaryLabelmap(labeled[2][1], "disc", labeled[2][0])
+    found = slicer.util.arrayFromSegmentBinaryLabelmap(reference, "disc", view.volumeNode)
+    assert (found == expected).all()
+    assert not reference.GetDisplayNode().GetVisibility2DFill() and after.GetDisplayNode().GetVisibility2DFill()
+    new = slicer.util.arrayFromSegmentBinaryLabelmap(after, "disc", view.volumeNode)
+    kept = slicer.util.arrayFromSegmentBinaryLabelmap(node, "disc", labeled[2][0])
+    assert (new == kept).all()  # what the model that was kept finds in the scene
+    assert not list(trainings.glob(".show*"))
