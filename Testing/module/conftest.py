@@ -125,6 +125,14 @@ def trainingLogic(module, scene, models, processes):
 
 
 @pytest.fixture
+def say():
+    """Answer the next question."""
+    standin.setTesting(False)  # in testing mode nothing is asked
+    yield lambda answer: standin.answer("ctkMessageBox", answer)
+    standin.setTesting(True)
+
+
+@pytest.fixture
 def volume(scene, module):
     from CMAformerSegmentationLib.selftest import makeTestVolume
 

@@ -27,14 +27,6 @@ def panel(module, scene, models, trainings, monkeypatch):
     widget.ui.modelsCollapsibleButton.collapsed = True
 
 
-@pytest.fixture
-def say():
-    """Answer the next question."""
-    standin.setTesting(False)
-    yield lambda answer: standin.answer("ctkMessageBox", answer)
-    standin.setTesting(True)
-
-
 def titles(panel) -> list[str]:
     table = panel.ui.modelsTable
     return [table.item(row, 0).text() for row in range(table.rowCount)]

@@ -45,14 +45,6 @@ def picture(tmp_path):
     return lambda widget, name: standin.grab(widget.parent, folder / f"train-{name}.png", 440)
 
 
-@pytest.fixture
-def say():
-    """Answer the next question."""
-    standin.setTesting(False)  # in testing mode nothing is asked
-    yield lambda answer: standin.answer("ctkMessageBox", answer)
-    standin.setTesting(True)
-
-
 def trigger(panel, text):
     """Choose an entry of one of the two menus."""
     trainPanel = panel.trainPanel
