@@ -82,7 +82,7 @@ class Recipe:
     unlabeled_weight: float = 1.0
     joint: bool = True
     ramp_up: float = 0.1
-    paste: float = 0.67
+    paste: float = 0.0
     confidence: float = 0.0
     teaching: str = "volumes"
     look_every: int = 1500

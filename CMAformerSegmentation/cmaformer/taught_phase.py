@@ -88,8 +88,8 @@ class TaughtPhase(SemiSupervisedPhase):
         return None, unlabeled.labels, torch.ones_like(unlabeled.labels, dtype=torch.bool)
 
     def folder(self, iteration: int) -> Path:
-        """Where the labels of an iteration are."""
-        return self.training.job.folder / FOLDER / f"{iteration:07d}"
+        """Where the labels of an iteration are; those of a trial, of a few slices, are not in the way of others."""
+        return self.training.job.folder / FOLDER / f"{iteration:07d}-{self.recipe.look_slices}"
 
     def _use(self, iteration: int) -> None:
         training, recipe, folder = self.training, self.recipe, self.folder(iteration)

@@ -26,7 +26,9 @@ FRESH, FURTHER = "--learning-rate 0.002 --evaluate-every 3000", "--learning-rate
 SUPERVISED = "--spacing 2 2 --iterations 6000 --semi-iterations 0"
 # A warm start needs a moment of the first phase, in which the averages of optimiser and teacher settle.
 SECOND = "--iterations 100 --semi-iterations 2900"
+PASTED, PATCHES = ("--recipe Testing/benchmarks/" + name for name in ("pasted.json", "patches.json"))
 GRIDS = "--batch-size 4 --keep-largest 1 2 3 --learning-rate 0.002 --evaluate-every 0 --semi-iterations 0"
+TAUGHT = "--taught"  # no argument of the training: the model that a row starts from labels the unlabeled cases first
 PLAIN = {"transformer": False, "cross_attention": False, "channel_attention": False, "spatial_attention": False}
 
 
@@ -45,7 +47,9 @@ ROWS = {
     "seven-supervised": ("cardiac-7", f"{CARDIAC} {FRESH} {SUPERVISED}", ""),
     "seven-longer": further("seven", "--iterations 3000 --semi-iterations 0"),
     "seven-second": further("seven", SECOND),
-    "seven-patches": further("seven", f"{SECOND} --recipe Testing/benchmarks/patches.json"),
+    "seven-pasted": further("seven", f"{SECOND} {PASTED}"),
+    "seven-patches": further("seven", f"{SECOND} {PATCHES}"),
+    "seven-taught": further("seven", f"--iterations 3000 --semi-iterations 0 {TAUGHT}"),
     "seven-alm": further("seven", f"{SECOND} --constraint alm"),
     "seven-penalty": further("seven", f"{SECOND} --constraint penalty"),
     "seven-log-barrier": further("seven", f"{SECOND} --constraint log-barrier"),
@@ -57,6 +61,7 @@ ROWS = {
     "three-supervised": ("cardiac-3", f"{CARDIAC} {FRESH} {SUPERVISED}", ""),
     "three-longer": further("three", "--iterations 3000 --semi-iterations 0"),
     "three-second": further("three", SECOND),
+    "three-pasted": further("three", f"{SECOND} {PASTED}"),
     "three-everything": further("three", f"{SECOND} --constraint penalty --contrast-weight 0.1"),
     "seven-no-transformer": ("cardiac-7", f"{CARDIAC} {FRESH} {SUPERVISED} {without('transformer')}", ""),
     "seven-no-cross-attention": ("cardiac-7", f"{CARDIAC} {FRESH} {SUPERVISED} {without('cross_attention')}", ""),
@@ -74,9 +79,18 @@ def commands(row: str, data: Path, runs: Path) -> list[str]:
     folder = data / {"cardiac": "cardiac_cine_mr", "hippocampus": "hippocampus_mr"}[kind]
     if start:
         arguments += f" --base {model(f'{start}-supervised', runs)}"
+    listed, lists = (
+        f"{runs / cases}.json",
+        [f"python Testing/benchmarks/{kind}_cases.py {folder} {runs / cases}.json --labeled {labeled}"],
+    )
+    if TAUGHT in arguments:
+        arguments = arguments.replace(f" {TAUGHT}", "")
+        teacher, taught = model(f"{start}-supervised", runs), runs / f"{row}-cases"
+        lists.append(f"python Testing/benchmarks/taught_cases.py {listed} {teacher} {taught} --times 5")
+        listed = f"{taught}/cases.json"
     return [
-        f"python Testing/benchmarks/{kind}_cases.py {folder} {runs / cases}.json --labeled {labeled}",
-        f"python -m cmaformer train --cases {runs / cases}.json --name {row} --job {runs / row} {arguments}",
+        *lists,
+        f"python -m cmaformer train --cases {listed} --name {row} --job {runs / row} {arguments}",
         f"python -m cmaformer evaluate --cases {runs / cases}.json --model {model(row, runs)} --json",
     ]
 
@@ -92,11 +106,11 @@ def run(row: str, data: Path, runs: Path) -> None:
     start = ROWS[row][2]
     if start and not model(f"{start}-supervised", runs).exists():
         run(f"{start}-supervised", data, runs)
-    list_cases, train, evaluate = commands(row, data, runs)
+    *lists, train, evaluate = commands(row, data, runs)
     if (runs / row / "job.json").exists():
         train = f"python -m cmaformer train --resume {runs / row}"
     if not (runs / row / "result").exists():
-        for step in (list_cases, train):
+        for step in (*lists, train):
             call(step)
     if not (runs / row / EVALUATION).exists():
         (runs / row / EVALUATION).write_text(call(evaluate), encoding="utf-8")

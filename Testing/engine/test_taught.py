@@ -89,7 +89,7 @@ def test_training_labels_again_and_forgets_what_no_checkpoint_needs(tmp_path):
     base = save_tiny(tmp_path / "base", structures=2)
     train(cases, tmp_path / "job", "model", base, device="cpu", recipe=replace(SHORT, checkpoint_every=1))
     # Looks at 2, 4 and 6; at the last one, a checkpoint of the labels of 4 was still there.
-    assert sorted(path.name for path in (tmp_path / "job" / "taught").iterdir()) == ["0000004", "0000006"]
+    assert sorted(path.name for path in (tmp_path / "job" / "taught").iterdir()) == ["0000004-1500", "0000006-1500"]
 
 
 def test_resuming_without_the_labels_says_so(tmp_path):
