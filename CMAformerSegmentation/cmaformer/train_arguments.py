@@ -9,7 +9,6 @@ from pathlib import Path
 
 from . import job as jobs
 from .cases import CasesError
-from .check import checked_cases
 from .errors import EngineError, JobError
 from .findings import PREFLIGHT, PreflightError
 from .installed import open_model
@@ -100,6 +99,9 @@ def _create_from(args: argparse.Namespace) -> None:
     except (OSError, TypeError, ValueError) as error:
         raise JobError("bad-recipe", f"The settings of the training cannot be used: {error}.") from None
     facts = {name: getattr(args, name) for name in ("title", "task", "modality", "description", "license")}
+    # Reading images needs SimpleITK, which a computer that trains a prepared job may not have.
+    from .check import checked_cases
+
     base = open_model(args.base, args.models) if args.base else None
     case_list, report = checked_cases(args, task, base)
     job = create(
