@@ -39,6 +39,7 @@ class TrainingFolder:
         stamp = time.strftime("%Y%m%d-%H%M%S", time.localtime(now // 10**9))
         folder = cls(Path(root) / f"{stamp}-{now % 10**9 // 1000:06d}-{secrets.token_hex(4)}")
         folder.cases.mkdir(parents=True)
+        folder.job.mkdir()  # the engine says in it, too, why it cannot begin
         if request.get("settings"):
             _writeJson(folder.path / "recipe.json", request["settings"])
         created = time.strftime("%Y-%m-%dT%H:%M:%S")

@@ -70,17 +70,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def create_or_tell(args: argparse.Namespace) -> None:
-    """Create the job; if that fails, its folder says why to those who watch it, with the cases by number alone."""
-    known = (args.job / jobs.JOB).exists()
+    """Create the job; if that fails, its folder says why to those who watch it, with the cases by number alone.
+
+    Only in a folder that was there before, as somebody makes it who will watch it: else nothing is written.
+    """
+    watched = args.job.is_dir() and not (args.job / jobs.JOB).exists()
     try:
         _create_from(args)
     except EngineError as error:
-        if not known:
+        if watched:
             told = error
             if isinstance(error, CasesError):  # it may name a case
                 told = CasesError(error.code, "The list of cases cannot be used.", "The log tells why.")
             with suppress(OSError):
-                args.job.mkdir(parents=True, exist_ok=True)
                 if isinstance(error, PreflightError) and error.report is not None:
                     error.report.save(args.job / PREFLIGHT)
                 jobs.Events.of_job(args.job).error(told)

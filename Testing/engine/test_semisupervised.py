@@ -189,6 +189,8 @@ def test_supervised_model_is_kept_when_the_second_phase_harms(tmp_path, base):
     """The second phase is made harmful by its learning rate: the result must be the model of the first."""
     cases = read_cases(write_cases(tmp_path, ["labeled", "labeled", "held-out", "unlabeled"]))
     recipe = Recipe(iterations=150, semi_iterations=8, batch_size=4, patch=32, learning_rate=5e-3, evaluate_every=0)
+    # Labels that a teacher gave to whole volumes keep a network together; its own, patch by patch, do not.
+    recipe = replace(recipe, teaching="patches", paste=0.67)
     create(cases, tmp_path / "job", "model", base, recipe=recipe)
 
     def harmful(self, iteration):

@@ -306,6 +306,7 @@ def test_a_training_that_cannot_be_created_says_so_in_its_folder_without_names(t
     path = write_cases(tmp_path, ["labeled", "held-out"])
     (tmp_path / "labels0.nrrd").unlink()
     job = tmp_path / "job"
+    job.mkdir()  # by somebody who watches it
     assert main(["train", "--cases", str(path), "--job", str(job), "--name", "model"]) == 1
     assert jobs.state(job) == "failed" and not (job / "job.json").exists()
     told = (job / "events.jsonl").read_text()

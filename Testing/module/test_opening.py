@@ -67,7 +67,7 @@ def test_cleanup_removes_every_observer(module, scene):
 
     widget = slicer.util.getNewModuleWidget("CMAformerSegmentation")
     widget.enter()
-    assert len(widget.Observations) == 3  # closing the scene, twice, and the parameter node
+    assert len(widget.Observations) == 4  # closing the scene, twice, reading one, and the parameter node
     widget.cleanup()
     assert widget.Observations == [] and widget._parameterNode is None
     slicer.mrmlScene.Clear()  # nothing of the old widget reacts any more

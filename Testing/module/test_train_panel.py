@@ -28,6 +28,7 @@ def panel(module, scene, models, trainings, processes, monkeypatch):
     widget.ui.trainCollapsibleButton.collapsed = False
     widget.ui.segmentCollapsibleButton.collapsed = True
     widget.parent.enter()
+    widget.ui.baseSelector.setCurrentIndex(0)
     widget.ui.modelNameEdit.setText("")
     widget.ui.structuresEdit.setText("")
     widget.ui.effortSelector.setCurrentIndex(1)
