@@ -20,13 +20,14 @@ from slicer.util import VTKObservationMixin
 
 from CMAformerSegmentationLib.catalog import Catalog, findModels
 from CMAformerSegmentationLib.environment import bundledModelFolders, deviceArgument, engineVersion, userModelFolder
+from CMAformerSegmentationLib.learnedStructures import segmentKey, structuresToLearn
 from CMAformerSegmentationLib.loading import loadVolume
 from CMAformerSegmentationLib.modelsPanel import ModelsPanel
 from CMAformerSegmentationLib.request import Request
 from CMAformerSegmentationLib.segmentPanel import SegmentPanel
 from CMAformerSegmentationLib.selftest import runSelfTest
 from CMAformerSegmentationLib.taskRunner import TaskRunner
-from CMAformerSegmentationLib.trainingCases import HELD_OUT, LABELED, UNLABELED, casesOf, structuresToLearn
+from CMAformerSegmentationLib.trainingCases import HELD_OUT, LABELED, UNLABELED, casesOf
 from CMAformerSegmentationLib.trainingQueue import TrainingQueue
 from CMAformerSegmentationLib.trainingRequest import TrainingRequest
 from CMAformerSegmentationLib.trainingsPanel import TrainingsPanel
@@ -268,6 +269,7 @@ class CMAformerSegmentationLogic(ScriptedLoadableModuleLogic):
         classes=None,
         device="auto",
         settings=None,
+        mapping=None,
     ):
         """Train a model in the background, in a process of its own, and return at once.
 
@@ -282,6 +284,8 @@ class CMAformerSegmentationLogic(ScriptedLoadableModuleLogic):
         :param classes: names of the structures in the order of their values 1, 2, ...; None: what the cases show.
         :param device: "auto", "gpu" or "cpu".
         :param settings: further entries of the engine's recipe.
+        :param mapping: which structure a segment is, where its name does not tell: name of the segment -> name of the
+            structure, or "" to leave it out.
         :return: the training, with `state`, `metrics`, `wait()`, `pause()`, `cancel()`, `resume()`, `keep()` and
             `discard()`.
         :raises ValueError: in words, when it cannot be started as asked.
@@ -292,9 +296,10 @@ class CMAformerSegmentationLogic(ScriptedLoadableModuleLogic):
             if problem:
                 raise ValueError(problem)
         entry = self._model(base) if base is not None else None
-        structures = structuresToLearn(cases, entry, classes)
+        known = {segmentKey(segment): structure for segment, structure in dict(mapping or {}).items()}
+        structures = structuresToLearn(cases, entry, classes, known)
         request = TrainingRequest(
-            tuple(cases), structures, name, entry, float(minutes), deviceArgument(device), dict(settings or {})
+            tuple(cases), structures, name, entry, float(minutes), deviceArgument(device), dict(settings or {}), known
         )
         return self.queue.start(request)
 

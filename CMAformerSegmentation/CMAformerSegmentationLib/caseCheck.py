@@ -64,7 +64,7 @@ class CaseCheck:
             arguments += ["--base", request.base.id, *modelsArguments()]
         self._command = engineCommand(arguments)
         folder.mkdir(parents=True)
-        self._export: CaseExport | None = CaseExport(request.cases, request.structures, folder)
+        self._export: CaseExport | None = CaseExport(request.cases, request.structures, folder, request.mapping)
         self._work: BackgroundCall | None = None
 
     @property

@@ -12,6 +12,7 @@ import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -23,8 +24,9 @@ from vtk.util.numpy_support import vtk_to_numpy
 from . import scene
 from .background import BackgroundCall
 from .catalog import StructureClass
+from .learnedStructures import SegmentMapping, segmentsByStructure
 from .metaimage import Geometry, writeMetaImage
-from .trainingCases import TrainingCase, segmentsByStructure, transformBetween
+from .trainingCases import TrainingCase, transformBetween
 
 # A voxel center may miss another grid's by this part of a voxel and still counts as the same grid.
 _sameGrid = 1e-3
@@ -47,8 +49,12 @@ class LabelLayer:
     owner: Any
 
 
-def labelLayers(labelsNode, volumeNode, structures: Sequence[StructureClass]) -> list[LabelLayer]:
+def labelLayers(
+    labelsNode, volumeNode, structures: Sequence[StructureClass], mapping: SegmentMapping = MappingProxyType({})
+) -> list[LabelLayer]:
     """The label maps of a segmentation or of a label map volume; quick, on the main thread.
+
+    :param mapping: what the user says about segments.
 
     :raises ValueError: in words, when they cannot be brought into the image's frame.
     """
@@ -62,7 +68,7 @@ def labelLayers(labelsNode, volumeNode, structures: Sequence[StructureClass]) ->
         return [LabelLayer(*_voxels(image), toVolume @ _nodeMatrix(labelsNode), own, image)]
     segmentation = labelsNode.GetSegmentation()
     layers: dict[int, LabelLayer] = {}
-    for segmentId, value in segmentsByStructure(labelsNode, structures).items():
+    for segmentId, value in segmentsByStructure(labelsNode, structures, mapping).items():
         segment = segmentation.GetSegment(segmentId)
         image = segment.GetRepresentation(scene.binaryLabelmap)
         if image is None or image.GetPointData().GetScalars() is None or 0 in image.GetDimensions():
@@ -159,12 +165,19 @@ class CaseExport:
     :ivar count: cases that are done.
     """
 
-    def __init__(self, cases: Sequence[TrainingCase], structures: Sequence[StructureClass], folder: Path) -> None:
+    def __init__(
+        self,
+        cases: Sequence[TrainingCase],
+        structures: Sequence[StructureClass],
+        folder: Path,
+        mapping: SegmentMapping = MappingProxyType({}),
+    ) -> None:
         self.folder = Path(folder)
         self.done = False
         self.error: Exception | None = None
         self.count = 0
         self._structures = tuple(structures)
+        self._mapping = dict(mapping)
         self._cases = list(cases)
         self._nodes = [None if case.isFile else self._ids(case) for case in cases]
         self._entries: list[dict[str, Any]] = []
@@ -219,7 +232,9 @@ class CaseExport:
         if volumeNode is None or (case.labels is not None and labelsNode is None):
             raise ValueError(_("{case} was removed from the scene before it was saved.").format(case=entry["name"]))
         snapshot = scene.snapshotVolume(volumeNode)
-        layers = labelLayers(labelsNode, volumeNode, self._structures) if labelsNode is not None else None
+        layers = (
+            labelLayers(labelsNode, volumeNode, self._structures, self._mapping) if labelsNode is not None else None
+        )
         number = f"{self.count + 1:04d}"
         entry["image"], entry["labels"] = f"{number}-image.mha", None if layers is None else f"{number}-labels.mha"
         self._entries.append(entry)

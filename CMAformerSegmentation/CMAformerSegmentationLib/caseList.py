@@ -10,10 +10,12 @@ from typing import Any
 
 import slicer
 
+from .learnedStructures import SegmentMapping
 from .trainingCases import LABELED, UNLABELED, TrainingCase
 
 IGNORED = "ignored"  # stays in the list, and out of the training
 _parameter = "trainingCaseList"
+_mappingParameter = "trainingSegmentMapping"
 _imageRole, _labelsRole = "trainingImage", "trainingLabels"
 
 
@@ -75,6 +77,20 @@ def loadCases(parameterNode) -> list[TrainingCase]:
         texts = {key: str(row.get(key) or "") for key in ("name", "patient")}
         cases.append(replace(case, role=str(row.get("role") or UNLABELED), **texts))
     return cases
+
+
+def saveMapping(parameterNode, mapping: SegmentMapping) -> None:
+    """Write what the user says about segments into the module's node."""
+    parameterNode.SetParameter(_mappingParameter, json.dumps(dict(mapping)) if mapping else "")
+
+
+def loadMapping(parameterNode) -> dict[str, str]:
+    """What `saveMapping` wrote."""
+    try:
+        mapping = json.loads(parameterNode.GetParameter(_mappingParameter) or "{}")
+    except ValueError:
+        return {}
+    return {str(key): str(value) for key, value in mapping.items()} if isinstance(mapping, dict) else {}
 
 
 def _rows(parameterNode) -> list[dict[str, Any]]:

@@ -13,14 +13,14 @@ from slicer.i18n import tr as _
 from . import words
 from .caseChecker import CaseChecker
 from .caseFolder import casesInFolder, casesOfFiles
-from .caseList import IGNORED, casesOfScene, loadCases, saveCases
+from .caseList import IGNORED, casesOfScene, loadCases, loadMapping, saveCases, saveMapping
 from .caseTable import fillCases, roleExplanation, roleTitle, selectedRows
+from .learnedStructures import foundSegments, hasValues, structuresToLearn
 from .loading import fileFilter
-from .trainingCases import HELD_OUT, LABELED, UNLABELED, TrainingCase, structuresToLearn
+from .segmentsTable import SegmentsTable
+from .trainingCases import HELD_OUT, LABELED, UNLABELED, TrainingCase
 from .trainingRequest import TrainingRequest
-
-# Minutes of each effort; the last one is the user's own.
-efforts = (10, 60, 240, 0)
+from .trainSettings import TrainSettings
 
 
 class TrainPanel:
@@ -40,10 +40,9 @@ class TrainPanel:
         self.checker = CaseChecker(self._onChecked)
         self._problems: list[str] = []  # of each case; looked for when the list changes, not at every update
         self._makeMenus()
-        names = (_("Quick: 10 minutes"), _("Standard: 1 hour"), _("Thorough: 4 hours"), _("Minutes:"))
-        for name, minutes in zip(names, efforts):
-            ui.effortSelector.addItem(name, minutes)
-        ui.effortSelector.setCurrentIndex(1)
+        self.settings = TrainSettings(ui, self.onChanged)
+        self.segments = SegmentsTable(ui.segmentsTable, self.onMapped)
+        self._mapping: dict[str, str] = {}
         header = ui.casesTable.horizontalHeader()
         for column, mode in enumerate(("Stretch", "Stretch", "ResizeToContents", "Stretch")):
             header.setSectionResizeMode(column, getattr(qt.QHeaderView, mode))
@@ -52,8 +51,6 @@ class TrainPanel:
             (ui.casesTable, "itemSelectionChanged()", self._showSelection),
             (ui.removeCasesButton, "clicked(bool)", self.onRemove),
             (ui.baseSelector, "currentIndexChanged(int)", self.onChanged),
-            (ui.effortSelector, "currentIndexChanged(int)", self.onChanged),
-            (ui.minutesSpinBox, "valueChanged(int)", self.onChanged),
             (ui.modelNameEdit, "textChanged(QString)", self.onChanged),
             (ui.structuresEdit, "textChanged(QString)", self.onChanged),
             (ui.checkButton, "clicked(bool)", self.onCheck),
@@ -67,6 +64,8 @@ class TrainPanel:
     def cleanup(self) -> None:
         """Disconnect everything."""
         self.checker.cleanup()
+        self.settings.cleanup()
+        self.segments.cleanup()
         for sender, signal, slot in self._connections:
             sender.disconnect(signal, slot)
         self._parameterNode = None
@@ -81,10 +80,11 @@ class TrainPanel:
         """Take over a list that has come with a scene that was loaded."""
         # While a scene is being read, its volumes may not be there yet.
         if self._parameterNode is not None and not slicer.mrmlScene.IsBatchProcessing():
-            stored = loadCases(self._parameterNode.parameterNode)
-            if stored != self.cases:
+            node = self._parameterNode.parameterNode
+            stored, mapping = loadCases(node), loadMapping(node)
+            if stored != self.cases or mapping != self._mapping:
                 self.checker.forget()
-                self.cases = stored
+                self.cases, self._mapping = stored, mapping
                 self._showCases()
                 self.update()
 
@@ -109,7 +109,11 @@ class TrainPanel:
         ui = self.ui
         self._forgetRemoved()
         self._showSelection()
-        ui.minutesSpinBox.setVisible(ui.effortSelector.currentData == 0)
+        self.settings.update()
+        values = hasValues(self._used()) or not self._used()
+        for widget in (ui.structuresLabel, ui.structuresEdit):
+            widget.setVisible(values)  # segments have names
+        self.segments.show(foundSegments(self._used()), self._base(), self._mapping)
         problem, request = self._wanted()
         learned = ", ".join(structure.name for structure in request.structures) if request else ""
         ui.structuresEdit.placeholderText = learned or _("liver, tumor, ...")
@@ -178,6 +182,13 @@ class TrainPanel:
         rows = set(selectedRows(self.ui.casesTable))
         self._replace([replace(case, role=role) if row in rows else case for row, case in enumerate(self.cases)])
 
+    def onMapped(self, mapping: dict[str, str]) -> None:
+        """The user has said which structure a segment is."""
+        self._mapping = mapping
+        if self._parameterNode is not None:
+            saveMapping(self._parameterNode.parameterNode, mapping)
+        self.onChanged()
+
     def onCheck(self, _checked: bool = False) -> None:
         """Let the engine look at the cases, or stop it."""
         self._message = ""
@@ -210,11 +221,22 @@ class TrainPanel:
     def _request(self) -> TrainingRequest:
         """What the widgets say. Raises ValueError, in words, when nothing says what to learn."""
         ui = self.ui
-        base = next((entry for entry in self._models if entry.id == ui.baseSelector.currentData), None)
+        base, settings, used = self._base(), self.settings, self._used()
         names = [name.strip() for name in ui.structuresEdit.text.split(",") if name.strip()]
-        structures = structuresToLearn(self._used(), base, names or None)
-        minutes = ui.effortSelector.currentData or ui.minutesSpinBox.value
-        return TrainingRequest(tuple(self._used()), structures, ui.modelNameEdit.text.strip(), base, float(minutes))
+        structures = structuresToLearn(used, base, names if names and hasValues(used) else None, self._mapping)
+        return TrainingRequest(
+            tuple(used),
+            structures,
+            ui.modelNameEdit.text.strip(),
+            base,
+            settings.minutes,
+            settings.device,
+            settings.recipe,
+            self._mapping,
+        )
+
+    def _base(self):
+        return next((entry for entry in self._models if entry.id == self.ui.baseSelector.currentData), None)
 
     def _wanted(self) -> tuple[str, TrainingRequest | None]:
         """What is missing before Start, in words, and what would be trained, as far as that is known."""

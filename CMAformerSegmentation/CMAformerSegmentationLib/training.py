@@ -75,7 +75,7 @@ class Training:
             raise ValueError(problem)
         files = TrainingFolder.make(root, request.describe())
         training = cls(files.path, makeProcess(files.path))
-        training._export = CaseExport(request.cases, request.structures, files.cases)
+        training._export = CaseExport(request.cases, request.structures, files.cases, request.mapping)
         return training
 
     # --- what it is ----------------------------------------------------------------------------------------------

@@ -1,8 +1,8 @@
-"""The cases of a training as a user names them, and the structures to learn from them."""
+"""The cases of a training as a user names them."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,12 +12,8 @@ import vtk
 from slicer.i18n import tr as _
 
 from . import scene
-from .catalog import ModelEntry, StructureClass
 
 LABELED, UNLABELED, HELD_OUT = "labeled", "unlabeled", "held-out"
-
-# "Tissue": what Slicer gives to every segment that nobody has named, so that it tells nothing.
-_generalType = "85756007"
 
 
 @dataclass(frozen=True)
@@ -112,87 +108,3 @@ def transformBetween(fromNode, toNode):
         fromNode.GetParentTransformNode(), toNode.GetParentTransformNode(), matrix
     )
     return matrix if linear else None
-
-
-def segmentStructure(segment, value: int) -> StructureClass:
-    """A segment as a structure to learn, with its name, color and terminology."""
-    entry = vtk.mutable("")
-    segment.GetTag(slicer.vtkSegment.GetTerminologyEntryTagName(), entry)
-    parts = [tuple(part.split("^")) for part in str(entry).split("~")]
-    codes: list[Any] = [part if len(part) == 3 and part[1] else None for part in parts[1:4]]
-    known = {key: code for key, code in zip(("category", "type", "modifier"), codes) if code}
-    return StructureClass(value, segment.GetName().strip(), tuple(segment.GetColor()), **known)
-
-
-def sameStructure(one: StructureClass, other: StructureClass) -> bool:
-    """Whether two structures are the same one: by name, else by terminology where that says more than "tissue"."""
-    if one.name.strip().casefold() == other.name.strip().casefold():
-        return True
-    told = one.type[1] != _generalType
-    return told and one.type[:2] == other.type[:2] and (one.modifier or ())[:2] == (other.modifier or ())[:2]
-
-
-def segmentsByStructure(segmentationNode, structures: Sequence[StructureClass]) -> dict[str, int]:
-    """Which structure each segment is: segment id -> value. Segments that are none of them are left out.
-
-    A name decides before a terminology does, so that two segments with one code find their own structures.
-    """
-    segmentation = segmentationNode.GetSegmentation()
-    found: dict[str, int] = {}
-    for segmentId in segmentation.GetSegmentIDs():
-        own = segmentStructure(segmentation.GetSegment(segmentId), 0)
-        named = [s for s in structures if s.name.strip().casefold() == own.name.casefold()]
-        matching = named or [s for s in structures if sameStructure(own, s)]
-        if matching:
-            found[segmentId] = matching[0].value
-    return found
-
-
-def structuresToLearn(
-    cases: Iterable[TrainingCase],
-    base: ModelEntry | None = None,
-    names: Mapping[int, str] | Sequence[str] | None = None,
-) -> tuple[StructureClass, ...]:
-    """What a training on these cases learns.
-
-    :param base: the model to start from; its structures keep their names, colors and codes.
-    :param names: the structures' names, in the order of their values 1, 2, ..., or by value; None: those of the base
-      that the cases show (all of them where cases are files), then the further segments by name.
-    :raises ValueError: in words, when nothing says what to learn.
-    """
-    cases = [case for case in cases if case.labels is not None]
-    own: list[StructureClass] = []
-    for case in cases:
-        if not case.isFile and case.labels.IsA("vtkMRMLSegmentationNode"):
-            segmentation = case.labels.GetSegmentation()
-            for segmentId in segmentation.GetSegmentIDs():
-                structure = segmentStructure(segmentation.GetSegment(segmentId), 0)
-                if not any(sameStructure(structure, known) for known in own):
-                    own.append(structure)
-    bases = list(base.structures) if base is not None else []
-    if names is not None:
-        items = names.items() if isinstance(names, Mapping) else enumerate(names, 1)
-        wanted = [StructureClass(int(value), str(name).strip(), _color(int(value))) for value, name in items]
-        known = [*bases, *own]
-        return tuple(
-            _renumbered(next((k for k in known if sameStructure(k, one)), one), one.value, one.name) for one in wanted
-        )
-    values = any(case.isFile or case.labels.IsA("vtkMRMLLabelMapVolumeNode") for case in cases)
-    if values and not bases:
-        raise ValueError(_("Say what the values of the label maps mean: classes=['liver', ...]."))
-    if values:
-        return tuple(bases)
-    kept = [b for b in bases if any(sameStructure(b, structure) for structure in own)]
-    kept += [structure for structure in own if not any(sameStructure(b, structure) for b in bases)]
-    return tuple(_renumbered(structure, value, structure.name) for value, structure in enumerate(kept, 1))
-
-
-def _renumbered(structure: StructureClass, value: int, name: str) -> StructureClass:
-    return StructureClass(value, name, structure.color, structure.category, structure.type, structure.modifier)
-
-
-def _color(value: int) -> tuple[float, float, float]:
-    """A color for a structure that has none: Slicer's generic anatomy colors, told apart at a glance."""
-    colors = ((128, 174, 128), (241, 214, 145), (177, 122, 101), (111, 184, 210), (216, 101, 79), (221, 130, 101))
-    red, green, blue = colors[(value - 1) % len(colors)]
-    return red / 255, green / 255, blue / 255

@@ -12,6 +12,7 @@ from slicer.i18n import tr as _
 
 from .catalog import ModelEntry, StructureClass
 from .jobs import JobProblem
+from .learnedStructures import SegmentMapping
 from .trainingCases import HELD_OUT, LABELED, UNLABELED, TrainingCase
 
 
@@ -35,6 +36,7 @@ class TrainingRequest:
     :ivar minutes: the time to take, on this computer.
     :ivar device: "auto", "cpu", "cuda" or "mps".
     :ivar settings: further entries of the engine's recipe, for those who know them.
+    :ivar mapping: which structure a segment is, where its name does not tell; see `SegmentMapping`.
     """
 
     cases: tuple[TrainingCase, ...]
@@ -44,6 +46,7 @@ class TrainingRequest:
     minutes: float = 30.0
     device: str = "auto"
     settings: Mapping[str, Any] = field(default_factory=dict)
+    mapping: SegmentMapping = field(default_factory=dict)
 
     def problem(self) -> str:
         """What is missing or wrong, in words; an empty string when it can start."""

@@ -28,11 +28,11 @@ def structures(*names):
     return [StructureClass(value, name, (1, 0, 0)) for value, name in enumerate(names, 1)]
 
 
-def exported(folder, cases, wanted):
+def exported(folder, cases, wanted, mapping=None):
     from CMAformerSegmentationLib.caseExport import CaseExport
 
     folder.mkdir(exist_ok=True)
-    export = CaseExport(cases, wanted, folder)
+    export = CaseExport(cases, wanted, folder, mapping or {})
     standin.processUntil(lambda: export.poll() or export.done or export.error is not None)
     if export.error is not None:
         raise export.error
@@ -166,7 +166,7 @@ def test_a_full_disk_is_told(scene, tmp_path, monkeypatch):
 
 def test_what_is_learnt_keeps_the_base_and_adds_further_segments(scene, models):
     from CMAformerSegmentationLib.catalog import findModels
-    from CMAformerSegmentationLib.trainingCases import structuresToLearn
+    from CMAformerSegmentationLib.learnedStructures import structuresToLearn
 
     base = findModels([models]).entries[0]
     volumeNode, labels = makeVolume()
@@ -180,3 +180,23 @@ def test_what_is_learnt_keeps_the_base_and_adds_further_segments(scene, models):
     with pytest.raises(ValueError, match="values of the label maps"):
         structuresToLearn([case("a.nrrd", "b.nrrd")])
     assert structuresToLearn([case("a.nrrd", "b.nrrd")], base) == base.structures
+
+
+def test_the_user_says_which_structure_a_segment_is(scene, models, tmp_path):
+    from CMAformerSegmentationLib.catalog import findModels
+    from CMAformerSegmentationLib.learnedStructures import foundSegments, structuresToLearn
+
+    base = findModels([models]).entries[0]
+    volumeNode, labels = makeVolume()
+    labelled = case(volumeNode, makeSegmentation(volumeNode, labels, names=("Wall", "Blood")))
+    assert [(s.name, s.cases) for s in foundSegments([labelled, labelled])] == [("Wall", 2), ("Blood", 2)]
+    mapping = {"wall": "myocardium", "blood": ""}
+    learnt = structuresToLearn([labelled], base, mapping=mapping)
+    assert [(s.value, s.name) for s in learnt] == [(1, "myocardium")]
+    assert learnt[0].color == next(s.color for s in base.structures if s.name == "myocardium")
+    both = {"wall": "left ventricle", "blood": "left ventricle"}
+    for number, (said, expected) in enumerate(((mapping, labels == 1), (both, labels > 0))):
+        folder = tmp_path / str(number)
+        exported(folder, [labelled], structuresToLearn([labelled], base, mapping=said), said)
+        written = sitk.GetArrayFromImage(sitk.ReadImage(str(folder / "0001-labels.mha")))
+        assert np.array_equal(written, expected.astype(np.uint8))

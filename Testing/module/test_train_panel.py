@@ -79,6 +79,21 @@ def fill(panel, labeled=3, unlabeled=2):
     trigger(panel, "Volumes of the scene")
 
 
+def saveScene(folder):
+    import slicer
+
+    assert slicer.mrmlScene.WriteToMRB(str(folder / "scene.mrb"))
+
+
+def openScene(folder):
+    import slicer
+
+    shutil.unpack_archive(folder / "scene.mrb", folder / "scene", "zip")  # what Slicer does before it reads the scene
+    slicer.mrmlScene.SetURL(str(next((folder / "scene").rglob("*.mrml"))))
+    assert slicer.mrmlScene.Import()
+    standin.processFor(0.05)
+
+
 def started(panel, processes, name="Our hearts"):
     panel.ui.modelNameEdit.setText(name)
     panel.ui.startButton.click()
@@ -115,6 +130,67 @@ def test_from_the_scene_roles_and_start(panel, processes, picture):
     assert training.request["counts"] == {"labeled": 1, "unlabeled": 1, "held-out": 2}
     assert training.request["minutes"] == 60 and training.request["base"] == "tiny-1.0.0"
     assert column(panel.ui.trainingsTable, 0) == ["Our hearts"]
+
+
+def choose(panel, row, text):
+    selector = panel.ui.segmentsTable.cellWidget(row, 2)
+    index = selector.findText(text)
+    assert index >= 0, text
+    selector.setCurrentIndex(index)
+
+
+def test_segments_are_matched_and_corrected(panel, processes, picture, tmp_path):
+
+    makeCase("case 0", 0, names=("RV cavity", "Left Ventricle"))
+    makeCase("case 1", 1, names=("RV cavity", "scar"))
+    trigger(panel, "Volumes of the scene")
+    table = panel.ui.segmentsTable
+    rows = [(table.item(n, 0).text(), table.item(n, 1).text(), table.cellWidget(n, 2).currentText) for n in range(3)]
+    assert rows == [
+        ("RV cavity", "2", "RV cavity"),
+        ("Left Ventricle", "1", "left ventricle"),
+        ("scar", "1", "scar"),
+    ]
+    assert not panel.ui.structuresEdit.visible
+    first = table.cellWidget(0, 2)
+    choose(panel, 0, "right ventricle")
+    assert table.cellWidget(0, 2) is not None and first.currentText == "right ventricle"
+    choose(panel, 2, "(leave out)")
+    picture(panel, "segments")
+    saveScene(tmp_path)
+    standin.closeScene()
+    assert not table.visible
+    openScene(tmp_path)
+    assert [table.cellWidget(n, 2).currentText for n in (0, 2)] == ["right ventricle", "(leave out)"]
+    training, _process = started(panel, processes)
+    assert training.request["structures"] == ["right ventricle", "left ventricle"]
+    choose(panel, 0, "(leave out)")
+    choose(panel, 1, "(leave out)")
+    assert "no structure" in panel.ui.trainStatusLabel.text and not panel.ui.startButton.enabled
+
+
+def test_advanced_settings_reach_the_engine(panel, processes, picture):
+    fill(panel)
+    ui = panel.ui
+    assert ui.advancedGroupBox.collapsed
+    ui.advancedGroupBox.collapsed = False
+    for widget in ui.advancedGroupBox.findChildren():
+        if widget.className() in ("QComboBox", "QSpinBox", "QDoubleSpinBox"):
+            assert widget.toolTip, widget.objectName
+    picture(panel, "advanced")
+    ui.trainDeviceSelector.setCurrentIndex(2)
+    ui.learningRateSpinBox.setValue(0.001)
+    ui.patchSizeSpinBox.setValue(96)
+    ui.constraintSelector.setCurrentIndex(1)
+    training, _process = started(panel, processes)
+    ui.advancedGroupBox.collapsed = True
+    for selector in (ui.trainDeviceSelector, ui.constraintSelector):
+        selector.setCurrentIndex(0)
+    for box in (ui.learningRateSpinBox, ui.patchSizeSpinBox):
+        box.setValue(0)
+    assert training.request["device"] == "cpu"
+    settings = {"learning_rate": 0.001, "patch": 96, "constraint": "penalty"}
+    assert training.request["settings"] == {**settings, "iterations": 3000, "semi_iterations": 3000}
 
 
 def test_a_role_that_does_not_fit_is_told_in_its_row(panel):
@@ -157,7 +233,6 @@ def test_files_and_folders(panel, tmp_path, picture):
 
 
 def test_the_list_comes_back_with_the_scene(panel, tmp_path):
-    import slicer
 
     fill(panel, labeled=2, unlabeled=1)
     (tmp_path / "file.nrrd").touch()
@@ -166,14 +241,10 @@ def test_the_list_comes_back_with_the_scene(panel, tmp_path):
     select(panel, 1)
     trigger(panel, "held out")
     before = [column(panel.ui.casesTable, n) for n in range(4)]
-    path = tmp_path / "scene.mrb"
-    assert slicer.mrmlScene.WriteToMRB(str(path))
+    saveScene(tmp_path)
     standin.closeScene()
     assert panel.ui.casesTable.rowCount == 0
-    shutil.unpack_archive(path, tmp_path / "scene", "zip")  # what Slicer does before it reads the scene
-    slicer.mrmlScene.SetURL(str(next((tmp_path / "scene").rglob("*.mrml"))))
-    assert slicer.mrmlScene.Import()
-    standin.processFor(0.05)
+    openScene(tmp_path)
     assert [column(panel.ui.casesTable, n) for n in range(4)] == before
     assert all(case.isFile or case.image.GetImageData() for case in panel.trainPanel.cases)
 

@@ -38,7 +38,7 @@ def makeSegmentation(volumeNode, labels, names=("ring", "disc"), colors=None):
     return node
 
 
-def makeCase(name, seed, **settings):
-    """A volume node and its segmentation node."""
+def makeCase(name, seed, names=("ring", "disc"), **settings):
+    """A volume node and its segmentation node, whose segments have these names."""
     volumeNode, labels = makeVolume(name, seed=seed, **settings)
-    return volumeNode, makeSegmentation(volumeNode, labels)
+    return volumeNode, makeSegmentation(volumeNode, labels, names)

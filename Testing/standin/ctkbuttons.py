@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import Property, QSize, Qt, Signal
+from PySide6.QtCore import Property, QEvent, QSize, Qt, Signal
 from PySide6.QtGui import QIcon, QPainter, QPalette
 from PySide6.QtWidgets import (
     QAbstractButton,
@@ -20,21 +20,42 @@ from .declare import stored
 
 
 class _Folding:
-    """Hides the child widgets when collapsed, and shows again those that it hid."""
+    """Hides the child widgets when collapsed, and shows again those that would be visible.
 
+    As in CTK, a child that is shown while the section is collapsed stays hidden until it is not collapsed any more.
+    """
+
+    _isFolded = False
+    _isFolding = False
     _folded: tuple = ()
 
     def _fold(self, collapsed: bool) -> None:
         children = [child for child in self.children() if isinstance(child, QWidget)]
+        self._isFolding, self._isFolded = True, collapsed
         if collapsed:
             self._folded = tuple(child for child in children if not child.isHidden())
+            for child in children:
+                child.installEventFilter(self)
             for child in self._folded:
                 child.hide()
         else:
             for child in self._folded:
                 child.show()
             self._folded = ()
+        self._isFolding = False
         self.updateGeometry()
+
+    def eventFilter(self, child, event) -> bool:
+        if self._isFolded and not self._isFolding:
+            kind = event.type()
+            if kind == QEvent.Type.ShowToParent:
+                self._folded = (*(other for other in self._folded if other is not child), child)
+                self._isFolding = True
+                child.hide()
+                self._isFolding = False
+            elif kind == QEvent.Type.HideToParent:
+                self._folded = tuple(other for other in self._folded if other is not child)
+        return False
 
 
 class ctkCollapsibleButton(_Folding, QAbstractButton):
