@@ -11,6 +11,7 @@ from slicer.i18n import tr as _
 
 from .environment import engineCommand, engineEnvironment, modelsArguments, moduleFolder, trainingsFolder
 from .jobs import QUEUED, RUNNING
+from .quitting import QuitQuestion
 from .training import PREPARING, READING, Training, movingStates
 from .trainingFolder import TrainingFolder
 from .trainingProcess import ProcessProtocol, TrainingProcess
@@ -30,6 +31,7 @@ class TrainingQueue:
         self._makeProcess = makeProcess
         self._trainings: dict[str, Training] = {}
         self._timer: qt.QTimer | None = None
+        self._question: QuitQuestion | None = None
 
     def trainings(self) -> list[Training]:
         """All trainings there are, oldest first; those that an earlier or another Slicer has started, too."""
@@ -59,6 +61,7 @@ class TrainingQueue:
             self._timer.connect("timeout()", self.poll)
         self._timer.setInterval(threadMilliseconds)
         self._timer.start()
+        self._ask(True)
 
     def poll(self) -> None:
         """Move every training on, and start the next one."""
@@ -76,6 +79,7 @@ class TrainingQueue:
                 self._timer.setInterval(threadMilliseconds if hurries else pollMilliseconds)
             else:
                 self._timer.stop()
+                self._ask(False)
 
     def shutdown(self) -> None:
         """Let go of all trainings. Those that run go on without Slicer; cases that are being saved are lost."""
@@ -83,11 +87,21 @@ class TrainingQueue:
             self._timer.stop()
             self._timer.disconnect("timeout()", self.poll)
             self._timer = None
+            self._ask(False)
         for training in self._trainings.values():
             training.onChanged = None
             if training.state == PREPARING:
                 training.cancel()
         self._trainings = {}
+
+    def _ask(self, wanted: bool) -> None:
+        """Whether the user is asked about trainings when Slicer is closed."""
+        if self._question is None:
+            self._question = QuitQuestion(lambda: list(self._trainings.values()))
+        if wanted:
+            self._question.watch()
+        else:
+            self._question.forget()
 
     def _take(self, training: Training) -> None:
         training.pollAll, training.watch = self.poll, self.watch

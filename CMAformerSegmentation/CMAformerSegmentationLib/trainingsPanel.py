@@ -111,7 +111,7 @@ class TrainingsPanel:
         ui.pauseButton.setEnabled((moving and not training.stopping) or state in _resumable)
         ui.stopButton.setEnabled(moving and not training.stopping)
         ui.keepButton.setEnabled(state == FINISHED and not self._work.isBusy)
-        ui.keepButton.setDefault(state == FINISHED and training.improved is not False)
+        ui.keepButton.setDefault(state == FINISHED and training.improved is True)
         ui.deleteTrainingButton.setEnabled(state not in (RUNNING, PREPARING))
         ui.chartButton.setEnabled(bool(training.history.losses))
         ui.trainingStatusLabel.text = self._message or trainingWords.status(training)
