@@ -5,11 +5,15 @@ from __future__ import annotations
 import functools
 import re
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import TypeVar
 
 import torch
 
 from .errors import EngineError
+
+Result = TypeVar("Result")
 
 CHOICES = ("auto", "cpu", "cuda", "mps")
 # Pixels per batch. On a processor larger batches gain nothing but memory (measured: 4 slices of 256x256 are enough).
@@ -106,6 +110,31 @@ def out_of_memory(device: torch.device) -> EngineError:
         "The memory of the graphics card is not sufficient, not even for one slice at a time.",
         "Choose the CPU as device, or close other programs that use the graphics card.",
     )
+
+
+def with_fallback(
+    name: str | torch.device, work: Callable[[torch.device], Result], warn: Callable[[str, str, str], None]
+) -> Result:
+    """Do ``work`` on a device; on the processor where the device was chosen by itself and its memory is short.
+
+    So a volume is segmented while a training has the graphics card. ``warn(code, message, hint)`` tells of it.
+
+    Raises EngineError: ``bad-device`` or ``no-device`` as :func:`choose_device`, and what ``work`` raises.
+    """
+    device = name if isinstance(name, torch.device) else choose_device(name)
+    try:
+        return work(device)
+    except EngineError as error:
+        if error.code != "out-of-memory" or name != "auto" or device.type == "cpu":
+            raise
+    release(device)
+    warn(
+        "on-processor",
+        "The graphics card has not enough free memory, perhaps because a training uses it; "
+        "this runs on the processor, which takes longer.",
+        "",
+    )
+    return work(torch.device("cpu"))
 
 
 def release(device: torch.device) -> None:

@@ -18,7 +18,7 @@ import torch
 
 from . import __version__
 from .device import batch_size as default_batch_size
-from .device import choose_device, is_out_of_memory, out_of_memory, precision, release
+from .device import choose_device, is_out_of_memory, out_of_memory, precision, release, with_fallback
 from .errors import CancelledError, EngineError, ImageError
 from .geometry import Geometry, Volume
 from .model import Model, load_model
@@ -121,7 +121,6 @@ def segment(
     start = time.perf_counter()
     steps = Steps()
     listener = Listener(progress or Listener.progress, warning or Listener.warning, cancelled or Listener.cancelled)
-    where = device if isinstance(device, torch.device) else choose_device(device)
     if batch_size is not None and batch_size < 1:
         raise EngineError("bad-batch-size", f"The batch size must be at least 1, not {batch_size}.")
     if not isinstance(model, Model):
@@ -129,10 +128,23 @@ def segment(
     listener.check()
     with steps.time("read"):
         volume = image if isinstance(image, Volume) else read_volume(image)
-    with steps.time("model"):
-        net = network if network is not None else prepare(model, where)
-    run = _Run(volume, model, net, where, batch_size, listener, steps)
-    labels = run.labels()
+    notices: list[tuple[str, str]] = []
+
+    def warn(code: str, message: str, hint: str = "") -> None:
+        notices.append((code, message))
+        listener.warning(code, message, hint)
+
+    def run_on(where: torch.device) -> tuple[_Run, np.ndarray]:
+        with steps.time("model"):
+            net = network if network is not None else prepare(model, where)
+        run = _Run(volume, model, net, where, batch_size, listener, steps)
+        return run, run.labels()
+
+    if network is not None:  # it is on its device already
+        run, labels = run_on(device if isinstance(device, torch.device) else choose_device(device))
+    else:
+        run, labels = with_fallback(device, run_on, warn)
+    where = run.device
     if cleanup:
         with steps.time("cleanup"):
             clean_up(labels, **model.description.postprocessing, between=listener.check)
@@ -148,7 +160,7 @@ def segment(
         {"id": model.id, "sha256": model.sha256},
         steps,
         time.perf_counter() - start,
-        run.warnings,
+        notices + run.warnings,
     )
 
 

@@ -23,6 +23,8 @@ from .model import Model, find_model
 if TYPE_CHECKING:
     import torch
 
+    from .segment import Segmentation
+
 LABELS, SUMMARY = "segmentation.mha", "summary.json"
 # A reader polls a few times a second; more progress events than that only make the file longer.
 PROGRESS_S = 0.1
@@ -121,31 +123,35 @@ def _segment(job: Job, models: Sequence[str | os.PathLike[str]], cache: NetworkC
     if not isinstance(name, str) or not (sha256 is None or isinstance(sha256, str)):
         raise JobError("bad-job", 'job.json: "model" needs an "id" and may have a "sha256".')
     start = time.perf_counter()
-    from .device import choose_device, release
+    from .device import release, with_fallback
     from .segment import segment
     from .volume import write_label_map
 
-    device = choose_device(parameters.device)
     model = find_model(models, name, sha256)
-    events.emit("started", device=device.type)
-    loading = time.perf_counter()
-    network = cache.get(model, device)
-    loaded = time.perf_counter()
-    try:
-        result = segment(
-            image,
-            model,
-            device=device,
-            batch_size=parameters.batch_size,
-            cleanup=parameters.cleanup,
-            progress=throttled(events),
-            warning=events.warning,
-            cancelled=lambda: cancel_requested(job.folder),
-            network=network,
-        )
-    finally:
-        release(device)
-    result.steps["model"] = loaded - loading
+
+    def work(device: torch.device) -> Segmentation:
+        events.emit("started", device=device.type)
+        loading = time.perf_counter()
+        network = cache.get(model, device)
+        loaded = time.perf_counter()
+        try:
+            result = segment(
+                image,
+                model,
+                device=device,
+                batch_size=parameters.batch_size,
+                cleanup=parameters.cleanup,
+                progress=throttled(events),
+                warning=events.warning,
+                cancelled=lambda: cancel_requested(job.folder),
+                network=network,
+            )
+        finally:
+            release(device)
+        result.steps["model"] = loaded - loading
+        return result
+
+    result = with_fallback(parameters.device, work, events.warning)
     with new_result(job.folder) as out:
         with result.steps.time("write"):
             write_label_map(out / LABELS, result.labels, result.geometry)

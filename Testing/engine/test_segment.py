@@ -116,6 +116,18 @@ def test_out_of_memory_at_one_slice_is_told(models: Path) -> None:
     assert "CPU" not in caught.value.hint
 
 
+def test_a_busy_graphics_card_leaves_the_work_to_the_processor(models: Path, busy_card: None) -> None:
+    image = image_of(blobs(geometry()), geometry())
+    expected = segment_function(image, models / "random", device="cpu")
+    told = []
+    result = segment_function(image, models / "random", warning=lambda *words: told.append(words))
+    np.testing.assert_array_equal(result.labels, expected.labels)
+    assert result.device == "cpu" and [code for code, _, _ in told] == ["on-processor"]
+    assert [code for code, _ in result.warnings] == ["on-processor"]
+    with pytest.raises(EngineError, match="graphics card"):  # who asks for it, gets it or is told
+        segment_function(image, models / "random", device="cuda")
+
+
 @pytest.mark.parametrize(
     ("error", "expected"),
     [

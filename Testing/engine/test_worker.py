@@ -211,6 +211,17 @@ def test_the_network_stays_for_the_next_job(tmp_path: Path, models: Path, monkey
     assert labels[0] == labels[1]
 
 
+def test_a_busy_graphics_card_is_told_and_the_processor_works(tmp_path: Path, models: Path, busy_card: None) -> None:
+    parameters = {"device": "auto", "batch_size": None, "cleanup": True}
+    job = make_job(tmp_path / "job", parameters=parameters)
+    assert run(job, models) == "finished"
+    assert [event["device"] for event in jobs.read_events(job) if event["type"] == "started"] == ["cuda", "cpu"]
+    (warning,) = [event for event in jobs.read_events(job) if event["type"] == "warning"]
+    assert warning["code"] == "on-processor" and "processor" in warning["message"]
+    asked = make_job(tmp_path / "asked", parameters={**parameters, "device": "cuda"})
+    assert run(asked, models) == "failed" and only_error(asked)["code"] == "out-of-memory"
+
+
 def test_progress_is_not_sent_for_every_batch_of_a_fast_device() -> None:
     lines: list[str] = []
     report = worker.throttled(jobs.Events(lines.append))
