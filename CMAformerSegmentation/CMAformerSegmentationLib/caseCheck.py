@@ -44,6 +44,7 @@ class CaseCheck:
 
     :param folder: a temporary folder, made here and removed at the end.
     :param run: replaces the engine in tests: takes the arguments, returns the exit code and what was printed.
+    :ivar estimate: the engine's, of what fits into the minutes: "iterations", "few" and more; empty where not known.
     :ivar findings: errors first. :ivar problem: why there is no report; None where there is one.
     """
 
@@ -55,15 +56,19 @@ class CaseCheck:
     ) -> None:
         self.done = False
         self.findings: list[CaseFinding] = []
+        self.estimate: dict[str, Any] = {}
         self.problem: JobProblem | None = None
         self._folder = folder
         self._process: subprocess.Popen | None = None
         self._run = run or self._engine(engineEnvironment())
         arguments = ["check", "--cases", str(folder / "cases.json"), "--json"]
+        arguments += ["--minutes", str(request.minutes), "--device", request.device]
+        arguments += ["--recipe", str(folder / "recipe.json")]
         if request.base is not None:
             arguments += ["--base", request.base.id, *modelsArguments()]
         self._command = engineCommand(arguments)
         folder.mkdir(parents=True)
+        (folder / "recipe.json").write_text(json.dumps(request.recipe()), encoding="utf-8")
         self._export: CaseExport | None = CaseExport(request.cases, request.structures, folder, request.mapping)
         self._work: BackgroundCall | None = None
 
@@ -115,6 +120,7 @@ class CaseCheck:
             for entry in answer["findings"]:
                 texts = (str(entry.get(key) or "") for key in ("message", "hint"))
                 self.findings.append(CaseFinding(str(entry.get("severity")), entry.get("case"), *texts))
+            self.estimate = answer.get("estimate") or {}
             return self._end(None)
         if answer.get("type") == "error":
             return self._end(JobProblem(*(str(answer.get(key) or "") for key in ("code", "message", "hint"))))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable
+from typing import Any
 
 import qt
 from slicer.i18n import tr as _
@@ -85,7 +86,7 @@ class CaseChecker:
         else:
             text = _("The check found nothing to remark.")
         general = [str(finding) for finding in check.of(None)]
-        return " ".join([text.format(errors=errors, others=others), *general])
+        return " ".join([text.format(errors=errors, others=others), *general, *_estimate(check.estimate)])
 
     def poll(self) -> None:
         """Move the check on."""
@@ -97,3 +98,14 @@ class CaseChecker:
         if self._check.done or self._check.status != self._shown:
             self._shown = self._check.status
             self._onChanged()
+
+
+def _estimate(known: dict[str, Any]) -> list[str]:
+    """What fits into the time, in words."""
+    if not known:
+        return []
+    steps = int(known["iterations"])
+    words = [_("About {steps} training steps fit into the time on this computer.").format(steps=steps)]
+    if known.get("few"):
+        words.append(_("That is little: give it more time, or a smaller patch in the advanced settings."))
+    return words

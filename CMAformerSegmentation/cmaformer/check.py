@@ -13,6 +13,7 @@ from .cases import Case, CaseList, CasesError
 from .findings import ERROR, NOTE, WARNING, Report
 from .installed import open_model
 from .preflight import DEFAULT_INPUT, check
+from .recipe import changed, preset
 from .sources import add_arguments as add_case_arguments
 from .sources import cases_of, keep_labels, parsed_of, settle
 from .split import draw
@@ -54,6 +55,9 @@ def summary(report: Report, names: dict[int, str]) -> str:
     if report.needs:
         disk, memory = report.needs["disk_mb"], report.needs["memory_mb"]
         lines.append(f"About {disk:.0f} MB of disk for the slices, {memory:.0f} MB of memory to prepare them.")
+    if report.estimate:
+        steps, seconds = report.estimate["iterations"], report.estimate["seconds_per_step"]
+        lines.append(f"About {steps} iterations fit into the time ({seconds:.2g} s each, {report.estimate['device']}).")
     return "\n".join(lines)
 
 
@@ -66,6 +70,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--spacing", type=float, nargs=2, metavar="MM", help="in-plane spacing that will be used")
     parser.add_argument("--slicing", choices=("acquired", "axial"), help="default: acquired")
     parser.add_argument("--job", type=Path, help="folder of the training to come, to see whether its disk has space")
+    parser.add_argument("--minutes", type=float, help="also time a few steps, and say how many fit into a training")
+    parser.add_argument("--recipe", type=Path, help="a JSON file with settings of its recipe")
+    parser.add_argument("--device", default="auto", choices=("auto", "cpu", "cuda", "mps"), help="where to train")
     parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
 
 
@@ -75,8 +82,14 @@ def run(args: argparse.Namespace) -> int:
 
     quiet()
     base = open_model(args.base, args.models) if args.base else None
+    recipe = changed(preset(), args.recipe)
     parsed = parsed_of(args, settle(args))
     report = check(parsed, _model_input(args, base), base, args.job, _progress)
+    if args.minutes is not None and report.ok:
+        from .trial import estimate
+
+        classes = len(report.classes) + 1
+        report = replace(report, estimate=estimate(base, classes, recipe, args.minutes, args.device))
     if args.json:
         print(json.dumps(report.to_dict()))
     else:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
+from pathlib import Path
 from typing import Any
 
 from .augmentation import Augmentation
+from .errors import JobError
 
 # Windows are larger than patches, so that rotated and shrunken patches find an image in their corners.
 WINDOW = 1.5
@@ -184,6 +187,20 @@ PAPER: dict[str, Any] = {
     "contrast_weight": 0.1,
 }
 PRESETS: dict[str, dict[str, Any]] = {"default": {}, "paper": PAPER}
+
+
+def changed(recipe: Recipe, path: Path | None) -> Recipe:
+    """The recipe with the settings of a JSON file; as it is for None.
+
+    Raises:
+        JobError: the file cannot be read, or has settings that are unknown or impossible.
+    """
+    if path is None:
+        return recipe
+    try:
+        return Recipe.from_dict({**recipe.to_dict(), **json.loads(path.read_text(encoding="utf-8"))})
+    except (OSError, TypeError, ValueError) as error:
+        raise JobError("bad-recipe", f"The settings of the training cannot be used: {error}.") from None
 
 
 def preset(name: str = "default") -> Recipe:

@@ -12,7 +12,7 @@ from .cases import CasesError
 from .errors import EngineError, JobError
 from .findings import PREFLIGHT, PreflightError
 from .installed import open_model
-from .recipe import OPTIMIZERS, PRESETS, SOLVERS, Recipe, preset
+from .recipe import OPTIMIZERS, PRESETS, SOLVERS, changed, preset
 from .sources import add_arguments as add_case_arguments
 from .sources import settle
 from .split import SHARE, share
@@ -93,12 +93,11 @@ def _create_from(args: argparse.Namespace) -> None:
     task = settle(args)
     try:
         recipe = task.recipe(preset(args.preset)) if task else preset(args.preset)
-        if args.recipe:
-            recipe = Recipe.from_dict({**recipe.to_dict(), **json.loads(args.recipe.read_text(encoding="utf-8"))})
+        recipe = changed(recipe, args.recipe)
         names = ["optimizer", "iterations", "semi_iterations", "constraint", "contrast_weight"]
         names += ["batch_size", "patch", "learning_rate", "evaluate_every"]
         recipe = recipe.with_overrides({name: getattr(args, name) for name in names})
-    except (OSError, TypeError, ValueError) as error:
+    except (TypeError, ValueError) as error:
         raise JobError("bad-recipe", f"The settings of the training cannot be used: {error}.") from None
     facts = {name: getattr(args, name) for name in ("title", "task", "modality", "description", "license")}
     # Reading images needs SimpleITK, which a computer that trains a prepared job may not have.

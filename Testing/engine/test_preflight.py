@@ -314,3 +314,22 @@ def test_training_draws_held_out_patients_once_and_keeps_the_report(folder, tmp_
     assert not read_cases(tmp_path / "two" / "cases.json").with_role("held-out")
     assert main(["train", *arguments, "--held-out", "1.5", "--job", str(tmp_path / "three")]) == 2
     assert "no-held-out" in capsys.readouterr().err
+
+
+def test_check_times_steps_and_says_how_many_fit(folder, tmp_path, capsys):
+    for _ in range(2):
+        folder.add()
+    path, base = str(folder.write()), save_tiny(tmp_path / "base", structures=2)
+    recipe = tmp_path / "recipe.json"
+    steps = []
+    for settings in ({"patch": 32, "batch_size": 1}, {"patch": 64, "batch_size": 8}):
+        recipe.write_text(json.dumps(settings))
+        arguments = ["--base", str(base.folder), "--minutes", "2", "--recipe", str(recipe), "--device", "cpu", "--json"]
+        assert main(["check", "--cases", path, *arguments]) == 0
+        estimate = json.loads(capsys.readouterr().out)["estimate"]
+        assert estimate["iterations"] == int(0.8 * 120 / estimate["seconds_per_step"]) and estimate["device"] == "cpu"
+        steps.append(estimate["iterations"])
+    assert steps[0] > steps[1] > 0
+    recipe.write_text('{"patch": 1}')
+    assert main(["check", "--cases", path, "--minutes", "2", "--recipe", str(recipe)]) == 1
+    assert "patches of 32 pixels" in capsys.readouterr().err

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import time
 from pathlib import Path
@@ -393,6 +394,7 @@ def test_check_tells_in_rows_and_words_what_is_wrong_with_the_real_engine(panel,
     findings = column(panel.ui.casesTable, 3)
     assert "same image as case 1" in findings[1] and "same value" in findings[3] and findings[2] == ""
     assert "nothing that stops a training" in panel.ui.trainStatusLabel.text and panel.ui.startButton.enabled
+    assert re.search(r"About \d+ training steps fit into the time", panel.ui.trainStatusLabel.text)
     picture(panel, "checked")
     standin.processUntil(lambda: not list((tmp_path / "trainings").glob(".check*")))  # copies of images are gone
 
