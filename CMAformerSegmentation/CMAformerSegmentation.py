@@ -107,6 +107,8 @@ class CMAformerSegmentationWidget(ScriptedLoadableModuleWidget, VTKObservationMi
         self.trainingsPanel = TrainingsPanel(self.ui, self.logic, self.onModelsChanged)
         self.trainPanel = TrainPanel(self.ui, self.logic, self.trainingsPanel.select)
         self.modelsPanel = ModelsPanel(self.ui, self.logic, self.onModelsChanged)
+        for section in self._sections():
+            section.connect("contentsCollapsed(bool)", self.onSectionFolded)
         self.addObserver(slicer.mrmlScene, slicer.mrmlScene.StartCloseEvent, self.onSceneStartClose)
         self.addObserver(slicer.mrmlScene, slicer.mrmlScene.EndCloseEvent, self.onSceneEndClose)
         self.addObserver(slicer.mrmlScene, slicer.mrmlScene.EndImportEvent, self._onParameterNodeModified)
@@ -116,6 +118,8 @@ class CMAformerSegmentationWidget(ScriptedLoadableModuleWidget, VTKObservationMi
         """Called when the application closes and when the module is reloaded."""
         self.setParameterNode(None)
         self.removeObservers()
+        for section in self._sections():
+            section.disconnect("contentsCollapsed(bool)", self.onSectionFolded)
         for panel in self._panels():
             panel.cleanup()
         self.segmentPanel = self.trainPanel = self.trainingsPanel = self.modelsPanel = None
@@ -171,11 +175,20 @@ class CMAformerSegmentationWidget(ScriptedLoadableModuleWidget, VTKObservationMi
             if panel is not None:
                 panel.setParameterNode(self._parameterNode)
 
+    def onSectionFolded(self, collapsed: bool) -> None:
+        """Called when a section was opened or closed. CTK shows what was to be hidden while a section was closed."""
+        if not collapsed:
+            for panel in self._panels():
+                panel.update()
+
     def onModelsChanged(self) -> None:
         """Models have come, gone or got another title: offer those that there are."""
         for panel in (self.segmentPanel, self.trainPanel, self.modelsPanel):
             if panel is not None:
                 panel.refresh()
+
+    def _sections(self) -> list:
+        return [self.ui.segmentCollapsibleButton, self.ui.trainCollapsibleButton, self.ui.modelsCollapsibleButton]
 
     def _panels(self) -> list:
         panels = (self.segmentPanel, self.trainPanel, self.trainingsPanel, self.modelsPanel)

@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from . import processes, schedule
+from .errors import JobError
 from .examination import LOOKED_AT
 from .findings import PREFLIGHT
 from .heldout import spread
@@ -30,8 +31,8 @@ TIMED_CASES = 2
 TIMED_SLICES = 16
 # Part of a budget that stays free, because steps are not all alike.
 RESERVE = 0.05
-# Fewer iterations than these teach a network little.
-FEWEST_USEFUL = 50
+# Fewer iterations than these teach a network little; with fewer than the second number a training does not begin.
+FEWEST_USEFUL, FEWEST = 50, 10
 
 
 @dataclass(frozen=True)
@@ -43,7 +44,8 @@ class Estimate:
         look_s: seconds for a look at the held-out cases (teacher and student).
         prepare_s: seconds that the second phase needs for the teacher's look at unlabeled slices, each time.
         checkpoint_s: seconds for a checkpoint.
-        finish_s: seconds after the last step: every phase's model on all held-out cases.
+        finish_s: seconds for what else is measured on the held-out cases: the model that it starts from, and every
+            phase's model where the looks do not see all of them.
         peak_mb: most memory used, in MiB; None where it is not known.
     """
 
@@ -102,7 +104,10 @@ def measure(trainer: Trainer) -> Estimate | None:
         seconds[phase.name] = statistics.median(times[WARM_STEPS:] or times)
     look_s, all_s = _examine(trainer)
     trainer.load_checkpoint()
-    finish_s = all_s * len(trainer.phases)
+    examination = trainer.examination
+    finish_s = all_s * len(trainer.phases) if len(examination.cases) > LOOKED_AT else 0.0
+    if examination.baseline is not None and examination.before is None:
+        finish_s += all_s
     return Estimate(seconds, 2 * look_s, prepare_s, checkpoint_s, finish_s, peak_mb(trainer.device))
 
 
@@ -134,26 +139,32 @@ def _examine(trainer: Trainer) -> tuple[float, float]:
     return rate * sum(pixels[number] for number in looked_at), rate * sum(pixels.values())
 
 
+def _seconds_for(recipe: Recipe, estimate: Estimate, total: int) -> float:
+    """Seconds of a training of that many iterations in all, with what stays free of a budget."""
+    return estimate.seconds(_of_length(recipe, total)) / (1 - RESERVE)
+
+
+def _of_length(recipe: Recipe, total: int) -> Recipe:
+    """The recipe with that many iterations in all, its phases in their proportion, one iteration each at least."""
+    second = recipe.semi_iterations
+    later = max(1, round(total * second / (recipe.iterations + second))) if second else 0
+    return recipe.with_overrides({"iterations": max(1, total - later), "semi_iterations": later})
+
+
 def fit(recipe: Recipe, estimate: Estimate, seconds: float) -> Recipe:
     """The recipe with both phases made longer or shorter, in their proportion, to take that many seconds.
 
     RESERVE of them stays free. Each phase keeps at least one iteration.
     """
-    wanted, second = seconds * (1 - RESERVE), recipe.semi_iterations
-    share = second / (recipe.iterations + second)
-
-    def of_length(total: int) -> Recipe:
-        later = max(1, round(total * share)) if second else 0
-        return recipe.with_overrides({"iterations": max(1, total - later), "semi_iterations": later})
-
+    wanted = seconds * (1 - RESERVE)
     low, high = 1, 10_000_000
     while low < high:  # the longest that is not too long
         middle = (low + high + 1) // 2
-        if estimate.seconds(of_length(middle)) <= wanted:
+        if estimate.seconds(_of_length(recipe, middle)) <= wanted:
             low = middle
         else:
             high = middle - 1
-    return of_length(low)
+    return _of_length(recipe, low)
 
 
 def plan(trainer: Trainer, minutes: float | None, spent_s: float) -> Recipe:
@@ -166,6 +177,10 @@ def plan(trainer: Trainer, minutes: float | None, spent_s: float) -> Recipe:
 
     Returns:
         The recipe to train with; another than ``trainer.recipe`` where it was fitted just now.
+
+    Raises:
+        JobError: next to nothing fits into the budget ("budget-small").
+        CancelledError, EngineError: as :func:`measure`.
     """
     recipe, folder = trainer.recipe, trainer.job.folder
     fitted = processes.agreed((folder / schedule.SCHEDULE).exists())
@@ -185,15 +200,21 @@ def _planned(trainer: Trainer, estimate: Estimate, minutes: float | None, left: 
     recipe, folder = trainer.recipe, trainer.job.folder
     if left is not None and minutes is not None:
         recipe = fit(recipe, estimate, max(0.0, left))
+        length = recipe.iterations + recipe.semi_iterations
+        message = f"Only {length} iterations fit into {minutes:g} minutes."
+        if length < FEWEST:
+            enough = minutes + (_seconds_for(recipe, estimate, FEWEST_USEFUL) - left) / 60
+            raise JobError(
+                "budget-small",
+                f"{message} That is too little to learn from.",
+                f"Give it {math.ceil(enough)} minutes or more; it is slower while other work runs.",
+            )
         schedule.keep(
             {"minutes": minutes, "iterations": recipe.iterations, "semi_iterations": recipe.semi_iterations}, folder
         )
-        if recipe.iterations + recipe.semi_iterations < FEWEST_USEFUL:
-            trainer.events.warning(
-                "budget-small",
-                f"Only {recipe.iterations + recipe.semi_iterations} iterations fit into {minutes:g} minutes.",
-                "Give more minutes, or a smaller patch, batch or network.",
-            )
+        if length < FEWEST_USEFUL:
+            hint = "Give more minutes, or a smaller patch, batch or network."
+            trainer.events.warning("budget-small", message, hint)
     values = {
         **asdict(estimate),
         "iterations": recipe.iterations,

@@ -20,6 +20,8 @@ SCHEDULES = ("cosine", "poly")
 TEACHINGS = ("volumes", "patches")
 # Exponent of the polynomial schedule.
 POLY = 0.9
+# Steps of a warm-up, at least.
+FEWEST_WARM = 25
 
 
 @dataclass(frozen=True)
@@ -38,7 +40,7 @@ class Recipe:
             (1 - t/T)^0.9 towards 0.
         learning_rate: the highest.
         weight_decay: on weights only (not on norms, biases and gains).
-        warm_up: part of the iterations during which the learning rate rises.
+        warm_up: part of the iterations during which the learning rate rises, 25 at least; 0 for no rise.
         clip: largest norm of the gradient.
         ema: decay of the teacher's exponential moving average.
         supervised_weight: lambda of Eq. (5), of the mean squared errors.
@@ -149,7 +151,8 @@ class Recipe:
         One schedule over both: the teacher is an average and needs no low rate before it begins to teach.
         """
         length = self.iterations + self.semi_iterations
-        warm = max(1, round(self.warm_up * length)) if self.warm_up else 0
+        # Never only a few steps: the first ones of AdamW are as long as the rate, and would undo a model to start from.
+        warm = max(FEWEST_WARM, round(self.warm_up * length)) if self.warm_up else 0
         if iteration < warm:
             return self.learning_rate * (iteration + 1) / warm
         done = (iteration - warm) / max(1, length - warm)

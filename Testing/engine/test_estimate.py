@@ -75,7 +75,7 @@ def test_budget_that_fits_nothing_leaves_one_iteration_of_each_phase():
 
 
 def test_budget_is_fitted_once_and_kept_by_a_resumed_training(tmp_path, cases, base):
-    create(cases, tmp_path / "job", "model", base, recipe=SHORT, minutes=0.05)
+    create(cases, tmp_path / "job", "model", base, recipe=SHORT, minutes=0.3)
     (tmp_path / "job" / PREFLIGHT).write_text('{"findings": []}')
 
     def watch(line: str) -> None:
@@ -106,6 +106,14 @@ def test_budget_is_fitted_once_and_kept_by_a_resumed_training(tmp_path, cases, b
     assert (tmp_path / "job" / "schedule.json").read_bytes() == before
     about = json.loads((folder / "model.json").read_text())
     assert about["training"]["iterations"] == length["iterations"] + length["semi_iterations"]
+
+
+def test_budget_for_next_to_nothing_is_refused_with_one_that_is_enough(tmp_path, cases, base):
+    create(cases, tmp_path / "job", "model", base, recipe=SHORT, minutes=0.001)
+    with pytest.raises(JobError, match=r"Only 2 iterations fit into 0.001 minutes.*Give it \d+ minutes") as caught:
+        work(tmp_path / "job", "cpu")
+    assert caught.value.code == "budget-small"
+    assert not (tmp_path / "job" / "schedule.json").exists() and not (tmp_path / "job" / "result").exists()
 
 
 def test_trial_leaves_no_trace_in_the_result(tmp_path, cases, base, monkeypatch):

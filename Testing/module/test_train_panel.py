@@ -107,8 +107,9 @@ def started(panel, processes, name="Our hearts"):
 def test_empty(panel, picture):
     assert "Add cases" in panel.ui.trainStatusLabel.text and not panel.ui.startButton.enabled
     assert panel.ui.startButton.toolTip == panel.ui.trainStatusLabel.text
-    assert not panel.ui.trainingsTable.visible and not panel.ui.removeCasesButton.enabled
     picture(panel, "empty")
+    shown = [name for name in ("trainingsTable", "comparisonTable", "segmentsTable") if getattr(panel.ui, name).visible]
+    assert shown == [] and panel.ui.casesTable.visible and not panel.ui.removeCasesButton.enabled
 
 
 def test_from_the_scene_roles_and_start(panel, processes, picture):
