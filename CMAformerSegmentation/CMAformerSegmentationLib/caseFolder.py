@@ -12,6 +12,7 @@ from pathlib import Path
 
 from slicer.i18n import tr as _
 
+from .refusal import Refusal
 from .trainingCases import LABELED, UNLABELED, TrainingCase
 
 _imageSuffixes = (".nii.gz", ".nii", ".nrrd", ".nhdr", ".mha", ".mhd")
@@ -20,10 +21,11 @@ _labelFolders = ("labels", "label", "labelstr", "segmentations", "masks", "segs"
 _unlabeledFolders = ("imagests", "unlabeled")
 _labelEnding = re.compile(r"[-_. ](seg|segmentation|label|labels|labelmap|mask|gt)$", re.IGNORECASE)
 _dicomFiles = 3  # fewer slices are no volume
+_dicomLevels = 2  # a patient's folder, its studies, and their series
 
 
 def casesInFolder(folder: str | Path) -> list[TrainingCase]:
-    """The cases of a folder, sorted by name: labeled where a label map is found, else unlabeled.
+    """The cases of a folder, sorted by name: labeled where a label map is found, else unlabeled. Fit for a thread.
 
     :raises ValueError: in words, when there are none.
     :raises OSError: when it cannot be read.
@@ -39,11 +41,12 @@ def casesInFolder(folder: str | Path) -> list[TrainingCase]:
             cases += [_case(path, None) for path in _files(subfolders.get(name))]
     else:
         cases = _besideEachOther(_files(folder))
-        cases += [TrainingCase(path, role=UNLABELED, name=path.name) for path in subfolders.values() if _isDicom(path)]
+        for path in subfolders.values():
+            cases += _dicomCases(path)
         if not cases and _isDicom(folder):
             cases = [TrainingCase(folder, role=UNLABELED, name=folder.name)]
     if not cases:
-        raise ValueError(_("There are no images in the folder {name}.").format(name=folder.name))
+        raise Refusal(lambda: _("There are no images in the folder {name}.").format(name=folder.name))
     return cases
 
 
@@ -85,6 +88,20 @@ def _files(folder: Path | None) -> list[Path]:
         return []
     found = (path for path in sorted(folder.iterdir()) if path.is_file() and not path.name.startswith("."))
     return [path for path in found if path.name.lower().endswith(_imageSuffixes)]
+
+
+def _dicomCases(patient: Path) -> list[TrainingCase]:
+    """The DICOM series in a patient's folder, in it or in folders of studies and series within."""
+    folders = [patient]
+    for _level in range(_dicomLevels):
+        folders += [path for folder in folders for path in sorted(folder.iterdir()) if path.is_dir()]
+        folders = list(dict.fromkeys(folders))
+    series = [folder for folder in folders if _isDicom(folder)]
+    cases = []
+    for folder in series:
+        name = patient.name if len(series) == 1 else "/".join(folder.relative_to(patient.parent).parts)
+        cases.append(TrainingCase(folder, role=UNLABELED, name=name, patient=patient.name))
+    return cases
 
 
 def _isDicom(folder: Path) -> bool:

@@ -11,12 +11,11 @@ import slicer
 from slicer.i18n import tr as _
 
 from . import words
+from .caseAdding import CaseAdding
 from .caseChecker import CaseChecker
-from .caseFolder import casesInFolder, casesOfFiles
-from .caseList import IGNORED, casesOfScene, loadCases, loadMapping, saveCases, saveMapping
+from .caseList import IGNORED, loadCases, loadMapping, saveCases, saveMapping
 from .caseTable import fillCases, roleExplanation, roleTitle, selectedRows
 from .learnedStructures import foundSegments, hasValues, structuresToLearn
-from .loading import fileFilter
 from .segmentsTable import SegmentsTable
 from .trainingCases import HELD_OUT, LABELED, UNLABELED, TrainingCase
 from .trainingRequest import TrainingRequest
@@ -39,8 +38,9 @@ class TrainPanel:
         self._models: list = []
         self.checker = CaseChecker(self._onChecked)
         self._problems: list[str] = []  # of each case; looked for when the list changes, not at every update
-        self._makeMenus()
+        self._makeMenu()
         self.settings = TrainSettings(ui, self.onChanged)
+        self.adding = CaseAdding(ui.addCasesButton, lambda: self.cases, self._add, self._tell)
         self.segments = SegmentsTable(ui.segmentsTable, self.onMapped)
         self._mapping: dict[str, str] = {}
         header = ui.casesTable.horizontalHeader()
@@ -63,6 +63,7 @@ class TrainPanel:
 
     def cleanup(self) -> None:
         """Disconnect everything."""
+        self.adding.cleanup()
         self.checker.cleanup()
         self.settings.cleanup()
         self.segments.cleanup()
@@ -123,6 +124,7 @@ class TrainPanel:
         found = self.checker.words()
         if self.checker.blocks:
             problem = problem or found
+        ui.addCasesButton.setEnabled(not self.adding.isBusy)
         ui.startButton.setEnabled(not problem and not checking)
         ui.startButton.toolTip = problem or _("Train in the background. Slicer stays usable, and may be closed.")
         ui.trainStatusLabel.text = found or self._message or problem or self._summary(request)
@@ -148,29 +150,6 @@ class TrainPanel:
         self._message = ""
         self._forgetFindings()
         self.update()
-
-    def onAddScene(self, _checked: bool = False) -> None:
-        """Add the volumes of the scene, with the segmentations that belong to them."""
-        found = casesOfScene(self.cases)
-        self._add(found, _("There are no further volumes in the scene."))
-
-    def onAddFiles(self, _checked: bool = False) -> None:
-        """Ask for image files; label maps among them are recognized by their names."""
-        filters = _("Volumes") + f" ({fileFilter})"
-        paths = qt.QFileDialog.getOpenFileNames(self.ui.addCasesButton, _("Add images and label maps"), "", filters)
-        if paths:
-            self._add(casesOfFiles(paths), _("There are no images among these files."))
-
-    def onAddFolder(self, _checked: bool = False) -> None:
-        """Ask for a folder and add the cases in it."""
-        path = qt.QFileDialog.getExistingDirectory(self.ui.addCasesButton, _("Add the cases of a folder"), "")
-        if not path:
-            return
-        try:
-            self._add(casesInFolder(path), "")
-        except (ValueError, OSError) as error:
-            self._message = str(error)
-            self.update()
 
     def onRemove(self, _checked: bool = False) -> None:
         """Take the selected cases out of the list; volumes and files stay."""
@@ -268,6 +247,10 @@ class TrainPanel:
             self.checker.forget()
             self._showCases()
 
+    def _tell(self, message: str) -> None:
+        self._message = message
+        self.update()
+
     def _add(self, found: list[TrainingCase], nothing: str) -> None:
         known = {str(case.image) for case in self.cases if case.isFile}
         found = [case for case in found if not case.isFile or str(case.image) not in known]
@@ -303,20 +286,13 @@ class TrainPanel:
                 saveCases(self._parameterNode.parameterNode, kept)
             self._showCases()
 
-    def _makeMenus(self) -> None:
-        ui = self.ui
-        self._addMenu, self._useMenu = qt.QMenu(ui.addCasesButton), qt.QMenu(ui.useAsButton)
-        self._actions = [
-            (self._addMenu.addAction(_("Volumes of the scene")), self.onAddScene),
-            (self._addMenu.addAction(_("Files...")), self.onAddFiles),
-            (self._addMenu.addAction(_("Folder...")), self.onAddFolder),
-        ]
+    def _makeMenu(self) -> None:
+        self._menu, self._actions = qt.QMenu(self.ui.useAsButton), []
         for role in (LABELED, UNLABELED, HELD_OUT, IGNORED):
-            action = self._useMenu.addAction(roleTitle(role))
+            action = self._menu.addAction(roleTitle(role))
             action.setToolTip(roleExplanation(role))
             self._actions.append((action, self._roleSlot(role)))
-        ui.addCasesButton.setMenu(self._addMenu)
-        ui.useAsButton.setMenu(self._useMenu)
+        self.ui.useAsButton.setMenu(self._menu)
 
     def _roleSlot(self, role: str):
         def slot(_checked: bool = False) -> None:

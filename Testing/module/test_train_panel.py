@@ -50,10 +50,11 @@ def picture(tmp_path):
 def trigger(panel, text):
     """Choose an entry of one of the two menus."""
     trainPanel = panel.trainPanel
-    for menu in (trainPanel._addMenu, trainPanel._useMenu):
+    for menu in (trainPanel.adding.menu, trainPanel._menu):
         for action in menu.actions():
             if action.text == text:
                 action.trigger()
+                standin.processUntil(lambda: not trainPanel.adding.isBusy)
                 return
     raise AssertionError(f"no action {text}")
 
@@ -249,6 +250,48 @@ def test_the_list_comes_back_with_the_scene(panel, tmp_path):
     openScene(tmp_path)
     assert [column(panel.ui.casesTable, n) for n in range(4)] == before
     assert all(case.isFile or case.image.GetImageData() for case in panel.trainPanel.cases)
+
+
+def writeSeries(folder, uid, count=6):
+    """A DICOM series, one file a slice."""
+    import SimpleITK as sitk
+
+    folder.mkdir(parents=True)
+    rng = np.random.default_rng(int(uid))
+    writer = sitk.ImageFileWriter()
+    writer.KeepOriginalImageUIDOn()
+    for number in range(count):
+        image = sitk.GetImageFromArray(rng.integers(0, 900, (1, 36, 40)).astype(np.int16))
+        image.SetSpacing((1.5, 1.5, 6.0))
+        root = f"1.2.826.0.1.3680043.2.1125.{uid}"
+        tags = {
+            "0008|0060": "MR",
+            "0020|000d": f"{root}.1",
+            "0020|000e": f"{root}.2",
+            "0008|0018": f"{root}.{number + 9}",
+        }
+        tags |= {"0020|0013": str(number), "0020|0032": f"0\\0\\{6 * number}", "0020|0037": "1\\0\\0\\0\\1\\0"}
+        for tag, value in tags.items():
+            image.SetMetaData(tag, value)
+        writer.SetFileName(str(folder / f"{number:03d}.dcm"))
+        writer.Execute(image)
+
+
+def test_folders_of_dicom_series_are_cases_that_the_engine_reads(panel, tmp_path):
+    """As a scanner exports them: a folder of series in one of a study in that of a patient."""
+    writeSeries(tmp_path / "export" / "Roe" / "study" / "cine", "11")
+    writeSeries(tmp_path / "export" / "Doe" / "study" / "cine", "12")
+    writeSeries(tmp_path / "export" / "Doe" / "study" / "late", "13")
+    fill(panel, labeled=1, unlabeled=0)
+    standin.answer("getExistingDirectory", str(tmp_path / "export"))
+    trigger(panel, "Folder...")
+    assert column(panel.ui.casesTable, 0)[1:] == ["Doe/study/cine", "Doe/study/late", "Roe"]
+    assert [case.patient for case in panel.trainPanel.cases[1:]] == ["Doe", "Doe", "Roe"]
+    panel.ui.modelNameEdit.setText("x")
+    panel.ui.checkButton.click()
+    standin.processUntil(lambda: not panel.trainPanel.checker.isRunning, timeout=60)
+    assert "nothing that stops a training" in panel.ui.trainStatusLabel.text
+    assert panel.trainPanel.checker._check.problem is None and panel.ui.startButton.enabled
 
 
 def test_a_volume_that_leaves_the_scene_leaves_the_list(panel, scene):

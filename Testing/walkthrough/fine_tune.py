@@ -60,8 +60,9 @@ class Walkthrough:
     def menu(self, text: str) -> None:
         """Choose an entry of the menus of the section."""
         section = self.panel.trainPanel
-        actions = [action for menu in (section._addMenu, section._useMenu) for action in menu.actions()]
+        actions = [action for menu in (section.adding.menu, section._menu) for action in menu.actions()]
         next(action for action in actions if action.text == text).trigger()
+        standin.processUntil(lambda: not section.adding.isBusy)
 
     def select(self, rows: list[int]) -> None:
         """Select cases."""
