@@ -155,10 +155,11 @@ class Training:
 
     # --- what can be done with it ----------------------------------------------------------------------------------
 
-    def poll(self, whole: bool = False) -> None:
+    def poll(self, whole: bool = False, most: int = readBytes) -> None:
         """Take in what has happened. Quick; never raises.
 
         :param whole: read a long history to its end at once, for scripts.
+        :param most: bytes of it to read now, otherwise.
         """
         if self._export is not None and not self._export.done and self._export.error is None:
             self._export.poll()
@@ -167,7 +168,7 @@ class Training:
             self._lastSign = time.monotonic()
         # In this order: what a process told last is there when it has gone.
         isRunning = self.process.isRunning()
-        events = self.job.poll(-1 if whole else readBytes)
+        events = self.job.poll(-1 if whole else most)
         if events:
             self._lastSign = time.monotonic()
         for event in events:

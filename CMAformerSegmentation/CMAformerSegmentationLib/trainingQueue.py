@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -19,6 +20,8 @@ from .trainingRequest import TrainingRequest
 
 pollMilliseconds = 500
 threadMilliseconds = 20  # while a thread saves cases: see BackgroundCall
+firstBytes = 1 << 10  # of the events of each training when it is listed
+readingSeconds = 0.015  # of the main thread at a time, for histories that were not read yet
 
 
 class TrainingQueue:
@@ -66,8 +69,11 @@ class TrainingQueue:
     def poll(self) -> None:
         """Move every training on, and start the next one."""
         trainings = self.trainings()
+        begin = time.perf_counter()
         for training in trainings:
-            training.poll()
+            # Many long histories are read one after the other.
+            if training.state != READING or time.perf_counter() - begin < readingSeconds:
+                training.poll()
         states = {training.id: training.state for training in trainings}
         if RUNNING not in states.values():
             waiting = [training for training in trainings if states[training.id] == QUEUED]
@@ -105,7 +111,7 @@ class TrainingQueue:
 
     def _take(self, training: Training) -> None:
         training.pollAll, training.watch = self.poll, self.watch
-        training.poll()
+        training.poll(most=firstBytes)
         self._trainings[training.id] = training
 
     def _begin(self, training: Training) -> None:

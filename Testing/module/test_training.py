@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import time
 
 import pytest
@@ -258,6 +259,31 @@ def test_the_main_thread_is_never_blocked_for_long(trainingLogic, processes, sce
     assert later.state == "reading" and not later.ended
     later.poll(whole=True)
     assert later.state == "running" and later.history.losses == [(1, 0.1), (2, 0.1)]
+
+
+def test_many_long_trainings_are_listed_without_a_pause(module, running, processes):
+    training, process = running
+    line = json.dumps({"time": 1.0, "type": "metric", "iteration": 1, "values": {"loss": 0.1, "supervised": 0.1}})
+    with open(training.folder / "job" / "events.jsonl", "a") as file:
+        file.write((line + "\n") * 3000)
+    process.event("cancelled")
+    process.exit(3)
+    for number in range(39):
+        shutil.copytree(training.folder, training.folder.with_name(f"{training.id}-{number:02d}"))
+    later = again(module, processes)
+    try:
+        longest, count = 0.0, 0
+        while not count or any(one.state == "reading" for one in later.queue.trainings()):
+            begin = time.perf_counter()
+            count = len(later.queue.trainings())
+            listed = time.perf_counter()
+            later.queue.poll()
+            longest = max(longest, listed - begin, time.perf_counter() - listed)
+        assert count == 40 and longest < 0.05
+        assert {one.state for one in later.queue.trainings()} == {"cancelled"}
+        assert all(one.history.losses == [(1, 0.1)] for one in later.queue.trainings())
+    finally:
+        later.cleanup()
 
 
 def test_keep_gives_the_result_an_id_of_its_own(running, trainingLogic, tiny, models):

@@ -107,6 +107,10 @@ class Walkthrough:
         self.ui.checkButton.click()
         standin.processUntil(lambda: not self.panel.trainPanel.checker.isRunning, timeout=180)
         self.picture("checked")
+        self.ui.advancedGroupBox.collapsed = False
+        self.ui.patchSizeSpinBox.setValue(96)
+        self.picture("advanced")
+        self.ui.advancedGroupBox.collapsed = True
         self.start()
 
     def start(self) -> None:
@@ -125,7 +129,7 @@ class Walkthrough:
         rows = []
         for number in range(3):
             known = len(self.training.history.losses)
-            standin.processUntil(lambda known=known: len(self.training.history.losses) >= known + 3, timeout=300)
+            standin.processUntil(lambda known=known: len(self.training.history.losses) > known, timeout=600)
             self.ui.chartButton.click()
             chart = self.panel.trainingsPanel._chart
             rows.append(chart.lossTable.GetTable().GetNumberOfRows())
@@ -139,14 +143,14 @@ class Walkthrough:
         image, _labels = self.files(self.patients[0])
         slicer.util.loadVolume(str(image))
         self.picture("running-with-another-scene")
-        standin.processUntil(lambda: (self.training.job.folder / "checkpoint.pt").exists(), timeout=300)
+        standin.processUntil(lambda: (self.training.job.folder / "checkpoint.pt").exists(), timeout=600)
         process = int(json.loads((self.training.job.folder / "worker.lock").read_text())["pid"])
         os.killpg(process, signal.SIGKILL)
         standin.processUntil(lambda: self.training.state == "interrupted", timeout=30)
         self.picture("killed")
         self.ui.pauseButton.click()  # Resume
         done = self.training.job.progress.done
-        standin.processUntil(lambda: self.training.state == "running" and self.training.job.progress.done != done, 180)
+        standin.processUntil(lambda: self.training.state == "running" and self.training.job.progress.done != done, 600)
         self.picture("resumed")
 
     def finish(self) -> None:
