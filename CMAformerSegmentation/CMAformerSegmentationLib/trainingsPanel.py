@@ -32,6 +32,7 @@ class TrainingsPanel:
         self._trainings: list[Training] = []
         self._chart: TrainingChart | None = None
         self._message = ""
+        self._shown = ("", "")  # id and state of the training that is described
         self._work = PanelWork()
         for table in (ui.trainingsTable, ui.comparisonTable):
             table.horizontalHeader().setSectionResizeMode(0, qt.QHeaderView.Stretch)
@@ -106,6 +107,8 @@ class TrainingsPanel:
 
     def _showChosen(self, training: Training) -> None:
         ui, state = self.ui, training.state
+        if (training.id, state) != self._shown:  # what was said before does not fit any more
+            self._shown, self._message = (training.id, state), ""
         moving = state in movingStates
         ui.pauseButton.text = _("Resume") if state in _resumable else _("Pause")
         ui.pauseButton.setEnabled((moving and not training.stopping) or state in _resumable)

@@ -39,6 +39,8 @@ class Recipe:
         schedule: how the learning rate falls after the warm-up: "cosine", down to a hundredth, or "poly", with
             (1 - t/T)^0.9 towards 0.
         learning_rate: the highest.
+        transformer_rate: learning rate of the transformer as a part of it. At the full rate that convolutions like, the
+            transformer learns slowly at first, and may diverge.
         weight_decay: on weights only (not on norms, biases and gains).
         warm_up: part of the iterations during which the learning rate rises, 25 at least; 0 for no rise.
         clip: largest norm of the gradient.
@@ -77,6 +79,7 @@ class Recipe:
     momentum: float = 0.9
     schedule: str = "cosine"
     learning_rate: float = 2e-3
+    transformer_rate: float = 0.25
     weight_decay: float = 0.01
     warm_up: float = 0.05
     clip: float = 1.0
@@ -105,6 +108,8 @@ class Recipe:
             raise ValueError("a training needs at least 1 iteration, 1 patch a batch and patches of 32 pixels")
         if not 0 < self.learning_rate < 1 or not 0 <= self.ema < 1:
             raise ValueError("learning_rate must lie in (0, 1) and ema in [0, 1)")
+        if not 0 <= self.transformer_rate <= 1:
+            raise ValueError("transformer_rate must lie in [0, 1]")
         if self.constraint not in SOLVERS:
             raise ValueError(f"constraint must be one of {', '.join(SOLVERS)}, not {self.constraint!r}")
         if self.optimizer not in OPTIMIZERS or self.schedule not in SCHEDULES:
@@ -176,6 +181,7 @@ PAPER: dict[str, Any] = {
     "momentum": 0.99,
     "schedule": "poly",
     "learning_rate": 1e-3,
+    "transformer_rate": 1.0,
     "weight_decay": 3e-5,
     "warm_up": 0.0,
     "supervised_weight": 1.0,

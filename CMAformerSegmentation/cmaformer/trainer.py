@@ -185,8 +185,7 @@ class Trainer:
     def step(self, phase: SupervisedPhase, windows: Windows) -> dict[str, float] | None:
         """One optimiser step; returns the terms of the loss, or None if it went back to the last checkpoint instead."""
         rate = self.recipe.rate(self.iteration) * self.rate_factor
-        for group in self.optimizer.param_groups:
-            group["lr"] = rate
+        optimizer.set_rate(self.optimizer, rate)
         terms = self.gradients(phase, windows)
         norm = nn.utils.clip_grad_norm_(self.student.parameters(), self.recipe.clip)
         if not torch.isfinite(terms["loss"] + norm):

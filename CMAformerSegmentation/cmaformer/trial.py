@@ -88,6 +88,7 @@ def _time_steps(config: NetworkConfig, recipe: Recipe, rows: int, device: torch.
         loss = supervised_loss(logits, prediction.sdm.float(), labels, distances)
         loss = loss + consistency_loss(logits, target, beta, recipe.alpha)
         loss.backward()
+        optimizer.set_rate(steps, recipe.learning_rate)
         steps.step()
         float(loss.detach())  # waits for the device
         times.append(time.perf_counter() - start)

@@ -15,11 +15,13 @@ from tinymodel import save_tiny
 from trainingdata import phantom, write_cases, write_volume
 
 from cmaformer import job as jobs
+from cmaformer import optimizer
 from cmaformer.__main__ import main
 from cmaformer.cases import CasesError, read_cases
 from cmaformer.errors import CancelledError, EngineError, JobError
 from cmaformer.metrics import dice
 from cmaformer.model import load_model
+from cmaformer.network import CMAformer, configuration
 from cmaformer.optimizer import build
 from cmaformer.recipe import Recipe, preset
 from cmaformer.segment import segment
@@ -224,6 +226,25 @@ def test_recipe_survives_json_and_its_rate_rises_and_falls():
 def test_short_training_does_not_leap_away_from_the_model_that_it_starts_from():
     recipe = Recipe(iterations=10, learning_rate=1e-3)
     assert recipe.rate(0) == pytest.approx(1e-3 / 25) and recipe.rate(9) == pytest.approx(1e-3 * 10 / 25)
+
+
+def test_transformer_has_a_rate_of_its_own():
+    torch.manual_seed(0)
+    network = CMAformer(configuration("small", classes=2))
+    before = {name: value.clone() for name, value in network.named_parameters()}
+    recipe = Recipe(transformer_rate=0.5, weight_decay=0.0)
+    steps = optimizer.build(recipe, [network])
+    optimizer.set_rate(steps, 1e-3)
+    prediction = network(torch.randn(2, 1, 64, 64))
+    (prediction.logits.square().mean() + prediction.sdm.square().mean()).backward()
+    steps.step()
+    # A first step of AdamW is as long as the rate, wherever there is more than a tiny gradient.
+    moved = {name: float((value - before[name]).detach().abs().max()) for name, value in network.named_parameters()}
+    of_transformer = [step for name, step in moved.items() if name.startswith(optimizer.TRANSFORMER)]
+    others = [step for name, step in moved.items() if not name.startswith(optimizer.TRANSFORMER)]
+    assert max(of_transformer) == pytest.approx(5e-4, rel=0.02) and max(others) == pytest.approx(1e-3, rel=0.02)
+    with pytest.raises(ValueError, match="transformer_rate"):
+        Recipe(transformer_rate=2.0)
 
 
 def test_paper_preset_is_what_was_published():
