@@ -107,5 +107,5 @@ def _estimate(known: dict[str, Any]) -> list[str]:
     steps = int(known["iterations"])
     words = [_("About {steps} training steps fit into the time on this computer.").format(steps=steps)]
     if known.get("few"):
-        words.append(_("That is little: give it more time, or a smaller patch in the advanced settings."))
+        words.append(_("That is little: give it more time."))
     return words

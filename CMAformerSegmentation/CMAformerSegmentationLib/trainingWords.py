@@ -28,6 +28,8 @@ def stateTitle(training: Training) -> str:
 
 def progress(training: Training) -> str:
     """How far it is, for a narrow column."""
+    if training.state == FINISHED:
+        return "100 %"  # the last iterations are not told one by one
     now = training.job.progress
     if now.unit != "iterations" or not now.total or training.state in (PREPARING, QUEUED):
         return ""

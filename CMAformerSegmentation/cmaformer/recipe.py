@@ -18,6 +18,8 @@ SOLVERS = ("none", "alm", "penalty", "log-barrier")
 OPTIMIZERS = ("adamw", "sgd")
 SCHEDULES = ("cosine", "poly")
 TEACHINGS = ("volumes", "patches")
+# Learning rate of a training that starts from a model, as a part of that from scratch, where nobody asks for another.
+WARM_START = 0.25
 # Exponent of the polynomial schedule.
 POLY = 0.9
 # Steps of a warm-up, at least.
@@ -198,18 +200,55 @@ PAPER: dict[str, Any] = {
 PRESETS: dict[str, dict[str, Any]] = {"default": {}, "paper": PAPER}
 
 
-def changed(recipe: Recipe, path: Path | None) -> Recipe:
-    """The recipe with the settings of a JSON file; as it is for None.
+def settings_of(path: Path | None) -> dict[str, Any]:
+    """The settings in a JSON file; none for None.
 
     Raises:
-        JobError: the file cannot be read, or has settings that are unknown or impossible.
+        JobError: it cannot be read, or is no JSON object.
     """
     if path is None:
-        return recipe
+        return {}
     try:
-        return Recipe.from_dict({**recipe.to_dict(), **json.loads(path.read_text(encoding="utf-8"))})
+        return dict(json.loads(path.read_text(encoding="utf-8")))
     except (OSError, TypeError, ValueError) as error:
-        raise JobError("bad-recipe", f"The settings of the training cannot be used: {error}.") from None
+        raise unusable(error) from None
+
+
+def changed(recipe: Recipe, settings: Mapping[str, Any]) -> Recipe:
+    """The recipe with some settings changed.
+
+    Raises:
+        JobError: they are unknown or impossible.
+    """
+    try:
+        return Recipe.from_dict({**recipe.to_dict(), **settings})
+    except (TypeError, ValueError) as error:
+        raise unusable(error) from None
+
+
+def from_model(recipe: Recipe, settings: Mapping[str, Any], patch: int | None) -> Recipe:
+    """The recipe of a training that starts from a model, with some settings changed.
+
+    What the settings do not say is chosen so that the model is not lost: a lower rate, and patches of the size that it
+    has seen. With smaller ones it looks at the image in a way that it has not learned.
+
+    Args:
+        recipe: for a training from scratch.
+        settings: changes.
+        patch: side of the patches that the model was trained on; None where it does not say.
+
+    Raises:
+        JobError: the settings are unknown or impossible.
+    """
+    careful: dict[str, Any] = {"learning_rate": WARM_START * recipe.learning_rate}
+    if patch is not None:
+        careful["patch"] = patch
+    return changed(recipe, {**careful, **settings})
+
+
+def unusable(error: Exception) -> JobError:
+    """The error of settings that cannot be used."""
+    return JobError("bad-recipe", f"The settings of the training cannot be used: {error}.")
 
 
 def preset(name: str = "default") -> Recipe:

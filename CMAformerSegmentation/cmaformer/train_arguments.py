@@ -9,10 +9,10 @@ from pathlib import Path
 
 from . import job as jobs
 from .cases import CasesError
-from .errors import EngineError, JobError
+from .errors import EngineError
 from .findings import PREFLIGHT, PreflightError
 from .installed import open_model
-from .recipe import OPTIMIZERS, PRESETS, SOLVERS, changed, preset
+from .recipe import OPTIMIZERS, PRESETS, SOLVERS, changed, from_model, preset, settings_of
 from .sources import add_arguments as add_case_arguments
 from .sources import settle
 from .split import SHARE, share
@@ -91,19 +91,17 @@ def create_or_tell(args: argparse.Namespace) -> None:
 
 def _create_from(args: argparse.Namespace) -> None:
     task = settle(args)
-    try:
-        recipe = task.recipe(preset(args.preset)) if task else preset(args.preset)
-        recipe = changed(recipe, args.recipe)
-        names = ["optimizer", "iterations", "semi_iterations", "constraint", "contrast_weight"]
-        names += ["batch_size", "patch", "learning_rate", "evaluate_every"]
-        recipe = recipe.with_overrides({name: getattr(args, name) for name in names})
-    except (TypeError, ValueError) as error:
-        raise JobError("bad-recipe", f"The settings of the training cannot be used: {error}.") from None
+    settings = settings_of(args.recipe)
+    names = ["optimizer", "iterations", "semi_iterations", "constraint", "contrast_weight"]
+    names += ["batch_size", "patch", "learning_rate", "evaluate_every"]
+    settings.update({name: getattr(args, name) for name in names if getattr(args, name) is not None})
+    base = open_model(args.base, args.models) if args.base else None
+    recipe = task.recipe(preset(args.preset)) if task else preset(args.preset)
+    recipe = changed(recipe, settings) if base is None else from_model(recipe, settings, base.description.input.patch)
     facts = {name: getattr(args, name) for name in ("title", "task", "modality", "description", "license")}
     # Reading images needs SimpleITK, which a computer that trains a prepared job may not have.
     from .check import checked_cases
 
-    base = open_model(args.base, args.models) if args.base else None
     case_list, report = checked_cases(args, task, base)
     job = create(
         case_list,

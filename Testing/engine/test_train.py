@@ -310,6 +310,24 @@ def test_command_prepares_and_resumes(tmp_path, capsys):
     assert "done" in capsys.readouterr().err
 
 
+def test_command_treats_a_model_to_start_from_with_care(tmp_path):
+    path = write_cases(tmp_path, ["labeled", "held-out"])
+    about = {"patch": 48, "normalization": {"type": "percentile", "low": 0.5, "high": 99.5}, "spacing_mm": [1.5, 1.5]}
+    base = save_tiny(tmp_path / "base", structures=2, input=about)
+    assert base.description.input.patch == 48
+
+    def recipe(job: str, *arguments: str) -> Recipe:
+        command = ["train", "--cases", str(path), "--job", str(tmp_path / job), "--name", "m", "--prepare-only"]
+        assert main([*command, *arguments]) == 0
+        return Recipe.from_dict(json.loads((tmp_path / job / "job.json").read_text())["parameters"]["recipe"])
+
+    usual, careful = recipe("fresh"), recipe("base", "--base", str(base.folder))
+    assert careful.patch == 48 and usual.patch == Recipe().patch
+    assert careful.learning_rate == pytest.approx(usual.learning_rate / 4)
+    asked = recipe("asked", "--base", str(base.folder), "--patch", "64", "--learning-rate", "0.002")
+    assert (asked.patch, asked.learning_rate) == (64, 0.002)
+
+
 def test_clean_up_is_that_of_the_base_by_name_unless_another_is_wanted(tmp_path, cases):
     about = {"structures": 2, "postprocessing": {"largest_component": [2], "fill_holes": []}}
     base = save_tiny(tmp_path / "base", **about)

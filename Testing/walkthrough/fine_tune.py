@@ -108,7 +108,6 @@ class Walkthrough:
         standin.processUntil(lambda: not self.panel.trainPanel.checker.isRunning, timeout=180)
         self.picture("checked")
         self.ui.advancedGroupBox.collapsed = False
-        self.ui.patchSizeSpinBox.setValue(96)
         self.picture("advanced")
         self.ui.advancedGroupBox.collapsed = True
         self.start()
