@@ -17,6 +17,7 @@ from . import job as jobs
 from .card import card
 from .checkpoints import SUPERVISED
 from .heldout import mean, means
+from .likeness import ranges
 from .model import save_model
 
 if TYPE_CHECKING:
@@ -131,6 +132,7 @@ def _facts(trainer: Trainer, kept: Kept) -> dict[str, Any]:
         "patch": recipe.patch,
         "seed": trainer.seed,
         "phases": [phase.name for phase in trainer.phases],
+        "images": ranges(store.cases[n].get("facts") for n in store.numbers("labeled") + store.numbers("unlabeled")),
         "kept": kept.phase,
         "reason": kept.reason,
         "engine_version": __version__,

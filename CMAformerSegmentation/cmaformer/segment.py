@@ -21,6 +21,7 @@ from .device import batch_size as default_batch_size
 from .device import choose_device, is_out_of_memory, out_of_memory, precision, release, with_fallback
 from .errors import CancelledError, EngineError, ImageError
 from .geometry import Geometry, Volume
+from .likeness import facts_of, remarks
 from .model import Model, load_model
 from .normalization import Normalization
 from .postprocess import clean_up
@@ -227,6 +228,16 @@ class _Run:
                 self.warn(
                     "constant-image", "All voxels of the image have the same value; there is nothing to see in it."
                 )
+            else:
+                facts = facts_of(self.array, self.grid, self.normalize)
+                unlike = remarks(facts, model.description.training.get("images"))
+                if unlike:
+                    self.warn(
+                        "unlike-training",
+                        f"This image does not look like those of the training: {'; '.join(unlike)}. "
+                        "Do not rely on the result.",
+                        "Is it the right kind of image for this model?",
+                    )
         self.context, self.patch = source.context_slices, source.patch
         # Label value of each of the network's classes.
         self.values = np.array([0] + [structure.value for structure in model.description.classes], np.uint8)

@@ -88,6 +88,7 @@ def _prepare_case(
     cancelled: Callable[[], bool],
 ) -> dict[str, Any]:
     # Reading images needs SimpleITK, which a computer that trains a prepared cache may not have.
+    from .likeness import facts_of
     from .volume import Normalization, SliceGrid, finite, read_volume
 
     volume, _ = finite(read_volume(case.image))
@@ -97,6 +98,7 @@ def _prepare_case(
     images = normalise(grid.to_model(volume.array, every)).astype(np.float16)
     np.save(folder / f"{number:05d}.images.npy", images)
     entry: dict[str, Any] = {"number": number, "role": case.role, "shape": list(images.shape), "pixels": {}}
+    entry["facts"] = facts_of(volume.array, grid, normalise)
     entry["spacing_mm"] = [grid.slice_spacing, *(model_input["spacing_mm"] or grid.pixel_spacing)]
     if case.labels is None:
         return entry
