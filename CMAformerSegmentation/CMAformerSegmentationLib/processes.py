@@ -10,12 +10,33 @@ from pathlib import Path
 from typing import Any
 
 
+_niceness = 10
+
+
 def groupOptions() -> dict[str, Any]:
     """Options of `subprocess.Popen` for a process that is ended together with all that it starts, and not with us."""
     if os.name == "nt":
         flags = subprocess.CREATE_NEW_PROCESS_GROUP | subprocess.CREATE_NO_WINDOW  # type: ignore[attr-defined]
         return {"creationflags": flags}
     return {"start_new_session": True}
+
+
+def letOthersFirst(pid: int) -> None:
+    """Give a process that was just started a low priority, so that Slicer stays fluid while it computes for hours."""
+    if os.name == "nt":
+        import ctypes
+
+        setInformation, belowNormal = 0x0200, 0x4000
+        kernel = ctypes.windll.kernel32  # type: ignore[attr-defined]
+        handle = kernel.OpenProcess(setInformation, False, pid)
+        if handle:
+            kernel.SetPriorityClass(handle, belowNormal)
+            kernel.CloseHandle(handle)
+        return
+    try:
+        os.setpriority(os.PRIO_PROCESS, pid, _niceness)  # its threads will inherit it
+    except OSError:
+        pass  # it has ended already, or the system forbids it: it works all the same
 
 
 def killGroup(pid: int) -> None:

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
-from .processes import groupOptions, identity, isAlive, killGroup
+from .processes import groupOptions, identity, isAlive, killGroup, letOthersFirst
 
 _children: dict[int, subprocess.Popen] = {}  # of this Slicer: only their exit codes can be known
 
@@ -50,6 +50,7 @@ class TrainingProcess:
                 cwd=workingFolder,
                 **groupOptions(),
             )
+        letOthersFirst(process.pid)
         _children[process.pid] = process
         temporary = self.folder / "process.json.tmp"
         temporary.write_text(json.dumps(identity(process.pid)), encoding="utf-8")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import time
 
@@ -316,12 +317,15 @@ def test_from_the_scene_to_a_model_with_the_real_engine(logic, trainings, scene,
         labeled[2:],
         "tiny-1.0.0",
         "Disc and ring",
-        minutes=0.2,
+        minutes=0.3,
         settings=settings,
     )
     standin.processUntil(lambda: training.job.progress.unit == "iterations", timeout=120)
     standin.processUntil(lambda: (training.folder / "job" / "checkpoint.pt").exists(), timeout=60)
     assert training.state == "running"
+    if os.name == "posix":  # Slicer's own work goes first
+        pid = json.loads((training.folder / "process.json").read_text())["pid"]
+        assert os.getpriority(os.PRIO_PROCESS, pid) > os.getpriority(os.PRIO_PROCESS, os.getpid())
     training.process.kill()
     standin.processUntil(lambda: training.ended, timeout=20)
     if training.state != "finished":
