@@ -78,10 +78,21 @@ def _parser(command: str) -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=__version__)
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
 
-    add = commands.add_parser("segment", help="segment a volume", description="Segment a volume and write a label map.")
-    add.add_argument("image", metavar="IMAGE", help="NRRD, NIfTI or MetaImage file, or a DICOM folder")
+    add = commands.add_parser(
+        "segment", help="segment a volume, or many", description="Segment volumes and write label maps."
+    )
+    add.add_argument(
+        "image", nargs="+", metavar="IMAGE", help="NRRD, NIfTI or MetaImage files, DICOM folders, or folders of files"
+    )
     add.add_argument("--model", required=True, metavar="MODEL", help="id of an installed model, or a model folder")
-    add.add_argument("-o", "--output", required=True, metavar="OUT", help="label map: .nrrd, .nii.gz, .nii or .mha")
+    add.add_argument(
+        "-o",
+        "--output",
+        required=True,
+        metavar="OUT",
+        help="label map (.nrrd, .nii.gz, .nii, .mha), or a folder for many",
+    )
+    add.add_argument("--skip-done", action="store_true", help="of many, leave those alone whose label map is in OUT")
     add.add_argument("--device", default="auto", help="auto (default), cpu, cuda, cuda:N or mps")
     add.add_argument("--batch-size", type=_positive, metavar="N", help="slices at a time (default: by device)")
     add.add_argument("--no-cleanup", action="store_true", help="keep the network's answer as it is")
@@ -126,11 +137,15 @@ def _positive(text: str) -> int:
 
 
 def segment_command(options: argparse.Namespace) -> int:
-    """Segment one volume; the label map appears whole or not at all."""
+    """Segment one volume, or many; a label map appears whole or not at all."""
+    from .volume import WRITABLE
+
+    if len(options.image) > 1 or not options.output.lower().endswith(WRITABLE):
+        return _segment_many(options)
     from .device import choose_device
     from .job import Events
     from .segment import segment
-    from .volume import WRITABLE, quiet, write_label_map
+    from .volume import quiet, write_label_map
     from .worker import throttled
 
     output = Path(options.output)
@@ -139,7 +154,7 @@ def segment_command(options: argparse.Namespace) -> int:
         return USAGE
     quiet()
     events = Events(_print_line if options.json else lambda line: None)
-    device = choose_device(options.device)
+    device = choose_device(options.device)  # a wrong one is told before anything is read
     model = open_model(options.model, options.models)
     events.emit("started", device=device.type)
     with ProgressBar(enabled=not options.json) as bar:
@@ -155,9 +170,9 @@ def segment_command(options: argparse.Namespace) -> int:
                 bar.line(f"Note: {message} {hint}".rstrip())
 
         result = segment(
-            options.image,
+            options.image[0],
             model,
-            device=device,
+            device=options.device,
             batch_size=options.batch_size,
             cleanup=not options.no_cleanup,
             progress=progress,
@@ -172,6 +187,46 @@ def segment_command(options: argparse.Namespace) -> int:
         network = result.steps.get("network", 0.0)
         print(f"{result.seconds:.1f} s, of which network {network:.1f} s ({result.device}, {result.precision})")
     return DONE
+
+
+def _segment_many(options: argparse.Namespace) -> int:
+    """Segment several volumes into a folder; one that fails does not stop the others."""
+    from .cohort import Outcome, images_of, segment_all
+    from .console import cohort_table
+    from .errors import JobError
+    from .job import Events
+    from .volume import WRITABLE, quiet
+
+    folder = Path(options.output)
+    if folder.is_file() or (folder.suffix and not folder.is_dir()):
+        print(f"OUT must be a file {', '.join(WRITABLE)} for one image, or a folder for many.", file=sys.stderr)
+        return USAGE
+    quiet()
+    events = Events(_print_line if options.json else lambda line: None)
+    model = open_model(options.model, options.models)
+    images = images_of(options.image)
+    done = 0
+    with ProgressBar(enabled=not options.json, unit="images") as bar:
+
+        def told(outcome: Outcome) -> None:
+            nonlocal done
+            done += 1
+            bar.show(done, len(images), None)
+            if outcome.error is not None:  # by its number: names stay on the screen of the user
+                events.warning(outcome.error.code, f"Image {done}: {outcome.error.message}", outcome.error.hint)
+            events.progress(done, len(images), unit="images")
+
+        settings = {"batch_size": options.batch_size, "cleanup": not options.no_cleanup, "skip_done": options.skip_done}
+        try:
+            outcomes = segment_all(images, model, folder, options.device, told=told, **settings)
+        except OSError as error:
+            reason = error.strerror or type(error).__name__
+            raise JobError("file-error", f"The folder OUT cannot be written ({reason}).", "Is the disk full?") from None
+    failed = sum(outcome.error is not None for outcome in outcomes)
+    events.emit("finished", done=len(outcomes) - failed, failed=failed)
+    if not options.json:
+        print(cohort_table(outcomes, [structure.name for structure in model.description.classes]))
+    return FAILED if failed else DONE
 
 
 def inspect_command(options: argparse.Namespace) -> int:

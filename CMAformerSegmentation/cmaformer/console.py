@@ -6,6 +6,7 @@ import sys
 from typing import TYPE_CHECKING, Any, TextIO
 
 if TYPE_CHECKING:
+    from .cohort import Outcome
     from .model import Model
 
 WIDTH = 30
@@ -14,7 +15,8 @@ WIDTH = 30
 class ProgressBar:
     """A bar on standard error, only where that is a terminal."""
 
-    def __init__(self, enabled: bool = True, stream: TextIO | None = None) -> None:
+    def __init__(self, enabled: bool = True, stream: TextIO | None = None, unit: str = "slices") -> None:
+        self._unit = unit
         self._stream = sys.stderr if stream is None else stream
         self._terminal = enabled and self._stream.isatty()
         self._open = False
@@ -26,13 +28,13 @@ class ProgressBar:
         self._close()
 
     def show(self, done: int, total: int, eta_s: float | None) -> None:
-        """Draw the bar for ``done`` of ``total`` slices and the seconds left (None: not known yet)."""
+        """Draw the bar for ``done`` of ``total`` slices (or other units) and the seconds left (None: not known yet)."""
         if not self._terminal:
             return
         filled = WIDTH * done // max(1, total)
         left = "" if eta_s is None or done == total else f"  {duration(eta_s)} left"
         # The line is padded, so that a shorter one covers what a longer one left.
-        text = f"[{'#' * filled}{' ' * (WIDTH - filled)}] {done}/{total} slices{left}"
+        text = f"[{'#' * filled}{' ' * (WIDTH - filled)}] {done}/{total} {self._unit}{left}"
         self._stream.write(f"\r{text:<75}")
         self._stream.flush()
         self._open = True
@@ -60,6 +62,24 @@ def structure_table(structures: list[dict[str, Any]]) -> str:
     return "\n".join(
         f"{entry['value']:>3}  {entry['name']:<{width}}  {entry['volume_ml']:>10.2f} ml" for entry in structures
     )
+
+
+def cohort_table(outcomes: list[Outcome], names: list[str]) -> str:
+    """What became of each of many images, one a line: the volume (ml) of each structure, or why there is none."""
+    width = max((len(outcome.image.name) for outcome in outcomes), default=5)
+    lines = [f"{'image':<{width}}  {'  '.join(f'{name:>10}' for name in names)}  (ml)"]
+    for outcome in outcomes:
+        if outcome.result is not None:
+            cells = "  ".join(
+                f"{entry['volume_ml']:>{max(10, len(name))}.2f}"
+                for entry, name in zip(outcome.result.structures, names)
+            )
+            text = f"{cells}  {' '.join(outcome.notes)}".rstrip()
+        else:
+            text = str(outcome.error) if outcome.error is not None else "was there before"
+        lines.append(f"{outcome.image.name:<{width}}  {text}")
+    failed = sum(outcome.error is not None for outcome in outcomes)
+    return "\n".join([*lines, f"{len(outcomes) - failed} done, {failed} failed"])
 
 
 def model_facts(model: Model) -> str:
