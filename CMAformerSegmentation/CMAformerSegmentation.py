@@ -103,7 +103,7 @@ class CMAformerSegmentationWidget(ScriptedLoadableModuleWidget, VTKObservationMi
         self.ui = slicer.util.childWidgetVariables(uiWidget)
         uiWidget.setMRMLScene(slicer.mrmlScene)
         self.logic = CMAformerSegmentationLogic()
-        self.segmentPanel = SegmentPanel(self.ui, self.logic)
+        self.segmentPanel = SegmentPanel(self.ui, self.logic, self.onUseResult)
         self.trainingsPanel = TrainingsPanel(self.ui, self.logic, self.onModelsChanged)
         self.trainPanel = TrainPanel(self.ui, self.logic, self.trainingsPanel.select)
         self.modelsPanel = ModelsPanel(self.ui, self.logic, self.onModelsChanged)
@@ -180,6 +180,12 @@ class CMAformerSegmentationWidget(ScriptedLoadableModuleWidget, VTKObservationMi
         if not collapsed:
             for panel in self._panels():
                 panel.update()
+
+    def onUseResult(self, volumeNode, segmentationNode) -> None:
+        """A result, corrected or not, is to be learned from."""
+        if self.trainPanel is not None:
+            self.trainPanel.addLabeled(volumeNode, segmentationNode)
+            self.ui.trainCollapsibleButton.collapsed = False
 
     def onModelsChanged(self) -> None:
         """Models have come, gone or got another title: offer those that there are."""

@@ -14,15 +14,15 @@ from .catalog import Catalog, ModelEntry
 from .jobs import FAILED, FINISHED
 from .loading import fileFilter
 from .request import Request
+from .resultPanel import ResultPanel
 from .segmentation import RUNNING, SegmentationTask
-from .structures import fillStructures
 
 
 class SegmentPanel:
     """Connects the widgets of the section to the logic. Owns no data: choices are in the parameter node, work is in
     the task, so that closing the panel or switching modules changes nothing for a running segmentation."""
 
-    def __init__(self, ui, logic) -> None:
+    def __init__(self, ui, logic, onUse) -> None:
         self.ui = ui
         self.logic = logic
         self.task: SegmentationTask | None = None
@@ -36,8 +36,7 @@ class SegmentPanel:
         self._probe = environment.TorchProbe()
         self._makeLoadMenu()
         ui.deviceSelector.toolTip = ui.deviceSelector.toolTip + " " + environment.deviceHint()
-        ui.structuresTable.horizontalHeader().setSectionResizeMode(1, qt.QHeaderView.Stretch)
-        ui.structuresTable.verticalHeader().setVisible(False)
+        self.result = ResultPanel(ui, onUse)
         self._connections = [
             (ui.applyButton, "clicked(bool)", self.onApply),
             (ui.modelSelector, "currentIndexChanged(int)", self.onModelChosen),
@@ -56,6 +55,7 @@ class SegmentPanel:
         """Disconnect everything: the panel may be destroyed, or made again by Reload."""
         if self.task is not None:
             self.task.onChanged = None
+        self.result.cleanup()
         for sender, signal, slot in self._connections:
             sender.disconnect(signal, slot)
         self._probeTimer.stop()
@@ -278,12 +278,7 @@ class SegmentPanel:
 
     def _showResult(self) -> None:
         node = self._parameterNode.outputSegmentation if self._parameterNode else None
-        self.ui.show3DButton.setSegmentationNode(node)
-        self.ui.show3DButton.setEnabled(node is not None and self._running() is None)
-        done = self.task if self.task is not None and self.task.state == FINISHED else None
-        self.ui.structuresTable.setVisible(done is not None)
-        if done is not None:
-            fillStructures(self.ui.structuresTable, done)
+        self.result.update(self.task, node, self._running() is not None)
 
     def _showDetails(self) -> None:
         problems = [f"{problem.name}: {problem.message}" for problem in self._catalog.problems]

@@ -71,6 +71,7 @@ class SegmentationTask(VTKObservationMixin):
         self._cancelTime: float | None = None
         self._submissions = self._engineStart = 0
         self._startTime = self._lastSign = time.monotonic()
+        self._volumeId = request.volumeNode.GetID()
         self._snapshot = scene.snapshotVolume(request.volumeNode)
         self.job = Job.create(folder, "segment", self._description())
         self._work: BackgroundCall | None = BackgroundCall(self._save)
@@ -78,6 +79,11 @@ class SegmentationTask(VTKObservationMixin):
         mrmlScene = slicer.mrmlScene
         self.addObserver(mrmlScene, mrmlScene.StartCloseEvent, self._onSceneClose)
         self.addObserver(mrmlScene, mrmlScene.NodeAboutToBeRemovedEvent, self._onNodeRemoved)
+
+    @property
+    def volumeNode(self):
+        """The volume; None when it has left the scene."""
+        return slicer.mrmlScene.GetNodeByID(self._volumeId)
 
     @property
     def ended(self) -> bool:

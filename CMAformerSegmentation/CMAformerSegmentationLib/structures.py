@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import qt
+from slicer.i18n import tr as _
 
 from .segmentation import SegmentationTask
 
@@ -10,11 +11,11 @@ _visibleRows = 12
 
 
 def fillStructures(table, task: SegmentationTask) -> None:
-    """Show the structures of a finished segmentation: color, name, volume in ml.
+    """Show the structures of a finished segmentation: color, name, volume in ml, voxels, mean of the image.
 
     Does nothing when the table shows them already, so that it can be called at every update.
 
-    :param table: QTableWidget with three columns.
+    :param table: QTableWidget with five columns.
     """
     if table.property("shownJob") == task.job.id:
         return
@@ -24,9 +25,10 @@ def fillStructures(table, task: SegmentationTask) -> None:
     for row, structure in enumerate(task.model.structures):
         swatch = qt.QTableWidgetItem()
         swatch.setBackground(qt.QBrush(qt.QColor(*(round(255 * c) for c in structure.color))))
-        volume = qt.QTableWidgetItem(_volumeText(found.get(structure.value, {})))
-        volume.setTextAlignment(qt.Qt.AlignRight | qt.Qt.AlignVCenter)
-        for column, item in enumerate((swatch, qt.QTableWidgetItem(structure.name), volume)):
+        numbers = [qt.QTableWidgetItem(text) for text in _numbers(found.get(structure.value, {}))]
+        for item in numbers:
+            item.setTextAlignment(qt.Qt.AlignRight | qt.Qt.AlignVCenter)
+        for column, item in enumerate((swatch, qt.QTableWidgetItem(structure.name), *numbers)):
             item.setFlags(qt.Qt.ItemIsEnabled)
             table.setItem(row, column, item)
     table.setColumnWidth(0, 24)
@@ -34,6 +36,20 @@ def fillStructures(table, task: SegmentationTask) -> None:
     table.setFixedHeight(rows + table.horizontalHeader().height + 4)
 
 
-def _volumeText(structure: dict) -> str:
-    volume = structure.get("volume_ml")
-    return f"{volume:.1f}" if isinstance(volume, (int, float)) else ""
+def structuresText(task: SegmentationTask) -> str:
+    """The table as text, a line a structure and a tab between columns, for a spreadsheet."""
+    found = {item.get("value"): item for item in task.summary.get("structures", [])}
+    lines = ["\t".join((_("Structure"), _("Volume (ml)"), _("Voxels"), _("Mean")))]
+    for structure in task.model.structures:
+        lines.append("\t".join((structure.name, *_numbers(found.get(structure.value, {})))))
+    return "\n".join(lines) + "\n"
+
+
+def _numbers(structure: dict) -> tuple[str, str, str]:
+    """Volume in ml, voxels and mean of the image, as text; empty where they are not known."""
+    volume, voxels, mean = (structure.get(key) for key in ("volume_ml", "voxels", "mean"))
+    return (
+        f"{volume:.1f}" if isinstance(volume, (int, float)) else "",
+        f"{voxels}" if isinstance(voxels, int) else "",
+        f"{mean:.4g}" if isinstance(mean, (int, float)) else "",
+    )

@@ -151,6 +151,12 @@ class TrainPanel:
         self._forgetFindings()
         self.update()
 
+    def addLabeled(self, volumeNode, segmentationNode) -> None:
+        """Make a volume and its segmentation a labeled case, also where the volume is in the list already."""
+        self._message = _("Added as a labeled case.")
+        kept = [case for case in self.cases if case.isFile or case.image is not volumeNode]
+        self._replace([*kept, TrainingCase(volumeNode, segmentationNode, LABELED)])
+
     def onRemove(self, _checked: bool = False) -> None:
         """Take the selected cases out of the list; volumes and files stay."""
         rows = set(selectedRows(self.ui.casesTable))

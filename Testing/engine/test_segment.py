@@ -81,6 +81,19 @@ def test_context_slices_are_channels_repeated_at_the_ends(models: Path) -> None:
     np.testing.assert_allclose(torch.cat(seen).numpy(), expected / 1.5 - 1, atol=1e-6)
 
 
+def test_structures_are_measured_on_the_image(models: Path) -> None:
+    labels = blobs(GRIDS["standard"])
+    image = Volume(labels.astype(np.float32), GRIDS["standard"])
+    image.array.flat[np.flatnonzero(labels == 2)[0]] = np.nan
+    result = segment_function(image, models / "plain", device="cpu", network=Thresholds(*KNOWN))
+    for entry in result.structures:
+        inside = (result.labels == entry["value"]) & np.isfinite(image.array)
+        assert entry["voxels"] == (result.labels == entry["value"]).sum()
+        assert entry["mean"] == pytest.approx(image.array[inside].mean(), rel=1e-3)
+    nothing = segment_function(image, models / "plain", device="cpu", network=Thresholds(1e9, 1e9, 1e9))
+    assert [entry["mean"] for entry in nothing.structures] == [None] * 3
+
+
 @pytest.mark.parametrize("batch", [1, 2, 5, 64, None])
 def test_the_batch_size_changes_nothing(models: Path, batch: int | None) -> None:
     image = image_of(blobs(GRIDS["standard"]), GRIDS["standard"])

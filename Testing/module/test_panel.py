@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -116,6 +117,50 @@ def test_running_and_done(panel, picture, fakeEngine):
     slicer.mrmlScene.RemoveNode(output)
     standin.processUntil(lambda: not panel.ui.structuresTable.visible)
     assert "Press Apply" in status(panel) and not panel.ui.show3DButton.enabled
+
+
+def test_what_comes_after_a_result(panel, fakeEngine, monkeypatch):
+    """Copied, opened in the Segment Editor, and used to learn from."""
+    import qt
+    import slicer
+
+    node = volume()
+    panel.enter()
+    apply(panel, fakeEngine)
+    fakeEngine.begin(done=1, total=6)
+    labels = fakeEngine.finish()
+    standin.processUntil(lambda: panel.segmentPanel.task.ended)
+    output = panel.ui.outputSelector.currentNode()
+    panel.ui.copyButton.click()
+    lines = [line.split("\t") for line in qt.QApplication.clipboard().text().splitlines()]
+    assert lines[0] == ["Structure", "Volume (ml)", "Voxels", "Mean"] and len(lines) == 4
+    assert [line[2] for line in lines[1:]] == [str((labels == value).sum()) for value in (1, 2, 3)]
+
+    seen = []
+
+    class Editor:
+        def setSegmentationNode(self, shown):
+            seen.append(shown)
+
+        setSourceVolumeNode = setSegmentationNode
+
+    representation = SimpleNamespace(self=lambda: SimpleNamespace(editor=Editor()))
+    module = SimpleNamespace(widgetRepresentation=lambda: representation)
+    monkeypatch.setattr(slicer.modules, "segmenteditor", module, raising=False)
+    monkeypatch.setattr(slicer.util, "selectModule", seen.append)
+    panel.ui.editButton.click()
+    assert seen == ["SegmentEditor", output, node]
+
+    for _twice in range(2):
+        panel.ui.useResultButton.click()
+        (case,) = panel.trainPanel.cases
+        assert case.image is node and case.labels is output and case.role == "labeled"
+    assert not panel.ui.trainCollapsibleButton.collapsed and "labeled case" in panel.ui.trainStatusLabel.text
+    panel.ui.trainCollapsibleButton.collapsed = True
+    slicer.mrmlScene.RemoveNode(node)
+    panel.ui.useResultButton.click()  # there is nothing to learn from any more
+    panel.ui.editButton.click()
+    assert panel.trainPanel.cases == [] and len(seen) == 3
 
 
 def test_failed(panel, picture, fakeEngine):
