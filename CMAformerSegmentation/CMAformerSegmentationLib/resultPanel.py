@@ -21,7 +21,10 @@ class ResultPanel:
         self.ui = ui
         self._onUse = onUse
         self._task: SegmentationTask | None = None
-        ui.structuresTable.horizontalHeader().setSectionResizeMode(1, qt.QHeaderView.Stretch)
+        header = ui.structuresTable.horizontalHeader()
+        header.setSectionResizeMode(1, qt.QHeaderView.Stretch)
+        for column in (2, 3, 4):
+            header.setSectionResizeMode(column, qt.QHeaderView.ResizeToContents)
         ui.structuresTable.verticalHeader().setVisible(False)
         self._connections = [
             (ui.copyButton, "clicked(bool)", self.onCopy),

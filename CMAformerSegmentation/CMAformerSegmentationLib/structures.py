@@ -32,6 +32,7 @@ def fillStructures(table, task: SegmentationTask) -> None:
             item.setFlags(qt.Qt.ItemIsEnabled)
             table.setItem(row, column, item)
     table.setColumnWidth(0, 24)
+    table.setWordWrap(False)
     rows = sum(table.rowHeight(row) for row in range(min(len(task.model.structures), _visibleRows)))
     table.setFixedHeight(rows + table.horizontalHeader().height + 4)
 
