@@ -14,6 +14,9 @@ TESTS ?= Testing
 VOLUME ?=
 MODEL ?=
 DEMO ?= demo
+DATA ?= ../shared/data
+WALKTHROUGH ?= runs/walkthrough
+MINUTES ?= 6
 
 BIN := $(VENV)/bin
 REQUIREMENTS := Testing/requirements.txt pyproject.toml
@@ -25,7 +28,7 @@ CHECK := import sys; sys.exit(not (3, 10) <= sys.version_info[:2] <= (3, 13) and
 export QT_QPA_PLATFORM ?= offscreen
 export PYTHONUTF8 = 1
 
-.PHONY: install demo screenshot test lint clean
+.PHONY: install demo screenshot walkthrough test lint clean
 
 install: $(STAMP)
 
@@ -43,6 +46,12 @@ demo: install
 # The picture in the README: the synthetic heart, segmented by the bundled model.
 screenshot: install
 	PYTHONPATH=Testing $(BIN)/python -m demo.demo --output "$(DEMO)" --overview Resources/Screenshots/overview.jpg
+
+# The panel as a clinician drives it, with the real engine: pictures of each state, and the one in the README. Fine-tuning
+# needs real images (DATA) and some minutes.
+walkthrough: install
+	OMP_NUM_THREADS=1 $(BIN)/python Testing/walkthrough/segment.py --out "$(WALKTHROUGH)"
+	OMP_NUM_THREADS=1 $(BIN)/python Testing/walkthrough/fine_tune.py --data "$(DATA)" --out "$(WALKTHROUGH)" --minutes $(MINUTES)
 
 test: install
 	$(BIN)/python -m pytest $(TESTS) $(PYTEST_ARGS)
