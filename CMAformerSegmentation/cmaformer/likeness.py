@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .normalization import Normalization
-from .slicegrid import SliceGrid
+if TYPE_CHECKING:  # a computer that trains a prepared job may have no SimpleITK, which these need
+    from .normalization import Normalization
+    from .slicegrid import SliceGrid
 
 # Voxels that are looked at, evenly spread: the statistics do not change in the digits that matter.
 SAMPLE = 200_000

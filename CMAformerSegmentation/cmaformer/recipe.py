@@ -20,6 +20,8 @@ SCHEDULES = ("cosine", "poly")
 TEACHINGS = ("volumes", "patches")
 # Learning rate of a training that starts from a model, as a part of that from scratch, where nobody asks for another.
 WARM_START = 0.25
+# Length of the second phase as a part of the first, where there are unlabeled cases and nobody asks for another.
+SECOND_PHASE = 0.5
 # Exponent of the polynomial schedule.
 POLY = 0.9
 # Steps of a warm-up, at least.

@@ -12,7 +12,7 @@ from .cases import CasesError
 from .errors import EngineError
 from .findings import PREFLIGHT, PreflightError
 from .installed import open_model
-from .recipe import OPTIMIZERS, PRESETS, SOLVERS, changed, from_model, preset, settings_of
+from .recipe import OPTIMIZERS, PRESETS, SECOND_PHASE, SOLVERS, changed, from_model, preset, settings_of
 from .sources import add_arguments as add_case_arguments
 from .sources import settle
 from .split import SHARE, share
@@ -55,7 +55,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--optimizer", choices=OPTIMIZERS)
     parser.add_argument("--iterations", type=int, help="steps of the supervised phase")
-    parser.add_argument("--semi-iterations", type=int, help="then this many with unlabeled cases")
+    parser.add_argument(
+        "--semi-iterations", type=int, help="then this many with unlabeled cases, if any (default: half of the others)"
+    )
     parser.add_argument("--constraint", choices=SOLVERS, help="solver of Eq. (3)")
     parser.add_argument("--contrast-weight", type=float, help="weight of Eq. (4); 0 leaves it out")
     parser.add_argument("--minutes", type=float, help="make both phases longer or shorter to take so many minutes")
@@ -103,6 +105,8 @@ def _create_from(args: argparse.Namespace) -> None:
     from .check import checked_cases
 
     case_list, report = checked_cases(args, task, base)
+    if "semi_iterations" not in settings and not recipe.semi_iterations and case_list.with_role("unlabeled"):
+        recipe = changed(recipe, {"semi_iterations": round(SECOND_PHASE * recipe.iterations)})
     job = create(
         case_list,
         args.job,

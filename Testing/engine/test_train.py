@@ -324,8 +324,19 @@ def test_command_treats_a_model_to_start_from_with_care(tmp_path):
     usual, careful = recipe("fresh"), recipe("base", "--base", str(base.folder))
     assert careful.patch == 48 and usual.patch == Recipe().patch
     assert careful.learning_rate == pytest.approx(usual.learning_rate / 4)
+    assert usual.semi_iterations == 0
     asked = recipe("asked", "--base", str(base.folder), "--patch", "64", "--learning-rate", "0.002")
     assert (asked.patch, asked.learning_rate) == (64, 0.002)
+
+
+def test_command_learns_from_unlabeled_cases_unless_told_otherwise(tmp_path):
+    path = write_cases(tmp_path, ["labeled", "unlabeled", "held-out"])
+    for number, (arguments, expected) in enumerate((([], 100), (["--semi-iterations", "0"], 0))):
+        job = tmp_path / str(number)
+        command = ["train", "--cases", str(path), "--job", str(job), "--name", "m", "--prepare-only"]
+        assert main([*command, "--iterations", "200", *arguments]) == 0
+        recipe = json.loads((job / "job.json").read_text())["parameters"]["recipe"]
+        assert (recipe["iterations"], recipe["semi_iterations"]) == (200, expected)
 
 
 def test_clean_up_is_that_of_the_base_by_name_unless_another_is_wanted(tmp_path, cases):
