@@ -309,6 +309,7 @@ def test_from_the_scene_to_a_model_with_the_real_engine(logic, trainings, scene,
     from CMAformerSegmentationLib import trainingQueue
 
     assert trainingQueue.trainingsFolder() == trainings
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")  # threads that wait for each other on a busy machine take for ever
     labeled = [makeCase(f"Doe^Jane {n}", n) for n in range(3)]
     settings = {"iterations": 30, "batch_size": 2, "patch": 32, "checkpoint_every": 5, "evaluate_every": 0}
     training = logic.startTraining(
@@ -320,8 +321,8 @@ def test_from_the_scene_to_a_model_with_the_real_engine(logic, trainings, scene,
         minutes=0.3,
         settings=settings,
     )
-    standin.processUntil(lambda: training.job.progress.unit == "iterations", timeout=120)
-    standin.processUntil(lambda: (training.folder / "job" / "checkpoint.pt").exists(), timeout=60)
+    standin.processUntil(lambda: training.job.progress.unit == "iterations", timeout=300)
+    standin.processUntil(lambda: (training.folder / "job" / "checkpoint.pt").exists(), timeout=200)
     assert training.state == "running"
     if os.name == "posix":  # Slicer's own work goes first
         pid = json.loads((training.folder / "process.json").read_text())["pid"]
