@@ -6,6 +6,8 @@ from typing import Any
 
 from slicer.i18n import tr as _
 
+from .environment import deviceArgument
+
 # Minutes of each effort; the last one is the user's own.
 efforts = (10, 60, 240, 0)
 
@@ -23,7 +25,7 @@ class TrainSettings:
             ui.effortSelector.addItem(name, minutes)
         ui.effortSelector.setCurrentIndex(1)
         for selector, items in (
-            (ui.trainDeviceSelector, ((_("Automatic"), "auto"), (_("GPU"), "cuda"), (_("CPU"), "cpu"))),
+            (ui.trainDeviceSelector, ((_("Automatic"), "auto"), (_("GPU"), "gpu"), (_("CPU"), "cpu"))),
             (ui.teachingSelector, ((_("Label whole volumes"), "volumes"), (_("Mean teacher on patches"), "patches"))),
             (
                 ui.constraintSelector,
@@ -65,8 +67,8 @@ class TrainSettings:
 
     @property
     def device(self) -> str:
-        """Where to train: "auto", "cuda" or "cpu"."""
-        return str(self.ui.trainDeviceSelector.currentData)
+        """Where to train, as the engine calls it."""
+        return deviceArgument(str(self.ui.trainDeviceSelector.currentData))
 
     @property
     def recipe(self) -> dict[str, Any]:

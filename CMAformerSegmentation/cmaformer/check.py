@@ -13,7 +13,7 @@ from .cases import Case, CaseList, CasesError
 from .findings import ERROR, NOTE, WARNING, Report
 from .installed import open_model
 from .preflight import DEFAULT_INPUT, check
-from .recipe import changed, from_model, preset, settings_of
+from .recipe import configured, preset, settings_of
 from .sources import add_arguments as add_case_arguments
 from .sources import cases_of, keep_labels, parsed_of, settle
 from .split import draw
@@ -83,9 +83,7 @@ def run(args: argparse.Namespace) -> int:
     quiet()
     base = open_model(args.base, args.models) if args.base else None
     settings = settings_of(args.recipe)
-    recipe = changed(preset(), settings)
-    if base is not None:
-        recipe = from_model(preset(), settings, base.description.input.patch)
+    recipe = configured(preset(), settings, base)
     parsed = parsed_of(args, settle(args))
     report = check(parsed, _model_input(args, base), base, args.job, _progress)
     if args.minutes is not None and report.ok:

@@ -7,10 +7,13 @@ import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from .augmentation import Augmentation
 from .errors import JobError
+
+if TYPE_CHECKING:
+    from .model import Model
 
 # Windows are larger than patches, so that rotated and shrunken patches find an image in their corners.
 WINDOW = 1.5
@@ -228,23 +231,25 @@ def changed(recipe: Recipe, settings: Mapping[str, Any]) -> Recipe:
         raise unusable(error) from None
 
 
-def from_model(recipe: Recipe, settings: Mapping[str, Any], patch: int | None) -> Recipe:
-    """The recipe of a training that starts from a model, with some settings changed.
+def configured(recipe: Recipe, settings: Mapping[str, Any], base: Model | None) -> Recipe:
+    """The recipe of a training with some settings changed.
 
-    What the settings do not say is chosen so that the model is not lost: a lower rate, and patches of the size that it
-    has seen. With smaller ones it looks at the image in a way that it has not learned.
+    Where it starts from a model, what the settings do not say is chosen so that the model is not lost: a lower rate,
+    and patches of the size that it has seen. With smaller ones it looks at images in a way that it has not learned.
 
     Args:
         recipe: for a training from scratch.
         settings: changes.
-        patch: side of the patches that the model was trained on; None where it does not say.
+        base: the model to start from.
 
     Raises:
         JobError: the settings are unknown or impossible.
     """
-    careful: dict[str, Any] = {"learning_rate": WARM_START * recipe.learning_rate}
-    if patch is not None:
-        careful["patch"] = patch
+    careful: dict[str, Any] = {}
+    if base is not None:
+        careful["learning_rate"] = WARM_START * recipe.learning_rate
+        if base.description.input.patch is not None:
+            careful["patch"] = base.description.input.patch
     return changed(recipe, {**careful, **settings})
 
 

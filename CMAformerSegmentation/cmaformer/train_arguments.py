@@ -12,7 +12,7 @@ from .cases import CasesError
 from .errors import EngineError
 from .findings import PREFLIGHT, PreflightError
 from .installed import open_model
-from .recipe import OPTIMIZERS, PRESETS, SECOND_PHASE, SOLVERS, changed, from_model, preset, settings_of
+from .recipe import OPTIMIZERS, PRESETS, SECOND_PHASE, SOLVERS, changed, configured, preset, settings_of
 from .sources import add_arguments as add_case_arguments
 from .sources import settle
 from .split import SHARE, share
@@ -99,7 +99,7 @@ def _create_from(args: argparse.Namespace) -> None:
     settings.update({name: getattr(args, name) for name in names if getattr(args, name) is not None})
     base = open_model(args.base, args.models) if args.base else None
     recipe = task.recipe(preset(args.preset)) if task else preset(args.preset)
-    recipe = changed(recipe, settings) if base is None else from_model(recipe, settings, base.description.input.patch)
+    recipe = configured(recipe, settings, base)
     facts = {name: getattr(args, name) for name in ("title", "task", "modality", "description", "license")}
     # Reading images needs SimpleITK, which a computer that trains a prepared job may not have.
     from .check import checked_cases

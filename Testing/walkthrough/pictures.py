@@ -12,8 +12,6 @@ from vtk.util.numpy_support import numpy_to_vtk, vtk_to_numpy
 
 def drawChart(chartNode, path: Path, size: tuple[int, int] = (640, 400)) -> None:
     """Draw a vtkMRMLPlotChartNode as the plot view does."""
-    import slicer
-
     chart = vtk.vtkChartXY()
     chart.SetShowLegend(True)
     chart.SetTitle(chartNode.GetTitle())
@@ -37,7 +35,6 @@ def drawChart(chartNode, path: Path, size: tuple[int, int] = (640, 400)) -> None
     grabber.SetInput(view.GetRenderWindow())
     grabber.ReadFrontBufferOff()
     _write(grabber.GetOutputPort(), path)
-    assert slicer.mrmlScene is not None
 
 
 def drawSlices(volumeNode, segmentationNodes: list, path: Path, slices: list[int], zoom: int = 3) -> None:
