@@ -1,4 +1,4 @@
-"""The commands: ``python -m cmaformer segment | check | train | evaluate | inspect | run | worker``.
+"""The commands: ``python -m cmaformer segment | check | train | evaluate | inspect | computer | run | worker``.
 
 Exit codes: 0 done, 1 failed, 2 wrong usage, 3 cancelled.
 """
@@ -26,6 +26,7 @@ MODULES = {
     "check": "look at the cases of a training before it starts",
     "train": "train a model from labeled (and unlabeled) cases",
     "evaluate": "compare label maps with the truth",
+    "computer": "tell what this computer can do",
 }
 
 

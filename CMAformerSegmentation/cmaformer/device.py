@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TypeVar
 
 import torch
+import torch.nn.functional as F
 
 from .errors import EngineError
 
@@ -25,15 +26,17 @@ GPU_SLICES = 32
 
 
 def choose_device(name: str = "auto") -> torch.device:
-    """``auto`` takes CUDA, else Apple's MPS, else the processor; ``cuda:1`` is understood too.
+    """``auto`` takes CUDA, else Apple's MPS, if they compute, else the processor; ``cuda:1`` is understood too.
 
-    Raises EngineError: ``bad-device`` for an unknown name, ``no-device`` if this computer does not have it.
+    Raises EngineError: ``bad-device`` for an unknown name, ``no-device`` if this computer does not have it or PyTorch
+    cannot compute on it.
     """
     if not re.fullmatch(r"auto|cpu|mps|cuda(:\d+)?", name):
         raise EngineError("bad-device", f"Unknown device {name!r}; known are {', '.join(CHOICES)}.")
     mps = bool(getattr(torch.backends, "mps", None)) and torch.backends.mps.is_available()
     if name == "auto":
         name = "cuda" if torch.cuda.is_available() else "mps" if mps else "cpu"
+        name = "cpu" if gpu_problem(name) else name
     device = torch.device(name)
     missing = (device.type == "mps" and not mps) or (
         device.type == "cuda" and (device.index or 0) >= (torch.cuda.device_count() if torch.cuda.is_available() else 0)
@@ -42,7 +45,41 @@ def choose_device(name: str = "auto") -> torch.device:
         raise EngineError(
             "no-device", f"This computer has no device {name} that PyTorch can use.", "Choose auto or cpu."
         )
+    problem = gpu_problem(name)
+    if problem:
+        raise EngineError(
+            "no-device", f"The GPU does not compute with this version of PyTorch ({problem}).", "Choose auto or cpu."
+        )
     return device
+
+
+@functools.cache
+def gpu_problem(name: str) -> str:
+    """Why PyTorch cannot compute on a GPU that it finds, found out with one small tensor; empty where it can.
+
+    A card may be too old or too new for the PyTorch that is installed, or its driver may be broken: that shows only
+    when something is computed.
+
+    Args:
+        name: "cuda", "cuda:N" or "mps"; the processor ("cpu") has no problem.
+    """
+    if name == "cpu":
+        return ""
+    try:
+        small = torch.arange(16, dtype=torch.float32).reshape(1, 1, 4, 4)
+        found = F.conv2d(small.to(name), torch.ones(1, 1, 3, 3, device=name)).cpu()
+    except (RuntimeError, AssertionError, NotImplementedError) as error:
+        # A full card is not a broken one.
+        return "" if is_out_of_memory(error) else (str(error).strip().splitlines() or ["unknown error"])[0]
+    return "" if torch.equal(found, F.conv2d(small, torch.ones(1, 1, 3, 3))) else "it computes wrong numbers"
+
+
+def synchronize(device: torch.device) -> None:
+    """Wait until a device has done what it was given."""
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+    elif device.type == "mps":
+        torch.mps.synchronize()
 
 
 def precision(device: torch.device) -> torch.dtype:
