@@ -19,6 +19,7 @@ from slicer.ScriptedLoadableModule import (
 from slicer.util import VTKObservationMixin
 
 from CMAformerSegmentationLib.catalog import Catalog, findModels
+from CMAformerSegmentationLib.computerCard import ComputerCard
 from CMAformerSegmentationLib.environment import bundledModelFolders, deviceArgument, engineVersion, userModelFolder
 from CMAformerSegmentationLib.learnedStructures import segmentKey, structuresToLearn
 from CMAformerSegmentationLib.loading import loadVolume
@@ -88,6 +89,7 @@ class CMAformerSegmentationWidget(ScriptedLoadableModuleWidget, VTKObservationMi
         ScriptedLoadableModuleWidget.__init__(self, parent)
         VTKObservationMixin.__init__(self)
         self.logic: CMAformerSegmentationLogic | None = None
+        self.computerCard: ComputerCard | None = None
         self.segmentPanel: SegmentPanel | None = None
         self.trainPanel: TrainPanel | None = None
         self.trainingsPanel: TrainingsPanel | None = None
@@ -103,9 +105,10 @@ class CMAformerSegmentationWidget(ScriptedLoadableModuleWidget, VTKObservationMi
         self.ui = slicer.util.childWidgetVariables(uiWidget)
         uiWidget.setMRMLScene(slicer.mrmlScene)
         self.logic = CMAformerSegmentationLogic()
-        self.segmentPanel = SegmentPanel(self.ui, self.logic, self.onUseResult)
+        self.computerCard = ComputerCard(self.ui, self.onComputerChanged)
+        self.segmentPanel = SegmentPanel(self.ui, self.logic, self.computerCard, self.onUseResult)
         self.trainingsPanel = TrainingsPanel(self.ui, self.logic, self.onModelsChanged)
-        self.trainPanel = TrainPanel(self.ui, self.logic, self.trainingsPanel.select)
+        self.trainPanel = TrainPanel(self.ui, self.logic, self.computerCard, self.trainingsPanel.select)
         self.modelsPanel = ModelsPanel(self.ui, self.logic, self.onModelsChanged)
         for section in self._sections():
             section.connect("contentsCollapsed(bool)", self.onSectionFolded)
@@ -122,7 +125,7 @@ class CMAformerSegmentationWidget(ScriptedLoadableModuleWidget, VTKObservationMi
             section.disconnect("contentsCollapsed(bool)", self.onSectionFolded)
         for panel in self._panels():
             panel.cleanup()
-        self.segmentPanel = self.trainPanel = self.trainingsPanel = self.modelsPanel = None
+        self.computerCard = self.segmentPanel = self.trainPanel = self.trainingsPanel = self.modelsPanel = None
         if self.logic is not None:
             self.logic.cleanup()
 
@@ -187,6 +190,12 @@ class CMAformerSegmentationWidget(ScriptedLoadableModuleWidget, VTKObservationMi
             self.trainPanel.addLabeled(volumeNode, segmentationNode)
             self.ui.trainCollapsibleButton.collapsed = False
 
+    def onComputerChanged(self) -> None:
+        """It has become known what this computer can do, or PyTorch has come."""
+        for panel in (self.segmentPanel, self.trainPanel):
+            if panel is not None:
+                panel.update()
+
     def onModelsChanged(self) -> None:
         """Models have come, gone or got another title: offer those that there are."""
         for panel in (self.segmentPanel, self.trainPanel, self.modelsPanel):
@@ -197,7 +206,7 @@ class CMAformerSegmentationWidget(ScriptedLoadableModuleWidget, VTKObservationMi
         return [self.ui.segmentCollapsibleButton, self.ui.trainCollapsibleButton, self.ui.modelsCollapsibleButton]
 
     def _panels(self) -> list:
-        panels = (self.segmentPanel, self.trainPanel, self.trainingsPanel, self.modelsPanel)
+        panels = (self.computerCard, self.segmentPanel, self.trainPanel, self.trainingsPanel, self.modelsPanel)
         return [panel for panel in panels if panel is not None]
 
     def _onParameterNodeModified(self, caller=None, event=None) -> None:

@@ -34,7 +34,8 @@ class StructureClass:
 
 @dataclass(frozen=True)
 class ModelEntry:
-    """One usable model of the catalog."""
+    """One usable model of the catalog. `pixelMm` are the rows' and the columns' distance that it sees, None for the
+    image's own."""
 
     id: str
     title: str
@@ -46,6 +47,8 @@ class ModelEntry:
     structures: tuple[StructureClass, ...]
     path: Path
     bundled: bool
+    slicing: str = "acquired"
+    pixelMm: tuple[float, float] | None = None
 
     @property
     def card(self) -> str:
@@ -122,6 +125,8 @@ def readModel(folder: Path, bundled: bool = False) -> ModelEntry:
             structures=structures,
             path=folder,
             bundled=bundled,
+            slicing=str((description.get("input") or {}).get("slicing") or "acquired"),
+            pixelMm=_pixel((description.get("input") or {}).get("spacing_mm")),
         )
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         if isinstance(error, _Unusable):
@@ -181,6 +186,15 @@ def _structure(item: dict[str, Any]) -> StructureClass:
         type=_code(terminology.get("type")) or _segmentationType,
         modifier=_code(terminology.get("modifier")),
     )
+
+
+def _pixel(value: Any) -> tuple[float, float] | None:
+    if value is None:
+        return None
+    row, column = (float(side) for side in value)
+    if min(row, column) <= 0:
+        raise ValueError("spacing_mm")
+    return row, column
 
 
 def _code(value: Any) -> tuple[str, str, str] | None:

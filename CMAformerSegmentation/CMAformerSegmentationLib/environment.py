@@ -112,8 +112,13 @@ def deviceHint() -> str:
     if platform.system() == "Darwin":
         found = platform.machine() == "arm64"
     else:
-        found = shutil.which("nvidia-smi") is not None
+        found = hasNvidiaCard()
     return _("This computer seems to have a usable GPU.") if found else _("No GPU was found; the CPU will be used.")
+
+
+def hasNvidiaCard() -> bool:
+    """Whether the driver of an NVIDIA graphics card is installed."""
+    return platform.system() != "Darwin" and shutil.which("nvidia-smi") is not None
 
 
 class TorchProbe:
@@ -170,20 +175,5 @@ def missingTorchMessage(state: str) -> str:
     if state == "missing" and not usesOwnPython():
         return _("The Python program in the settings has no PyTorch. Install it there, or clear the setting.")
     if state == "missing":
-        return _("PyTorch is needed and not installed yet. Use the button below.")
+        return _("PyTorch is needed and not installed yet. Use the button at the top of the panel.")
     return ""
-
-
-def installTorch() -> bool:
-    """Install PyTorch through the PyTorch extension. Asks first. Slicer waits meanwhile, some minutes.
-
-    :return: whether PyTorch is there now. False also when the extension itself was installed: Slicer then restarts.
-    :raises RuntimeError: when the installation fails.
-    """
-    try:
-        import PyTorchUtils
-    except ImportError:
-        # Comes from an extension of that name; the manager asks, installs it, and restarts Slicer.
-        slicer.app.extensionsManagerModel().installExtensionFromServer("PyTorch")
-        return False
-    return PyTorchUtils.PyTorchUtilsLogic().installTorch(askConfirmation=True) is not None

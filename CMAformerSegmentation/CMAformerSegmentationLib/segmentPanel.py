@@ -22,9 +22,10 @@ class SegmentPanel:
     """Connects the widgets of the section to the logic. Owns no data: choices are in the parameter node, work is in
     the task, so that closing the panel or switching modules changes nothing for a running segmentation."""
 
-    def __init__(self, ui, logic, onUse) -> None:
+    def __init__(self, ui, logic, computer, onUse) -> None:
         self.ui = ui
         self.logic = logic
+        self.computer = computer
         self.task: SegmentationTask | None = None
         self._parameterNode: Any = None
         self._catalog = Catalog()
@@ -33,22 +34,17 @@ class SegmentPanel:
         self._details = ""
         self._inputId = ""
         self._resultIsNew = False
-        self._probe = environment.TorchProbe()
         self._makeLoadMenu()
         ui.deviceSelector.toolTip = ui.deviceSelector.toolTip + " " + environment.deviceHint()
         self.result = ResultPanel(ui, onUse)
         self._connections = [
             (ui.applyButton, "clicked(bool)", self.onApply),
             (ui.modelSelector, "currentIndexChanged(int)", self.onModelChosen),
-            (ui.installButton, "clicked(bool)", self.onInstall),
             (self._loadFileAction, "triggered(bool)", self.onLoadFile),
             (self._loadFolderAction, "triggered(bool)", self.onLoadFolder),
         ]
         for sender, signal, slot in self._connections:
             sender.connect(signal, slot)
-        self._probeTimer = qt.QTimer()
-        self._probeTimer.setInterval(300)
-        self._probeTimer.connect("timeout()", self._onProbe)
         self.refresh()
 
     def cleanup(self) -> None:
@@ -58,9 +54,6 @@ class SegmentPanel:
         self.result.cleanup()
         for sender, signal, slot in self._connections:
             sender.disconnect(signal, slot)
-        self._probeTimer.stop()
-        self._probeTimer.disconnect("timeout()", self._onProbe)
-        self._probe.stop()
         self._parameterNode = None
 
     def setParameterNode(self, parameterNode) -> None:
@@ -73,11 +66,7 @@ class SegmentPanel:
         self.update()
 
     def refresh(self) -> None:
-        """Look at this computer again: a model was copied into the folder, PyTorch was installed."""
-        if self._probe.state in ("missing", "broken"):
-            self._probe.restart()
-        if self._probe.state == "unknown":
-            self._probeTimer.start()
+        """Look at the models again: one was copied into the folder."""
         self._catalog = self.logic.catalog()
         selector = self.ui.modelSelector
         chosen = self._parameterNode.modelId if self._parameterNode else ""
@@ -106,12 +95,12 @@ class SegmentPanel:
         ui.applyButton.toolTip = (
             _("Stop the segmentation.") if running else problem or _("Segment the volume with the chosen model.")
         )
-        ui.installButton.setVisible(self._probe.state == "missing" and environment.usesOwnPython())
         self._showProgress(task)
         self._showModel()
         self._showResult()
         ui.statusLabel.text = self._status(problem)
         self._showDetails()
+        self.computer.show(self._parameterNode.inputVolume if self._parameterNode else None, self._model())
 
     def onApply(self, _checked: bool = False) -> None:
         """Start, or stop what runs."""
@@ -143,24 +132,6 @@ class SegmentPanel:
             self._parameterNode.modelId = entry.id
         self.update()
 
-    def onInstall(self, _checked: bool = False) -> None:
-        """Install PyTorch, which asks and shows what it does."""
-        self._message = _("Installing PyTorch. Slicer does not react for some minutes.")
-        self.ui.installButton.setEnabled(False)
-        self.update()
-        qt.QTimer.singleShot(100, self._install)  # after the sentence has been painted
-
-    def _install(self) -> None:
-        try:
-            environment.installTorch()
-            self._message = ""
-        except Exception as error:  # whatever an installer raises belongs in the status line, not in a traceback
-            logging.exception("CMAformer: PyTorch could not be installed")
-            self._message = _("PyTorch could not be installed. Look at the details, and at the PyTorch module.")
-            self._details = str(error)
-        self.ui.installButton.setEnabled(True)
-        self.refresh()
-
     def onLoadFile(self, _checked: bool = False) -> None:
         """Ask for a volume file, load it, and choose it."""
         filters = _("Volumes") + f" ({fileFilter});;" + _("All files") + " (*)"
@@ -188,11 +159,6 @@ class SegmentPanel:
         self._loadFileAction = self._loadMenu.addAction(_("Volume file..."))
         self._loadFolderAction = self._loadMenu.addAction(_("DICOM folder..."))
         self.ui.loadButton.setMenu(self._loadMenu)
-
-    def _onProbe(self) -> None:
-        if self._probe.poll() != "unknown":
-            self._probeTimer.stop()
-            self.update()
 
     def _onTaskChanged(self) -> None:
         task = self.task
@@ -243,7 +209,7 @@ class SegmentPanel:
         entry = self._model()
         if entry is None:
             return _("There are no models on this computer. Install the extension again, or add a model folder.")
-        torch = environment.missingTorchMessage(self._probe.state)
+        torch = self.computer.problem()
         if torch or self._parameterNode is None:
             return torch
         return Request(self._parameterNode.inputVolume, entry, self._parameterNode.outputSegmentation).problem()

@@ -28,9 +28,10 @@ class TrainPanel:
     :param onStarted: called with a training that was started.
     """
 
-    def __init__(self, ui, logic, onStarted) -> None:
+    def __init__(self, ui, logic, computer, onStarted) -> None:
         self.ui = ui
         self.logic = logic
+        self.computer = computer
         self.onStarted = onStarted
         self.cases: list[TrainingCase] = []
         self._parameterNode: Any = None
@@ -116,11 +117,12 @@ class TrainPanel:
             widget.setVisible(values)  # segments have names
         self.segments.show(foundSegments(self._used()), self._base(), self._mapping)
         problem, request = self._wanted()
+        problem = problem or self.computer.problem()
         learned = ", ".join(structure.name for structure in request.structures) if request else ""
         ui.structuresEdit.placeholderText = learned or _("liver, tumor, ...")
         checking = self.checker.isRunning
         ui.checkButton.text = _("Stop checking") if checking else _("Check cases")
-        ui.checkButton.setEnabled(checking or request is not None)
+        ui.checkButton.setEnabled(checking or (request is not None and not self.computer.problem()))
         found = self.checker.words()
         if self.checker.blocks:
             problem = problem or found

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -25,6 +26,29 @@ def module(app):
     if "CMAformerSegmentation" not in sys.modules:
         standin.loadModule(moduleFolder / "CMAformerSegmentation.py")
     return sys.modules["CMAformerSegmentation"]
+
+
+@pytest.fixture(autouse=True)
+def computer(module, monkeypatch):
+    """What the engine says of the computer when the panel asks, at once and without PyTorch; tests change it."""
+    from CMAformerSegmentationLib import computerProbe
+
+    facts = {
+        "type": "computer",
+        "torch": "2.13.0+cpu",
+        "device": "cpu",
+        "name": None,
+        "memory_mb": 16384,
+        "cores": 4,
+        "gpu_problem": "",
+    }
+
+    def command(arguments):
+        answer = {**facts, **({"model": arguments[-1]} if "--model" in arguments else {})}
+        return [sys.executable, "-S", "-c", f"print({json.dumps(answer)!r})"]
+
+    monkeypatch.setattr(computerProbe, "engineCommand", command)
+    return facts
 
 
 @pytest.fixture(scope="session")

@@ -122,21 +122,6 @@ def test_devices(environment, monkeypatch):
     assert environment.deviceHint()
 
 
-def test_install_goes_through_the_pytorch_extension(environment, monkeypatch):
-    from types import SimpleNamespace
-
-    asked = []
-    manager = SimpleNamespace(installExtensionFromServer=asked.append)
-    monkeypatch.setattr(
-        environment, "slicer", SimpleNamespace(app=SimpleNamespace(extensionsManagerModel=lambda: manager))
-    )
-    monkeypatch.setitem(sys.modules, "PyTorchUtils", None)
-    assert environment.installTorch() is False and asked == ["PyTorch"]
-    logic = SimpleNamespace(installTorch=lambda askConfirmation: "torch" if askConfirmation else None)
-    monkeypatch.setitem(sys.modules, "PyTorchUtils", SimpleNamespace(PyTorchUtilsLogic=lambda: logic))
-    assert environment.installTorch() is True
-
-
 def test_load_a_file(environment, tmp_path):
     import SimpleITK as sitk
 

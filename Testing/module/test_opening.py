@@ -105,7 +105,7 @@ def test_slicer_side_never_imports_the_engine_or_torch(folder):
 
     path = repository / "CMAformerSegmentation" / folder
     for file in sorted(path.glob("*.py")) if path.is_dir() else [path]:
-        for node in ast.walk(ast.parse(file.read_text())):
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
             names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
             names += [node.module] if isinstance(node, ast.ImportFrom) and node.level == 0 else []
             assert not {name.partition(".")[0] for name in names} & {"torch", "cmaformer"}, file.name

@@ -23,7 +23,7 @@ def panel(module, scene, models, fakeEngine, monkeypatch):
     runner = TaskRunner(lambda folder: fakeEngine)
     monkeypatch.setattr(widget.logic, "runner", runner)
     monkeypatch.setattr(widget.segmentPanel, "task", None)
-    monkeypatch.setattr(widget.segmentPanel._probe, "state", "present")
+    monkeypatch.setattr(widget.computerCard.torch, "state", "present")
     widget.parent.enter()
     yield widget
     runner.shutdown()
@@ -253,41 +253,6 @@ def test_no_models(panel, monkeypatch, module, tmp_path):
     panel.enter()
     assert "no models" in status(panel) and not panel.ui.applyButton.enabled
     assert "broken: The file model.json is missing." in panel.ui.detailsView.plainText
-
-
-@pytest.mark.parametrize("state, words", [("missing", "PyTorch is needed"), ("broken", "cannot be run")])
-def test_no_pytorch(panel, monkeypatch, state, words):
-    volume()
-    monkeypatch.setattr(panel.segmentPanel._probe, "state", state)
-    monkeypatch.setattr(panel.segmentPanel._probe, "restart", lambda: None)
-    panel.enter()
-    assert words in status(panel) and words in panel.ui.applyButton.toolTip and not panel.ui.applyButton.enabled
-    assert panel.ui.installButton.visible == (state == "missing")
-
-
-def test_pytorch_that_was_installed_meanwhile_is_found(panel, monkeypatch):
-    volume()
-    monkeypatch.setattr(panel.segmentPanel._probe, "state", "missing")
-    panel.enter()
-    assert panel.ui.applyButton.enabled and not panel.ui.installButton.visible
-
-
-@pytest.mark.parametrize("fails", [False, True])
-def test_install_button(panel, monkeypatch, fails):
-    from CMAformerSegmentationLib import environment
-
-    def install():
-        if fails:
-            raise RuntimeError("no network")
-
-    monkeypatch.setattr(environment, "installTorch", install)
-    monkeypatch.setattr(panel.segmentPanel._probe, "state", "missing")
-    panel.segmentPanel.update()
-    panel.ui.installButton.click()
-    assert status(panel).startswith("Installing PyTorch.") and not panel.ui.installButton.enabled
-    standin.processUntil(lambda: panel.ui.installButton.enabled)
-    assert ("could not be installed" in status(panel)) == fails
-    assert ("no network" in panel.ui.detailsView.plainText) == fails
 
 
 def test_load_menu(panel, tmp_path):

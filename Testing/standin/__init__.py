@@ -155,6 +155,11 @@ def setTesting(enabled: bool) -> None:
     _app._qt._testing = enabled
 
 
+def setExtensions(*names: str) -> None:
+    """Name the extensions that the extensions manager says are installed."""
+    _app._qt._extensions.installed = set(names)
+
+
 def answer(name: str, value) -> None:
     """Prepare the answer to the next modal call of this name; see ``interception.answer``."""
     from . import interception

@@ -35,11 +35,20 @@ LOGICS = {
 
 
 class qSlicerExtensionsManagerModel(QObject):
-    """No extension is installed, and installing one needs a prepared answer: it would download and restart."""
+    """Installing an extension needs a prepared answer: it would download and restart."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.installed: set[str] = set()
+        self._interactive = True
+
+    interactive = Property(
+        bool, lambda self: self._interactive, lambda self, interactive: setattr(self, "_interactive", interactive)
+    )
 
     @Slot(str, result=bool)
     def isExtensionInstalled(self, name: str) -> bool:
-        return False
+        return name in self.installed
 
     @Slot(str, result=bool)
     @Slot(str, bool, result=bool)

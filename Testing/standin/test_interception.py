@@ -85,6 +85,9 @@ def test_installing_an_extension_needs_an_answer(slicerApp):
         manager.installExtensionFromServer("PyTorch")
     standin.answer("installExtensionFromServer", True)
     assert manager.installExtensionFromServer("PyTorch") is True
+    standin.setExtensions("PyTorch")
+    assert manager.isExtensionInstalled("PyTorch") and manager.interactive is True
+    standin.setExtensions()
 
 
 def test_messages_are_recorded_in_testing_mode(slicerApp):
