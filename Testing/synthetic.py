@@ -1,4 +1,4 @@
-"""Synthetic images whose truth is known, for the tests and the demo: the heart that the module draws, and simple shapes.
+"""Synthetic images whose truth is known, for tests and demo: the heart that the module draws, and simple shapes.
 
 Arrays are (K, J, I). Lengths are mm. Geometry is ITK's LPS.
 """

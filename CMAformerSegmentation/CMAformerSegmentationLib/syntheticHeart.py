@@ -61,10 +61,8 @@ def shortAxisHeart(
     down /= np.linalg.norm(down)
     frame = np.stack([np.cross(through, down), down, through], axis=1)
     middle = np.array([columns, rows, slices]) * spacing / 2.0
-    origin = np.array([35.0, -40.0, 10.0]) - frame @ middle
-    return SyntheticVolume(
-        np.stack(images), np.stack(labels), spacing, tuple(map(float, origin)), tuple(map(float, frame.ravel()))
-    )
+    x, y, z = (float(value) for value in np.array([35.0, -40.0, 10.0]) - frame @ middle)
+    return SyntheticVolume(np.stack(images), np.stack(labels), spacing, (x, y, z), tuple(map(float, frame.ravel())))
 
 
 def _painters(rows: int, columns: int, slices: int, spacing: tuple[float, float, float], seed: int) -> Iterator[_Slice]:
