@@ -41,11 +41,12 @@ $(STAMP):
 	touch $@
 
 demo: install
-	PYTHONPATH=Testing $(BIN)/python -m demo.demo --output "$(DEMO)" $(if $(VOLUME),--volume "$(VOLUME)") $(if $(MODEL),--model "$(MODEL)")
+	PYTHONPATH=Testing:CMAformerSegmentation $(BIN)/python -m demo.demo --output "$(DEMO)" $(if $(VOLUME),--volume "$(VOLUME)") $(if $(MODEL),--model "$(MODEL)")
 
-# The picture in the README: the synthetic heart, segmented by the bundled model.
+# The picture in the README: the synthetic heart, segmented by the bundled model; and the heart as Sample Data shows it.
 screenshot: install
-	PYTHONPATH=Testing $(BIN)/python -m demo.demo --output "$(DEMO)" --overview Resources/Screenshots/overview.jpg
+	PYTHONPATH=Testing:CMAformerSegmentation $(BIN)/python -m demo.demo --output "$(DEMO)" --overview Resources/Screenshots/overview.jpg
+	PYTHONPATH=Testing:CMAformerSegmentation $(BIN)/python -m demo.thumbnail CMAformerSegmentation/Resources/Icons/SyntheticHeart.png
 
 # The panel as a clinician drives it, with the real engine: pictures of each state, and the one in the README. Fine-tuning
 # needs real images (DATA) and some minutes.

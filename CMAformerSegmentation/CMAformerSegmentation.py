@@ -25,6 +25,7 @@ from CMAformerSegmentationLib.learnedStructures import segmentKey, structuresToL
 from CMAformerSegmentationLib.loading import loadVolume
 from CMAformerSegmentationLib.modelsPanel import ModelsPanel
 from CMAformerSegmentationLib.request import Request
+from CMAformerSegmentationLib.sampleData import registerSampleData
 from CMAformerSegmentationLib.segmentPanel import SegmentPanel
 from CMAformerSegmentationLib.selftest import runSelfTest
 from CMAformerSegmentationLib.taskRunner import TaskRunner
@@ -52,6 +53,7 @@ See the <a href="{url}">documentation</a>.
         self.parent.acknowledgementText = _("""
 The network follows the CMAformer publication; see the extension's home page for the citation and the licenses.
 """)
+        slicer.app.connect("startupCompleted()", registerSampleData)
 
 
 class Device(enum.Enum):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -121,6 +122,7 @@ def test_the_demo_finds_the_synthetic_heart(tmp_path: Path) -> None:
     done = subprocess.run(
         [sys.executable, "-m", "demo.demo", "--output", str(tmp_path)],
         cwd=ROOT / "Testing",
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
         capture_output=True,
         encoding="utf-8",
         timeout=400,
@@ -141,6 +143,7 @@ def test_the_demo_says_what_is_wrong_and_fails(tmp_path: Path) -> None:
     done = subprocess.run(
         [sys.executable, "-m", "demo.demo", "--output", str(tmp_path / "out"), "--model", "no-such-model"],
         cwd=ROOT / "Testing",
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
         capture_output=True,
         encoding="utf-8",
         timeout=120,

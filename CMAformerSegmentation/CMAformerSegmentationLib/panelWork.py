@@ -15,11 +15,14 @@ _milliseconds = 20  # see BackgroundCall
 class PanelWork:
     """Runs one function at a time in a thread, and tells on the main thread how it ended.
 
+    :param waitSeconds: how long the main thread stands still at each look, for a function that computes rather than
+        reads files: in Slicer it gets on only meanwhile. Well below 0.05, or the user notices.
     :ivar isBusy: whether one runs.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, waitSeconds: float = 0.0) -> None:
         self.isBusy = False
+        self._waitSeconds = waitSeconds
         self._call: BackgroundCall | None = None
         self._onDone: Callable[[Any, BaseException | None], None] | None = None
         self._timer = qt.QTimer()
@@ -45,7 +48,7 @@ class PanelWork:
 
     def _look(self) -> None:
         call, onDone = self._call, self._onDone
-        if call is None or not call.done:
+        if call is None or not (call.wait(self._waitSeconds) or call.done):
             return
         self._timer.stop()
         self.isBusy, self._call, self._onDone = False, None, None

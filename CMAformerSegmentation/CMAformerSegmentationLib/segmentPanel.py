@@ -5,14 +5,13 @@ from __future__ import annotations
 import logging
 from typing import Any
 
-import qt
 import slicer
 from slicer.i18n import tr as _
 
 from . import environment, scene, words
 from .catalog import Catalog, ModelEntry
 from .jobs import FAILED, FINISHED
-from .loading import fileFilter
+from .loadMenu import LoadMenu
 from .request import Request
 from .resultPanel import ResultPanel
 from .segmentation import RUNNING, SegmentationTask
@@ -34,14 +33,12 @@ class SegmentPanel:
         self._details = ""
         self._inputId = ""
         self._resultIsNew = False
-        self._makeLoadMenu()
+        self.loading = LoadMenu(ui.loadButton, logic.loadVolume, self._onLoad)
         ui.deviceSelector.toolTip = ui.deviceSelector.toolTip + " " + environment.deviceHint()
         self.result = ResultPanel(ui, onUse)
         self._connections = [
             (ui.applyButton, "clicked(bool)", self.onApply),
             (ui.modelSelector, "currentIndexChanged(int)", self.onModelChosen),
-            (self._loadFileAction, "triggered(bool)", self.onLoadFile),
-            (self._loadFolderAction, "triggered(bool)", self.onLoadFolder),
         ]
         for sender, signal, slot in self._connections:
             sender.connect(signal, slot)
@@ -52,6 +49,7 @@ class SegmentPanel:
         if self.task is not None:
             self.task.onChanged = None
         self.result.cleanup()
+        self.loading.cleanup()
         for sender, signal, slot in self._connections:
             sender.disconnect(signal, slot)
         self._parameterNode = None
@@ -132,33 +130,12 @@ class SegmentPanel:
             self._parameterNode.modelId = entry.id
         self.update()
 
-    def onLoadFile(self, _checked: bool = False) -> None:
-        """Ask for a volume file, load it, and choose it."""
-        filters = _("Volumes") + f" ({fileFilter});;" + _("All files") + " (*)"
-        path = qt.QFileDialog.getOpenFileName(self.ui.loadButton, _("Load a volume"), "", filters)
-        self._load(path)
-
-    def onLoadFolder(self, _checked: bool = False) -> None:
-        """Ask for a folder of DICOM images, load it, and choose its volume."""
-        self._load(qt.QFileDialog.getExistingDirectory(self.ui.loadButton, _("Load a folder of DICOM images"), ""))
-
-    def _load(self, path: str) -> None:
-        if not path:
-            return
-        self._message = ""
-        try:
-            node = self.logic.loadVolume(path)
-            if self._parameterNode:
-                self._parameterNode.inputVolume = node
-        except ValueError as error:
-            self._message = str(error)
+    def _onLoad(self, volumeNode, message: str) -> None:
+        """A volume was loaded, and is chosen; or there is something to say about it."""
+        self._message = message
+        if volumeNode is not None and self._parameterNode and self._running() is None:
+            self._parameterNode.inputVolume = volumeNode
         self.update()
-
-    def _makeLoadMenu(self) -> None:
-        self._loadMenu = qt.QMenu(self.ui.loadButton)
-        self._loadFileAction = self._loadMenu.addAction(_("Volume file..."))
-        self._loadFolderAction = self._loadMenu.addAction(_("DICOM folder..."))
-        self.ui.loadButton.setMenu(self._loadMenu)
 
     def _onTaskChanged(self) -> None:
         task = self.task

@@ -46,7 +46,7 @@ def write_overview(scene: Scene, path: Path) -> None:
         window.SetNumberOfLayers(2)
         _compose(window, scene)
         window.Render()
-    _write_picture(_pixels(window), path)
+    write_picture(_pixels(window), path)
 
 
 def _require_opengl() -> None:
@@ -271,7 +271,7 @@ def _pixels(window: vtk.vtkRenderWindow) -> Array:
     return (drawn[::-1] + 0.5).astype(np.uint8)
 
 
-def _write_picture(pixels: Array, path: Path) -> None:
+def write_picture(pixels: Array, path: Path) -> None:
     """Write a PNG, or a JPEG where the name says so: a third of the size, for documents."""
     data = vtk.vtkImageData()
     data.SetDimensions(pixels.shape[1], pixels.shape[0], 1)

@@ -20,6 +20,7 @@ standin.start()
 import numpy, vtk, slicer.util
 before = time.perf_counter()
 standin.loadModule(sys.argv[1])
+standin.completeStartup()
 widget = slicer.util.getModuleWidget("CMAformerSegmentation")
 widget.enter()
 seconds = time.perf_counter() - before

@@ -84,6 +84,12 @@ def loadModule(path):
     return manager.addScripted(path)
 
 
+def completeStartup() -> None:
+    """Announce that Slicer has started, as it does once, after the modules were loaded."""
+    _app._qt.startupCompleted.emit()
+    failures.raiseCollected()
+
+
 def unloadModule(name: str) -> None:
     """Unload a module: its widget's ``cleanup`` runs, as when Slicer quits."""
     _app.moduleManager()._qt.unload(name)

@@ -100,6 +100,7 @@ def install() -> None:
     _install("i18n", tr=_tr, translate=_translate)
     _install("packaging", pip_ensure=_pipEnsure, pip_install=_pipInstall, load_requirements=_loadRequirements)
     _install("testing", runUnitTest=_runUnitTest, exitSuccess=lambda: None)
+    sys.modules["SampleData"] = importlib.import_module("standin.sampledata")
     scripted = importlib.import_module("standin.scriptedmodule")
     sys.modules["slicer.ScriptedLoadableModule"] = slicer.ScriptedLoadableModule = scripted
     parts = {}

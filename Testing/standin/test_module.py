@@ -142,6 +142,18 @@ def test_waiting_for_what_never_comes_ends(slicerApp):
         standin.processUntil(lambda: False, 0.05)
 
 
+def test_samples_are_registered_as_in_slicer(slicerApp):
+    import SampleData
+    import slicer
+
+    register = SampleData.SampleDataLogic.registerCustomSampleDataSource
+    for _twice in range(2):
+        register("Stand-in", "one", uris="https://example.org/a.nrrd", fileNames="a.nrrd", nodeNames="a")
+    assert [source.sampleName for source in slicer.modules.sampleDataSources.pop("Stand-in")] == ["one"]
+    with pytest.raises(ValueError, match="the same length"):
+        register("Stand-in", "two", uris=["https://example.org/a.nrrd"], fileNames=[])
+
+
 def test_translations(slicerApp):
     from slicer.i18n import tr, translate
 

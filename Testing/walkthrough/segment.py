@@ -10,17 +10,13 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-import tempfile
 from pathlib import Path
 
 repository = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(repository / "Testing"), str(repository / "CMAformerSegmentation")]
 os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 
-import SimpleITK as sitk  # noqa: E402
-
 import standin  # noqa: E402
-import synthetic  # noqa: E402
 
 
 def main() -> None:
@@ -34,15 +30,9 @@ def main() -> None:
     import slicer
 
     panel = slicer.util.getModuleWidget("CMAformerSegmentation")
-    with tempfile.TemporaryDirectory() as folder:
-        path, heart = Path(folder) / f"{synthetic.NAME}.nrrd", synthetic.short_axis_heart()
-        image = sitk.GetImageFromArray(heart.image)
-        image.SetSpacing(heart.spacing)
-        image.SetOrigin(heart.origin)
-        image.SetDirection(heart.direction)
-        sitk.WriteImage(image, str(path))
-        slicer.util.loadVolume(str(path))
     panel.parent.enter()
+    (sample,) = [action for action in panel.ui.loadButton.menu().actions() if action.text.startswith("Sample data")]
+    sample.trigger()
     standin.processUntil(lambda: panel.ui.applyButton.enabled, timeout=60)
     panel.ui.applyButton.click()
     standin.processUntil(lambda: panel.segmentPanel.task.ended, timeout=300)
