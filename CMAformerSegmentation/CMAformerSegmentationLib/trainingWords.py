@@ -109,6 +109,8 @@ def _finished(training: Training) -> str:
         text += " " + _("The new model is not better than its base on the held-out cases; you need not keep it.")
     elif not report.get("held_out_dice"):
         text += " " + _("No case was held out, so it is not known how good it is.")
+    if training.improved is not False:
+        text += " " + _("Keep as new model offers it in the section Segment.")
     return " ".join(filter(None, [text, str(report.get("reason") or "")]))
 
 

@@ -54,10 +54,14 @@ def _running(task: SegmentationTask) -> str:
 
 def _finished(task: SegmentationTask) -> str:
     found = sum(1 for structure in task.summary.get("structures", []) if structure.get("voxels", 1))
+    nextStep = _("Look at every slice. Corrected it? Learn from it makes it a labeled case.")
     if found == 0:
-        text = _("Done in {time}, but none of the model's structures was found. Is it the right kind of image?")
+        text, nextStep = (
+            _("Done in {time}, but none of the model's structures was found. Is it the right kind of image?"),
+            "",
+        )
     elif found == 1:
         text = _("Done in {time}: 1 structure.")
     else:
         text = _("Done in {time}: {count} structures.")
-    return " ".join([text.format(time=duration(task.seconds), count=found), *task.notices])
+    return " ".join(filter(None, [text.format(time=duration(task.seconds), count=found), *task.notices, nextStep]))

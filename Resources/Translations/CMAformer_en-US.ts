@@ -1778,6 +1778,10 @@ The network follows the CMAformer publication; see the extension&apos;s home pag
         <source>No case was held out, so it is not known how good it is.</source>
         <translation type="unfinished"></translation>
     </message>
+    <message>
+        <source>Keep as new model offers it in the section Segment.</source>
+        <translation type="unfinished"></translation>
+    </message>
 </context>
 <context>
     <name>CMAformerSegmentationLib.trainingsPanel</name>
@@ -1862,6 +1866,10 @@ The network follows the CMAformer publication; see the extension&apos;s home pag
     </message>
     <message>
         <source>Segmenting: slice {done} of {total}, about {left} left.</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>Look at every slice. Corrected it? Learn from it makes it a labeled case.</source>
         <translation type="unfinished"></translation>
     </message>
     <message>

@@ -100,7 +100,7 @@ def test_running_and_done(panel, picture, fakeEngine):
     picture(panel, "running")
     labels = fakeEngine.finish()
     standin.processUntil(lambda: panel.segmentPanel.task.ended)
-    assert status(panel).startswith("Done in ") and status(panel).endswith(": 3 structures.")
+    assert status(panel).startswith("Done in ") and ": 3 structures. Look at every slice." in status(panel)
     assert panel.ui.applyButton.text == "Apply" and not panel.ui.progressBar.visible
     output = panel.ui.outputSelector.currentNode()
     assert (
