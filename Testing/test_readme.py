@@ -1,7 +1,7 @@
-"""README.md's commands and blocks of code, each run on small real files of the names that it uses.
+"""README.md's commands and blocks of code, each run on small real files that have the names that it uses.
 
-What would take hours is made short: see `TINY` and `shortened`. What cannot be run here is in `NOT_RUN`, with the reason;
-a command that is neither run nor listed fails `test_every_command_is_run_or_says_why_not`.
+What would take hours is made short: see `TINY`, `torchrun` and readme/console.py. What cannot be run here is in
+`NOT_RUN`, with the reason; a command that is neither run nor listed fails `test_every_command_is_run_or_says_why_not`.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import glob
 import os
 import re
 import shlex
+import shutil
 import signal
 import subprocess
 import sys
@@ -32,6 +33,9 @@ INLINE = readme.inline_commands()
 NETWORK = '{"widths": [8, 8, 8, 16, 16, 16], "heads": 2, "depth": 1, "pooled": 4}'
 TINY = ["--iterations", "2", "--semi-iterations", "2", "--batch-size", "2", "--patch", "32", "--network", NETWORK]
 
+# Stops the training that is resumed afterwards.
+TOUCH = "touch training/CANCEL"
+
 # Why a command is not run here.
 NOT_RUN = {
     "git clone https://github.com/CMAformer/SlicerCMAformer": "needs the network",
@@ -52,15 +56,17 @@ NOT_RUN = {
 
 def not_run(command: str) -> bool:
     """Whether the command is in the list: whole, or, where it is long, by its beginning."""
-    whole = command in NOT_RUN
-    return whole or any(command.startswith(start) for start in ("torchrun --nnodes=2", "#!/bin/bash"))
+    return command in NOT_RUN or command.startswith(("torchrun --nnodes=2", "#!/bin/bash"))
 
 
-def is_run(command: str) -> bool:
-    """Whether one of the tests below runs the command; they take their commands from README.md by the same rules."""
-    return not not_run(command) and (
-        command.startswith(("python -m cmaformer ", "torchrun --standalone ", "make demo ", "touch "))
-    )
+def engine_command(command: str) -> bool:
+    """Whether the tests below run it as a command of the engine."""
+    return command.startswith(("python -m cmaformer ", "torchrun --standalone "))
+
+
+def demo_command(command: str) -> bool:
+    """Whether the test of the demo runs it."""
+    return command.startswith("make demo ")
 
 
 def sections() -> list[str]:
@@ -68,14 +74,11 @@ def sections() -> list[str]:
     return list(dict.fromkeys(found))
 
 
-def engine_command(command: str) -> bool:
-    return is_run(command) and command.startswith(("python -m cmaformer ", "torchrun "))
-
-
 def test_every_command_is_run_or_says_why_not() -> None:
     commands = [command for block in BLOCKS for command in block.commands()] + INLINE
     assert len(commands) > 30
-    assert [command for command in commands if not (is_run(command) or not_run(command))] == []
+    ways = (engine_command, demo_command, not_run, lambda command: command == TOUCH)
+    assert {c: n for c in commands if (n := sum(way(c) for way in ways)) != 1} == {}
     unknown = {start for start in NOT_RUN if not any(command.startswith(start) for command in commands)}
     assert unknown == set(), "these are not in README.md any more"
     assert {block.language for block in BLOCKS} <= {"", "python", "json"}
@@ -151,13 +154,13 @@ def stops(arguments: list[str], later: list[str]) -> bool:
 def stop_in_the_middle(arguments: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
     """Begin the training and stop it after a step, with the `touch` of README.md."""
     job = Path(arguments[arguments.index("--job") + 1])
-    (touch,) = [command for command in INLINE if command.startswith("touch ")]
-    assert Path(touch.split()[1]) == job / "CANCEL"
+    touched = Path(TOUCH.split()[1])
+    assert touched == job / "CANCEL"
     tell = trainer.Trainer.tell
 
     def told(self, *values):
         tell(self, *values)
-        Path(touch.split()[1]).touch()
+        touched.touch()
 
     with monkeypatch.context() as patch:
         patch.setattr(trainer, "METRIC_EVERY", 1)
@@ -166,13 +169,17 @@ def stop_in_the_middle(arguments: list[str], monkeypatch: pytest.MonkeyPatch) ->
     assert jobs.state(job) == "cancelled"
 
 
+def environment(**changes: str) -> dict[str, str]:
+    return {**os.environ, "OMP_NUM_THREADS": "1", "QT_QPA_PLATFORM": "offscreen", "PYTHONUTF8": "1", **changes}
+
+
 def torchrun(arguments: list[str]) -> None:
     """With two processes instead of more, on processors."""
     words = [re.sub(r"^--nproc_per_node=\d+$", "--nproc_per_node=2", word) for word in arguments[1:]]
     path = str(ROOT / "CMAformerSegmentation")
     started = subprocess.Popen(
         [sys.executable, "-m", "torch.distributed.run", *words, "--device", "cpu"],
-        env={**os.environ, "PYTHONPATH": path, "OMP_NUM_THREADS": "1"},
+        env=environment(PYTHONPATH=path),
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -185,6 +192,38 @@ def torchrun(arguments: list[str]) -> None:
         raise
     assert started.returncode == 0, errors
     assert Path(output.split()[-1]).is_dir()
+
+
+@pytest.mark.slow
+def test_the_blocks_for_slicers_console(tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    console(data)
+    script = Path(readme.__file__).with_name("console.py")
+    done = subprocess.run([sys.executable, str(script), str(data)], env=environment(), capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert "cardiac-cine-mr-1.0.0" in done.stdout  # the list of models
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(shutil.which("make") is None, reason="make is not on this computer")
+def test_the_demo_on_a_volume_of_ones_own(tmp_path: Path) -> None:
+    """What make would run is run here: make itself would look after the environment first."""
+    FILES["From the command line"](tmp_path)
+    commands = [command for block in BLOCKS for command in block.commands() if demo_command(command)]
+    assert len(commands) == 2
+    running = []
+    for command in commands:
+        make = ["make", "-n", *command.split()[1:]]
+        line = subprocess.run(make, cwd=ROOT, capture_output=True, text=True, check=True).stdout.splitlines()[-1]
+        arguments = shlex.split(line.partition(" -m demo.demo ")[2])
+        arguments[arguments.index("--output") + 1] = f"demo{len(running)}"
+        program = [sys.executable, "-m", "demo.demo", *arguments]
+        changed = environment(PYTHONPATH=str(ROOT / "Testing"))
+        running.append(subprocess.Popen(program, cwd=tmp_path, env=changed, stderr=subprocess.PIPE, text=True))
+    ends = [process.communicate(timeout=300)[1] for process in running]
+    assert ends == ["", ""] and [process.returncode for process in running] == [0, 0]
+    for number in range(len(running)):
+        assert {path.suffix for path in (tmp_path / f"demo{number}").iterdir()} == {".nrrd", ".stl", ".png"}
 
 
 def test_commands_within_sentences(capsys) -> None:

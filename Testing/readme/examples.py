@@ -14,10 +14,10 @@ from readme import repository
 
 sys.path.append(str(repository / "Testing" / "engine"))
 
-from test_tasks import NUMBERS, lits, synapse  # noqa: E402
-from test_volume_dicom import write_series  # noqa: E402
-from tinymodel import save_tiny  # noqa: E402
-from trainingdata import phantom, write_volume  # noqa: E402
+from test_tasks import NUMBERS, lits, synapse
+from test_volume_dicom import write_series
+from tinymodel import save_tiny
+from trainingdata import phantom, write_volume
 
 __all__ = ["FILES", "console", "heart", "listed"]
 
