@@ -215,10 +215,11 @@ def test_the_demo_on_a_volume_of_ones_own(tmp_path: Path) -> None:
     for command in commands:
         make = ["make", "-n", *command.split()[1:]]
         line = subprocess.run(make, cwd=ROOT, capture_output=True, text=True, check=True).stdout.splitlines()[-1]
-        arguments = shlex.split(line.partition(" -m demo.demo ")[2])
+        path, _python, *arguments = shlex.split(line)
         arguments[arguments.index("--output") + 1] = f"demo{len(running)}"
-        program = [sys.executable, "-m", "demo.demo", *arguments]
-        changed = environment(PYTHONPATH=str(ROOT / "Testing"))
+        program = [sys.executable, *arguments]
+        folders = path.removeprefix("PYTHONPATH=").split(":")
+        changed = environment(PYTHONPATH=os.pathsep.join(str(ROOT / folder) for folder in folders))
         running.append(subprocess.Popen(program, cwd=tmp_path, env=changed, stderr=subprocess.PIPE, text=True))
     ends = [process.communicate(timeout=300)[1] for process in running]
     assert ends == ["", ""] and [process.returncode for process in running] == [0, 0]

@@ -22,9 +22,13 @@ from trainingdata import phantom, write_volume
 __all__ = ["FILES", "console", "heart", "listed"]
 
 
-def heart(image: Path, labels: Path | None = None, seed: int = 0, structures: int = 3) -> None:
-    """A coarse synthetic heart, 64 x 64 pixels in 3 slices, and on request its label map with so many structures."""
-    drawn = synthetic.short_axis_heart(rows=64, columns=64, slices=3, spacing=(3.0, 3.0, 25.0), seed=seed)
+COARSE = {"rows": 64, "columns": 64, "slices": 3, "spacing": (3.0, 3.0, 25.0)}
+USUAL = {"rows": 180, "columns": 192, "slices": 7, "spacing": (1.1, 1.1, 12.0)}
+
+
+def heart(image: Path, labels: Path | None = None, seed: int = 0, structures: int = 3, size: dict = COARSE) -> None:
+    """A synthetic heart, and on request its label map with so many structures."""
+    drawn = synthetic.short_axis_heart(**size, seed=seed)
     pairs = [(image, drawn.image)] + ([(labels, np.minimum(drawn.labels, structures))] if labels else [])
     for path, array in pairs:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -46,7 +50,7 @@ def listed(folder: Path, text: str) -> None:
 
 def command_line(folder: Path) -> None:
     """One heart, folders of hearts, a DICOM series; and the models of a checkout."""
-    heart(folder / "heart.nrrd")
+    heart(folder / "heart.nrrd", size=USUAL)
     for seed, name in enumerate(("images/a.nrrd", "images/b.nii.gz", "more/c.nrrd")):
         heart(folder / name, seed=seed)
     write_series(folder / "dicom-folder", [0, 3, 6, 9], "1", size=(64, 48))
