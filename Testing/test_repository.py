@@ -112,7 +112,7 @@ def test_the_files_that_contributing_names_exist() -> None:
         assert name in (".ui", "logic....") or (ROOT / name).exists(), name
 
 
-@pytest.mark.parametrize(("box", "folder"), enumerate(["CMAformerSegmentationLib", "cmaformer"]))
+@pytest.mark.parametrize(("box", "folder"), [(0, "CMAformerSegmentationLib"), (1, "cmaformer")])
 def test_in_the_figure_of_contributing_no_file_imports_from_above(box: int, folder: str) -> None:
     files = {path.stem: path for path in (ROOT / "CMAformerSegmentation" / folder).glob("*.py")}
     figure = _text("CONTRIBUTING.md").partition("## How the code is laid out")[2].split("```")[1].splitlines()

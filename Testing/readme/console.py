@@ -1,8 +1,9 @@
 """Slicer's Python console, on the stand-in: runs README.md's blocks one after the other, as somebody who pastes them.
 
 Argument: the folder that stands for /data, made by `readme.examples.console`. In the text, /data is replaced by it, and
-the hour of the training by some seconds with small patches. The training starts from a tiny model that has the id of
-the bundled one, which segments in the first block.
+two steps a phase with small patches are added to the training. They replace its hour, which is left out of the command
+of its process: how many steps fit into a time depends on what else the computer does. The training starts from a tiny
+model that has the id of the bundled one, which segments in the first block.
 """
 
 from __future__ import annotations
@@ -16,9 +17,7 @@ import readme
 import standin
 
 HOUR = "minutes=60"
-SHORT = 'minutes={minutes}, device="cpu", settings={{"patch": 32, "batch_size": 2}}'
-# A training that finds its time too short does not begin: on a busy computer the next one is taken.
-MINUTES = (0.2, 0.6, 2)
+STEPS = {"iterations": 2, "semi_iterations": 2, "batch_size": 2, "patch": 32}
 
 
 def main(data: Path) -> None:
@@ -41,7 +40,9 @@ def main(data: Path) -> None:
     for where in (environment, module, training):
         where.bundledModelFolders = lambda: [data / "models"]
     space["logic"].cleanup()  # the engine that is warm knows the models that there were when it started
-    space = fine_tuned(fine_tuning, data, space)
+    arguments = training.trainingArguments
+    training.trainingArguments = lambda *given: untimed(arguments(*given))
+    space = pasted(fine_tuning, data, space)
     assert (space["job"].state, space["model"].title) == ("finished", "Our hearts")
     assert [entry.id for entry in space["logic"].models()] == ["cardiac-cine-mr-1.0.0", space["model"].id]
     made = slicer.util.getNodesByClass("vtkMRMLSegmentationNode")
@@ -50,21 +51,17 @@ def main(data: Path) -> None:
     standin.quitApplication()
 
 
-def fine_tuned(block: readme.Block, data: Path, space: dict) -> dict:
-    for minutes in MINUTES:
-        try:
-            return pasted(block, data, space, SHORT.format(minutes=minutes))
-        except RuntimeError as problem:
-            if "iterations fit into" not in str(problem) or minutes == MINUTES[-1]:
-                raise
-            space["job"].discard()
-    raise AssertionError("there is no time to try")
-
-
-def pasted(block: readme.Block, data: Path, space: dict, time: str = HOUR) -> dict:
-    text = block.text.replace("/data/", f"{data.as_posix()}/").replace(HOUR, time)
+def pasted(block: readme.Block, data: Path, space: dict) -> dict:
+    text = block.text.replace("/data/", f"{data.as_posix()}/").replace(HOUR, f'{HOUR}, device="cpu", settings={STEPS}')
     exec(compile(text, f"README.md, {block.section}", "exec"), space)
     return space
+
+
+def untimed(words: list[str]) -> list[str]:
+    """The command of a training without its time."""
+    at = words.index("--minutes")
+    assert words[at + 1] == "60.0"
+    return words[:at] + words[at + 2 :]
 
 
 if __name__ == "__main__":
