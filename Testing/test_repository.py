@@ -14,6 +14,8 @@ IMAGE_DATA = re.compile(r"\.(nrrd|nhdr|nii|nii\.gz|mha|mhd|dcm|ima|h5|hdf5|npy|n
 MEGABYTE = 1024 * 1024
 # Files of Slicer's Extensions Index that Testing/INDEX_CHECKLIST.md names, and what `git` and GitHub call things.
 OF_THE_INDEX = {"extension_ai_analysis.py", "LICENSE.txt", "model.json"}
+# Where PyTorch is looked for, and installed when the user says so.
+INSTALLING = {"environment.py", "torchInstaller.py"}
 CONNECTING = {"socket", "ssl", "http", "urllib", "urllib3", "ftplib", "smtplib", "requests", "aiohttp", "httpx"}
 
 
@@ -101,8 +103,7 @@ def test_the_files_that_contributing_names_exist() -> None:
         "Lib/": "CMAformerSegmentation/CMAformerSegmentationLib/",
         "cmaformer/": "CMAformerSegmentation/cmaformer/",
     }
-    text = _text("CONTRIBUTING.md")
-    _, _, rows = text.partition("### Where do I change")
+    rows = _text("CONTRIBUTING.md").partition("### Where do I change")[2].partition("## Rules")[0]
     named = re.findall(r"`([\w./-]*[/.][\w./-]*)`", rows)
     assert len(named) > 80
     for name in named:
@@ -141,16 +142,18 @@ def test_the_evidence_of_the_index_checklist_exists() -> None:
     assert [test for path, test in ours if test and f"def {test}(" not in _text(path)] == []
 
 
-def test_nothing_opens_a_network_connection() -> None:
-    """No file of the module or the engine imports or calls what connects to other computers.
+def test_nothing_but_the_installation_of_pytorch_opens_a_network_connection() -> None:
+    """No file of the module or the engine imports, calls or starts what connects to other computers, but for PyTorch.
 
     torch.distributed does, among the processes that a user starts with torchrun, and is no way to the outside.
     """
     tools = re.compile(r"\b(curl|wget|pip_install|pip_ensure|urlopen|urlretrieve|QNetworkAccessManager|downloadFile)\b")
+    installs = re.compile(r"\bPyTorchUtils\b|[\"']pip[\"']")
     for path in (ROOT / "CMAformerSegmentation").rglob("*.py"):
         text = path.read_text(encoding="utf-8")
         assert not _imported(text) & CONNECTING, path.name
         assert tools.search(text) is None, path.name
+        assert installs.search(text) is None or path.name in INSTALLING, path.name
 
 
 def _imported(text: str) -> set[str]:
