@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import re
 import subprocess
 from pathlib import Path
@@ -11,6 +12,11 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 IMAGE_DATA = re.compile(r"\.(nrrd|nhdr|nii|nii\.gz|mha|mhd|dcm|ima|h5|hdf5|npy|npz|mat)$", re.IGNORECASE)
 MEGABYTE = 1024 * 1024
+# Files of Slicer's Extensions Index that Testing/INDEX_CHECKLIST.md names, and what `git` and GitHub call things.
+OF_THE_INDEX = {"extension_ai_analysis.py", "LICENSE.txt", "model.json"}
+# Where PyTorch is looked for, and installed when the user says so.
+INSTALLING = {"environment.py", "torchInstaller.py"}
+CONNECTING = {"socket", "ssl", "http", "urllib", "urllib3", "ftplib", "smtplib", "requests", "aiohttp", "httpx"}
 
 
 def committed() -> list[Path]:
@@ -90,6 +96,72 @@ def test_local_links_of_the_documents_lead_somewhere() -> None:
             if "://" not in target and not (ROOT / target).exists():
                 broken.append(f"{document.name}: {target}")
     assert broken == []
+
+
+def test_the_files_that_contributing_names_exist() -> None:
+    sides = {
+        "Lib/": "CMAformerSegmentation/CMAformerSegmentationLib/",
+        "cmaformer/": "CMAformerSegmentation/cmaformer/",
+    }
+    rows = _text("CONTRIBUTING.md").partition("### Where do I change")[2].partition("## Rules")[0]
+    named = re.findall(r"`([\w./-]*[/.][\w./-]*)`", rows)
+    assert len(named) > 80
+    for name in named:
+        for short, folder in sides.items():
+            if name.startswith(short):
+                name = folder + name[len(short) :]
+        assert name in (".ui", "logic....") or (ROOT / name).exists(), name
+
+
+@pytest.mark.parametrize(("box", "folder"), [(0, "CMAformerSegmentationLib"), (1, "cmaformer")])
+def test_in_the_figure_of_contributing_no_file_imports_from_above(box: int, folder: str) -> None:
+    files = {path.stem: path for path in (ROOT / "CMAformerSegmentation" / folder).glob("*.py")}
+    figure = _text("CONTRIBUTING.md").partition("## How the code is laid out")[2].split("```")[1].splitlines()
+    edges = next(line for line in figure if "┌" in line)
+    left = [n for n, letter in enumerate(edges) if letter == "┌"][box]
+    right = [n for n, letter in enumerate(edges) if letter == "┐"][box]
+    floor, floors = 0, {}
+    for line in figure:
+        inside = line[left:right]
+        floor += "▼" in inside
+        floors.update({word: floor for word in re.findall(r"\w+", inside) if word in files and word not in floors})
+    assert len(floors) > 20 and floor > 2
+    for name, own in floors.items():
+        for node in ast.walk(ast.parse(files[name].read_text(encoding="utf-8"))):
+            if isinstance(node, ast.ImportFrom) and node.level == 1:
+                for other in [node.module] if node.module else [alias.name for alias in node.names]:
+                    assert floors.get(other.partition(".")[0], own) >= own, f"{name} imports {other}"
+
+
+def test_the_evidence_of_the_index_checklist_exists() -> None:
+    named = re.findall(r"`([\w./-]+(?:::\w+)?)`", _text("Testing/INDEX_CHECKLIST.md"))
+    files = [name.partition("::") for name in named if "/" in name or "." in name]
+    ours = [(path, test) for path, _, test in files if path not in OF_THE_INDEX]
+    assert len(ours) > 30
+    assert [path for path, _test in ours if not (ROOT / path).exists()] == []
+    assert [test for path, test in ours if test and f"def {test}(" not in _text(path)] == []
+
+
+def test_nothing_but_the_installation_of_pytorch_opens_a_network_connection() -> None:
+    """No file of the module or the engine imports, calls or starts what connects to other computers, but for PyTorch.
+
+    torch.distributed does, among the processes that a user starts with torchrun, and is no way to the outside.
+    """
+    tools = re.compile(r"\b(curl|wget|pip_install|pip_ensure|urlopen|urlretrieve|QNetworkAccessManager|downloadFile)\b")
+    installs = re.compile(r"\bPyTorchUtils\b|[\"']pip[\"']")
+    for path in (ROOT / "CMAformerSegmentation").rglob("*.py"):
+        text = path.read_text(encoding="utf-8")
+        assert not _imported(text) & CONNECTING, path.name
+        assert tools.search(text) is None, path.name
+        assert installs.search(text) is None or path.name in INSTALLING, path.name
+
+
+def _imported(text: str) -> set[str]:
+    """The top names of the packages that a file imports anywhere."""
+    nodes = list(ast.walk(ast.parse(text)))
+    names = [alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names]
+    names += [node.module or "" for node in nodes if isinstance(node, ast.ImportFrom)]
+    return {name.partition(".")[0] for name in names}
 
 
 def test_scripts_that_must_run_can_run() -> None:

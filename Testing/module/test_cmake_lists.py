@@ -55,41 +55,74 @@ def test_no_glob():
         assert "GLOB" not in path.read_text()
 
 
+SCHEMA_FILE = "slicer-extension-catalog-entry-schema-v1.0.1.json"
+# What that file, in Slicer's folder Schemas, allows (and nothing else), and demands.
+SCHEMA = {
+    "$schema": str,
+    "category": str,
+    "scm_url": str,
+    "scm_revision": str,
+    "scm_type": str,
+    "build_dependencies": list,
+    "build_subdirectory": str,
+    "enabled": bool,
+    "tier": int,
+}
+REQUIRED = {"$schema", "category", "scm_url"}
+# What Slicer's Extensions/CMake/SlicerExtensionDescriptionSpec.cmake describes.
+KEYWORDS = {
+    *("scm", "scmurl", "scmrevision", "depends", "build_subdirectory", "homepage", "contributors", "category"),
+    *("iconurl", "description", "screenshoturls", "enabled", "status", "tier"),
+}
+
+
+def s4ext() -> dict[str, str]:
+    lines = (repository / "CMAformer.s4ext").read_text(encoding="utf-8").splitlines()
+    return dict(line.partition(" ")[::2] for line in lines if line and not line.startswith("#"))
+
+
+def cmakeVariable(name: str) -> str:
+    """The value of an EXTENSION_ variable, on one quoted line: the index's checks read it with such an expression."""
+    cmake = (repository / "CMakeLists.txt").read_text(encoding="utf-8")
+    return re.search(rf'^set\(EXTENSION_{name} "([^"]+)"\)', cmake, re.MULTILINE).group(1)
+
+
+def test_the_catalog_entry_is_what_the_schema_allows():
+    content = (repository / "CMAformer.json").read_bytes()
+    entry = json.loads(content)
+    assert set(entry) >= REQUIRED and set(entry) <= set(SCHEMA)
+    assert {key: type(value) for key, value in entry.items()} == {key: SCHEMA[key] for key in entry}
+    assert all(type(name) is str for name in entry.get("build_dependencies", []))
+    assert entry.get("scm_type", "git") in ("git", "local") and entry["tier"] in (1, 3, 5)
+    assert entry["$schema"] == f"https://raw.githubusercontent.com/Slicer/Slicer/main/Schemas/{SCHEMA_FILE}#"
+    assert re.fullmatch(r"https://[^/]+/[^/]+/Slicer\w+\.git", entry["scm_url"])
+    assert b"\r" not in content
+
+
+def test_the_old_catalog_entry_is_complete():
+    entry = s4ext()
+    assert set(entry) == KEYWORDS
+    assert all(entry.values())
+    assert (entry["scm"], entry["enabled"]) == ("git", "1")
+
+
 def test_the_descriptions_of_the_extension_agree():
-    cmake = (repository / "CMakeLists.txt").read_text()
-    catalog = json.loads((repository / "CMAformer.json").read_text())
-    s4ext = dict(
-        line.partition(" ")[::2]
-        for line in (repository / "CMAformer.s4ext").read_text().splitlines()
-        if line and not line.startswith("#")
-    )
-    value = {
-        key: re.search(rf'set\(EXTENSION_{key} "([^"]*)"\)', cmake).group(1)
-        for key in ("HOMEPAGE", "ICONURL", "DESCRIPTION")
-    }
+    cmake = (repository / "CMakeLists.txt").read_text(encoding="utf-8")
     assert re.search(r"project\((\w+)\)", cmake).group(1) == "CMAformer"
-    allowed = {
-        "$schema",
-        "build_dependencies",
-        "build_subdirectory",
-        "category",
-        "scm_revision",
-        "scm_type",
-        "scm_url",
-        "enabled",
-        "tier",
-    }
-    assert {"$schema", "category", "scm_url"} <= set(catalog) <= allowed
-    assert catalog["build_dependencies"] == [s4ext["depends"]] == ["PyTorch"]
-    assert s4ext["homepage"] == value["HOMEPAGE"] and s4ext["iconurl"] == value["ICONURL"]
-    assert s4ext["description"] == value["DESCRIPTION"]
-    assert catalog["scm_url"] == s4ext["scmurl"] and catalog["category"] == s4ext["category"] == "Segmentation"
+    old, new = s4ext(), json.loads((repository / "CMAformer.json").read_text(encoding="utf-8"))
+    for key in ("homepage", "contributors", "iconurl", "description", "screenshoturls", "depends"):
+        assert old[key] == cmakeVariable(key.upper()), key
+    assert old["depends"].split() == new["build_dependencies"] == ["PyTorch"]
+    assert (old["scmurl"], old["scmrevision"]) == (new["scm_url"], new["scm_revision"])
+    assert old["category"] == new["category"] == "Segmentation"
+    assert (old["build_subdirectory"], old["tier"]) == (new["build_subdirectory"], str(new["tier"]))
+    assert (old["enabled"] == "1") == new.get("enabled", True)
+    assert new["scm_url"] == old["homepage"] + ".git"
 
 
 @pytest.mark.parametrize("field", ["ICONURL", "SCREENSHOTURLS"])
 def test_pictures_of_the_catalog_are_in_the_repository(field):
-    cmake = (repository / "CMakeLists.txt").read_text()
-    url = re.search(rf'set\(EXTENSION_{field} "([^"]*)"\)', cmake).group(1)
+    url = cmakeVariable(field)
     prefix = "https://raw.githubusercontent.com/CMAformer/SlicerCMAformer/main/"
     assert url.startswith(prefix)
     assert (repository / url[len(prefix) :]).read_bytes()[:8] == b"\x89PNG\r\n\x1a\n"

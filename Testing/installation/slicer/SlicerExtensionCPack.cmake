@@ -1,0 +1,11 @@
+# Writes and installs the description of the extension, from the variables of its CMakeLists.txt, as Slicer does.
+if(NOT "${EXTENSION_NAME}" STREQUAL "${PROJECT_NAME}")
+  message(FATAL_ERROR "The extension ${EXTENSION_NAME} is not packaged: the project is called ${PROJECT_NAME}")
+endif()
+set(_lines "")
+foreach(_name HOMEPAGE CONTRIBUTORS ICONURL DESCRIPTION SCREENSHOTURLS DEPENDS)
+  string(TOLOWER "${_name}" _key)
+  string(APPEND _lines "${_key} ${EXTENSION_${_name}}\n")
+endforeach()
+file(WRITE "${CMAKE_BINARY_DIR}/${EXTENSION_NAME}.s4ext" "${_lines}")
+install(FILES "${CMAKE_BINARY_DIR}/${EXTENSION_NAME}.s4ext" DESTINATION "${Slicer_SHARE_DIR}")
