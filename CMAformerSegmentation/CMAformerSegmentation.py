@@ -2,6 +2,7 @@
 
 import enum
 import sys
+import weakref
 from typing import Any
 
 import slicer
@@ -18,6 +19,8 @@ from slicer.ScriptedLoadableModule import (
 )
 from slicer.util import VTKObservationMixin
 
+from CMAformerSegmentationLib.batch import Batch
+from CMAformerSegmentationLib.batchPanel import BatchPanel
 from CMAformerSegmentationLib.catalog import Catalog, findModels
 from CMAformerSegmentationLib.computerCard import ComputerCard
 from CMAformerSegmentationLib.environment import bundledModelFolders, deviceArgument, engineVersion, userModelFolder
@@ -26,8 +29,10 @@ from CMAformerSegmentationLib.loading import loadVolume
 from CMAformerSegmentationLib.modelsPanel import ModelsPanel
 from CMAformerSegmentationLib.request import Request
 from CMAformerSegmentationLib.sampleData import registerSampleData
+from CMAformerSegmentationLib.segmentationBatch import VolumesBatch
 from CMAformerSegmentationLib.segmentPanel import SegmentPanel
 from CMAformerSegmentationLib.selftest import runSelfTest
+from CMAformerSegmentationLib.sequenceBatch import SequenceBatch, sequenceOf
 from CMAformerSegmentationLib.taskRunner import TaskRunner
 from CMAformerSegmentationLib.trainingCases import HELD_OUT, LABELED, UNLABELED, casesOf
 from CMAformerSegmentationLib.trainingQueue import TrainingQueue
@@ -93,6 +98,7 @@ class CMAformerSegmentationWidget(ScriptedLoadableModuleWidget, VTKObservationMi
         self.logic: CMAformerSegmentationLogic | None = None
         self.computerCard: ComputerCard | None = None
         self.segmentPanel: SegmentPanel | None = None
+        self.batchPanel: BatchPanel | None = None
         self.trainPanel: TrainPanel | None = None
         self.trainingsPanel: TrainingsPanel | None = None
         self.modelsPanel: ModelsPanel | None = None
@@ -109,6 +115,7 @@ class CMAformerSegmentationWidget(ScriptedLoadableModuleWidget, VTKObservationMi
         self.logic = CMAformerSegmentationLogic()
         self.computerCard = ComputerCard(self.ui, self.onComputerChanged)
         self.segmentPanel = SegmentPanel(self.ui, self.logic, self.computerCard, self.onUseResult)
+        self.batchPanel = BatchPanel(self.ui, self.logic, self.segmentPanel)
         self.trainingsPanel = TrainingsPanel(self.ui, self.logic, self.onModelsChanged)
         self.trainPanel = TrainPanel(self.ui, self.logic, self.computerCard, self.trainingsPanel.select)
         self.modelsPanel = ModelsPanel(self.ui, self.logic, self.onModelsChanged)
@@ -127,7 +134,8 @@ class CMAformerSegmentationWidget(ScriptedLoadableModuleWidget, VTKObservationMi
             section.disconnect("contentsCollapsed(bool)", self.onSectionFolded)
         for panel in self._panels():
             panel.cleanup()
-        self.computerCard = self.segmentPanel = self.trainPanel = self.trainingsPanel = self.modelsPanel = None
+        self.computerCard = self.segmentPanel = self.batchPanel = None
+        self.trainPanel = self.trainingsPanel = self.modelsPanel = None
         if self.logic is not None:
             self.logic.cleanup()
 
@@ -208,7 +216,14 @@ class CMAformerSegmentationWidget(ScriptedLoadableModuleWidget, VTKObservationMi
         return [self.ui.segmentCollapsibleButton, self.ui.trainCollapsibleButton, self.ui.modelsCollapsibleButton]
 
     def _panels(self) -> list:
-        panels = (self.computerCard, self.segmentPanel, self.trainPanel, self.trainingsPanel, self.modelsPanel)
+        panels = (
+            self.computerCard,
+            self.segmentPanel,
+            self.batchPanel,
+            self.trainPanel,
+            self.trainingsPanel,
+            self.modelsPanel,
+        )
         return [panel for panel in panels if panel is not None]
 
     def _onParameterNodeModified(self, caller=None, event=None) -> None:
@@ -224,6 +239,7 @@ class CMAformerSegmentationLogic(ScriptedLoadableModuleLogic):
     logic = slicer.util.getModuleLogic("CMAformerSegmentation")
     print([model.id for model in logic.models()])
     segmentationNode = logic.segment(volumeNode)
+    print(logic.segmentMany(slicer.util.getNodesByClass("vtkMRMLScalarVolumeNode")).table())
 
     job = logic.startTraining(labeled=[(volumeNode, segmentationNode)], unlabeled=[otherNode], name="Our hearts")
     model = job.wait().keep()
@@ -233,6 +249,7 @@ class CMAformerSegmentationLogic(ScriptedLoadableModuleLogic):
         ScriptedLoadableModuleLogic.__init__(self)
         self.runner = TaskRunner()
         self.queue = TrainingQueue()
+        self._batches: weakref.WeakSet[Batch] = weakref.WeakSet()
 
     def getParameterNode(self):
         """The module's parameters in the current scene."""
@@ -240,6 +257,8 @@ class CMAformerSegmentationLogic(ScriptedLoadableModuleLogic):
 
     def cleanup(self) -> None:
         """Stop what segments, and the engine. Trainings go on without Slicer."""
+        for batch in list(self._batches):
+            batch.abandon(_("Slicer was closed."))
         self.runner.shutdown()
         self.queue.shutdown()
 
@@ -268,11 +287,8 @@ class CMAformerSegmentationLogic(ScriptedLoadableModuleLogic):
         :return: the task, with `state`, `job.progress`, `problem`, `segmentationNode` and `cancel()`.
         :raises ValueError: in words, when it cannot be started as asked.
         """
-        entry = self._model(model)
-        if entry is None:
-            raise ValueError(_("There are no models on this computer."))
-        request = Request(volumeNode, entry, segmentation, deviceArgument(device), engineVersion())
-        return self.runner.start(request, onChanged)
+        _entry, makeRequest = self._requests(model, device)
+        return self.runner.start(makeRequest(volumeNode, segmentation), onChanged)
 
     def segment(self, volumeNode, model=None, segmentation=None, device="auto", wait=True, progress=None):
         """Segment a volume.
@@ -287,6 +303,36 @@ class CMAformerSegmentationLogic(ScriptedLoadableModuleLogic):
         """
         task = self.startSegmentation(volumeNode, model, segmentation, device)
         return task.wait(self.runner.poll, progress) if wait else task
+
+    def segmentMany(self, volumeNodes, model=None, device="auto", wait=True, progress=None, onChanged=None):
+        """Segment volumes one after the other; one that fails does not stop the rest.
+
+        :param volumeNodes: scalar volumes; each gets a new segmentation.
+        :param model, device: see `startSegmentation`.
+        :param wait: False returns at once.
+        :param progress: called with (volumes done, volumes in all, seconds left or None) while waiting.
+        :param onChanged: called without arguments whenever something has changed.
+        :return: an object with `results`: of each volume (volume, segmentation node or None, problem in words), with
+            `items` and their `state`s, `ended`, `table()` (text) and `cancel()`.
+        :raises ValueError: in words, when there is no such model.
+        """
+        entry, makeRequest = self._requests(model, device)
+        names = [structure.name for structure in entry.structures]
+        return self._startBatch(VolumesBatch(volumeNodes, self.runner, makeRequest, names, onChanged), wait, progress)
+
+    def segmentSequence(self, sequence, model=None, device="auto", wait=True, progress=None, onChanged=None):
+        """Segment every frame of a sequence, such as a cine, into a sequence of segmentations.
+
+        :param sequence: a sequence of volumes, the browser of one, or the volume that a browser shows of it.
+        :param model, device, wait, progress, onChanged: see `segmentMany`.
+        :return: as `segmentMany`, of frames instead of volumes; in the end `sequenceNode` is the new sequence, which is
+            browsed with that of the volumes, or None when no frame has a result.
+        :raises ValueError: in words, when it cannot be started as asked.
+        """
+        entry, makeRequest = self._requests(model, device)
+        names = [structure.name for structure in entry.structures]
+        batch = SequenceBatch(*sequenceOf(sequence), self.runner, makeRequest, names, onChanged)
+        return self._startBatch(batch, wait, progress)
 
     def startTraining(
         self,
@@ -339,6 +385,22 @@ class CMAformerSegmentationLogic(ScriptedLoadableModuleLogic):
         for training in trainings:
             training.poll(whole=True)
         return trainings
+
+    def _requests(self, model, device):
+        """The entry of a model, and what makes a request of a volume and a segmentation node with it.
+
+        :raises ValueError: in words, when there is no such model.
+        """
+        entry = self._model(model)
+        if entry is None:
+            raise ValueError(_("There are no models on this computer."))
+        where, version = deviceArgument(device), engineVersion()
+        return entry, lambda volume, segmentation=None: Request(volume, entry, segmentation, where, version)
+
+    def _startBatch(self, batch, wait, progress):
+        self._batches.add(batch)
+        batch.start()
+        return batch.wait(progress) if wait else batch
 
     def _model(self, model):
         """The entry of a model, of its id, or of the first model for None; None where there is none.

@@ -51,6 +51,16 @@ def killGroup(pid: int) -> None:
         pass
 
 
+def askGroup(pid: int) -> None:
+    """Ask a process that was started with `groupOptions`, and its children, to stop; Windows knows only to end them."""
+    if os.name == "nt":
+        return killGroup(pid)
+    try:
+        os.killpg(pid, signal.SIGTERM)
+    except (ProcessLookupError, PermissionError):
+        pass
+
+
 def identity(pid: int) -> dict[str, Any]:
     """What tells a process from a later one with the same number: the number and, on Linux, when it started."""
     fields = _stat(pid)

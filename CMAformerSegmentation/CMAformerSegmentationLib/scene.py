@@ -177,7 +177,7 @@ def adoptLabels(
     finally:
         segmentationNode.EndModify(wasModifying)
     if isNew:
-        _placeBesideVolume(segmentationNode, volumeNode)
+        placeBesideVolume(segmentationNode, volumeNode)
     if hadSurface:
         segmentationNode.CreateClosedSurfaceRepresentation()  # Show 3D was on, and stays on
     return segmentationNode
@@ -196,10 +196,15 @@ def terminologyTag(structure: StructureClass) -> str:
     return "~".join([_terminologyContext, *triplets, _anatomicContext, "^^", "^^"])
 
 
+def referencedVolumeId(segmentationNode) -> str:
+    """Id of the volume that a segmentation was made on; empty where it tells none."""
+    role = slicer.vtkMRMLSegmentationNode.GetReferenceImageGeometryReferenceRole()
+    return segmentationNode.GetNodeReferenceID(role) or ""
+
+
 def referencesOtherVolume(segmentationNode, volumeNode) -> bool:
     """Whether a segmentation was made on another volume than this one."""
-    role = slicer.vtkMRMLSegmentationNode.GetReferenceImageGeometryReferenceRole()
-    reference = segmentationNode.GetNodeReferenceID(role)
+    reference = referencedVolumeId(segmentationNode)
     return bool(reference) and reference != volumeNode.GetID()
 
 
@@ -260,7 +265,7 @@ def _eraseLabels(labelmap, values: list[int]) -> None:
     labelmap.Modified()
 
 
-def _placeBesideVolume(segmentationNode, volumeNode) -> None:
+def placeBesideVolume(segmentationNode, volumeNode) -> None:
     """Put the segmentation under the volume's study in the subject hierarchy."""
     hierarchy = slicer.vtkMRMLSubjectHierarchyNode.GetSubjectHierarchyNode(slicer.mrmlScene)
     if hierarchy is None:

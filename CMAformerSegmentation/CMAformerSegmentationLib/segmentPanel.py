@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from typing import Any
 
 import slicer
@@ -33,6 +34,8 @@ class SegmentPanel:
         self._details = ""
         self._inputId = ""
         self._resultIsNew = False
+        self._blocked = ""  # why nothing may be started here
+        self.onUpdated: Callable[[], None] | None = None
         self.loading = LoadMenu(ui.loadButton, logic.loadVolume, self._onLoad)
         ui.deviceSelector.toolTip = ui.deviceSelector.toolTip + " " + environment.deviceHint()
         self.result = ResultPanel(ui, onUse)
@@ -98,11 +101,35 @@ class SegmentPanel:
         self._showResult()
         ui.statusLabel.text = self._status(problem)
         self._showDetails()
-        self.computer.show(self._parameterNode.inputVolume if self._parameterNode else None, self._model())
+        self.computer.show(self._parameterNode.inputVolume if self._parameterNode else None, self.model)
+        if self.onUpdated is not None:
+            self.onUpdated()
+
+    @property
+    def device(self) -> str:
+        """The chosen device: "auto", "gpu" or "cpu"."""
+        return self._parameterNode.device.value if self._parameterNode else "auto"
+
+    @property
+    def isRunning(self) -> bool:
+        """Whether a volume is being segmented."""
+        return self._running() is not None
+
+    def block(self, reason: str) -> None:
+        """Start nothing here, for a reason in words, or, with an empty one, do again."""
+        if reason != self._blocked:
+            self._blocked = reason
+            self.update()
+
+    def engineProblem(self) -> str:
+        """Why no volume can be segmented on this computer, in words; an empty string when one can."""
+        if self.model is None:
+            return _("There are no models on this computer. Install the extension again, or add a model folder.")
+        return self.computer.problem()
 
     def onApply(self, _checked: bool = False) -> None:
         """Start, or stop what runs."""
-        task, entry, choices = self._running(), self._model(), self._parameterNode
+        task, entry, choices = self._running(), self.model, self._parameterNode
         if task is not None:
             task.cancel()
             return
@@ -125,7 +152,7 @@ class SegmentPanel:
 
     def onModelChosen(self, _index: int = 0) -> None:
         """Remember the choice in the scene."""
-        entry = self._model()
+        entry = self.model
         if self._parameterNode and entry is not None:
             self._parameterNode.modelId = entry.id
         self.update()
@@ -173,7 +200,9 @@ class SegmentPanel:
         task = self.task
         return task is not None and task.state == FINISHED and not slicer.mrmlScene.IsNodePresent(task.segmentationNode)
 
-    def _model(self) -> ModelEntry | None:
+    @property
+    def model(self) -> ModelEntry | None:
+        """The chosen model."""
         return self._catalog.find(self.ui.modelSelector.currentData)
 
     def _selectModel(self, modelId: str) -> None:
@@ -183,12 +212,9 @@ class SegmentPanel:
 
     def _problem(self) -> str:
         """What is missing before Apply, in words."""
-        entry = self._model()
-        if entry is None:
-            return _("There are no models on this computer. Install the extension again, or add a model folder.")
-        torch = self.computer.problem()
-        if torch or self._parameterNode is None:
-            return torch
+        problem, entry = self._blocked or self.engineProblem(), self.model
+        if problem or entry is None or self._parameterNode is None:
+            return problem
         return Request(self._parameterNode.inputVolume, entry, self._parameterNode.outputSegmentation).problem()
 
     def _status(self, problem: str) -> str:
@@ -211,7 +237,7 @@ class SegmentPanel:
             bar.setRange(0, 0)  # busy: it cannot be said how long this takes
 
     def _showModel(self) -> None:
-        entry = self._model()
+        entry = self.model
         self.ui.modelDescriptionLabel.text = entry.description if entry else ""
         self.ui.modelDescriptionLabel.setVisible(entry is not None)
         self.ui.modelCardGroupBox.setVisible(entry is not None)

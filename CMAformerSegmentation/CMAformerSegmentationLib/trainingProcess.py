@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
-from .processes import groupOptions, identity, isAlive, killGroup, letOthersFirst
+from .processes import askGroup, groupOptions, identity, isAlive, killGroup, letOthersFirst
 
 _children: dict[int, subprocess.Popen] = {}  # of this Slicer: only their exit codes can be known
 
@@ -23,13 +23,15 @@ class ProcessProtocol(Protocol):
 
     def exitCode(self) -> int | None: ...
 
+    def ask(self) -> None: ...
+
     def kill(self) -> None: ...
 
 
 class TrainingProcess:
     """The process that works on the training of a folder; its number is in `process.json`, its output in `log.txt`.
 
-    :param folder: of the training.
+    :param folder: of the training, or of another long work of the engine.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -66,6 +68,11 @@ class TrainingProcess:
         """Exit code of one that this Slicer has started and that has ended (negative: a signal), else None."""
         child = _children.get(self._identity().get("pid", 0))
         return child.poll() if child is not None else None
+
+    def ask(self) -> None:
+        """Ask the process to stop by itself."""
+        if self.isRunning():
+            askGroup(self._identity()["pid"])
 
     def kill(self) -> None:
         """End the process and its children at once."""

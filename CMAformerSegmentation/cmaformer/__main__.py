@@ -10,6 +10,7 @@ import json
 import os
 import signal
 import sys
+import time
 from collections.abc import Sequence
 from importlib import import_module
 from pathlib import Path
@@ -197,6 +198,7 @@ def _segment_many(options: argparse.Namespace) -> int:
     from .errors import JobError
     from .job import Events
     from .volume import WRITABLE, quiet
+    from .worker import throttled
 
     folder = Path(options.output)
     if folder.is_file() or (folder.suffix and not folder.is_dir()):
@@ -206,25 +208,32 @@ def _segment_many(options: argparse.Namespace) -> int:
     events = Events(_print_line if options.json else lambda line: None)
     model = open_model(options.model, options.models)
     images = images_of(options.image)
-    done = 0
+    start, done, kept = time.monotonic(), 0, 0
+    events.emit("started", total=len(images))
     with ProgressBar(enabled=not options.json, unit="images") as bar:
 
         def told(outcome: Outcome) -> None:
-            nonlocal done
+            nonlocal done, kept
             done += 1
-            bar.show(done, len(images), None)
+            kept += outcome.kept
+            eta_s = (time.monotonic() - start) / (done - kept) * (len(images) - done) if done > kept else None
+            bar.show(done, len(images), eta_s)
             if outcome.error is not None:  # by its number: names stay on the screen of the user
-                events.warning(outcome.error.code, f"Image {done}: {outcome.error.message}", outcome.error.hint)
-            events.progress(done, len(images), unit="images")
+                error = outcome.error
+                message = f"Image {done}: {error.message}"
+                events.emit("warning", code=error.code, message=message, hint=error.hint, image=done)
+            events.progress(done, len(images), eta_s, unit="images")
 
         settings = {"batch_size": options.batch_size, "cleanup": not options.no_cleanup, "skip_done": options.skip_done}
+        if options.json:
+            settings["progress"] = throttled(events)  # of the slices of one image, between those of the images
         try:
             outcomes = segment_all(images, model, folder, options.device, told=told, **settings)
         except OSError as error:
             reason = error.strerror or type(error).__name__
             raise JobError("file-error", f"The folder OUT cannot be written ({reason}).", "Is the disk full?") from None
     failed = sum(outcome.error is not None for outcome in outcomes)
-    events.emit("finished", done=len(outcomes) - failed, failed=failed)
+    events.emit("finished", done=len(outcomes) - failed, failed=failed, kept=kept)
     if not options.json:
         print(cohort_table(outcomes, [structure.name for structure in model.description.classes]))
     return FAILED if failed else DONE

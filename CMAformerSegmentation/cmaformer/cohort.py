@@ -39,6 +39,11 @@ class Outcome:
     error: EngineError | None = None
     notes: list[str] = field(default_factory=list)
 
+    @property
+    def kept(self) -> bool:
+        """Whether it was done before and left alone."""
+        return self.result is None and self.error is None
+
 
 def images_of(paths: Sequence[str | os.PathLike[str]]) -> list[Path]:
     """The images that are named: files, folders of one DICOM series, and all images in other folders.
@@ -170,7 +175,7 @@ def _write_table(path: Path, model: Model, outcomes: Sequence[Outcome]) -> None:
             volumes = [""] * len(names)
             if outcome.result is not None:
                 volumes = [f"{structure['volume_ml']:.3f}" for structure in outcome.result.structures]
-            elif outcome.error is None:
+            elif outcome.kept:
                 outcome.notes = ["was there before"]
             remarks = [str(outcome.error)] if outcome.error is not None else outcome.notes
             writer.writerow([outcome.image.name, *volumes, " ".join(remarks)])

@@ -192,6 +192,62 @@
         <translation type="unfinished"></translation>
     </message>
     <message>
+        <source>Segment many volumes with the chosen model, one after the other. One that fails does not stop the rest.</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>Several volumes</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>Where the volumes are: in the scene, in a folder of files that need not be loaded, or in a sequence such as a cine.</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>Volumes of the scene...</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>What is segmented, and what became of each.</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>Volume</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>State</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>Result</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>Images whose result is in the folder for the results already are left alone. Without it those results are replaced.</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>Keep results that are there</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>Segment one after the other.</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>Segment all</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>How many volumes are done.</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>Copy what became of each, with the volumes of the structures in ml, for a spreadsheet.</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
         <source>Fine-tune</source>
         <translation type="unfinished"></translation>
     </message>
@@ -396,10 +452,6 @@
         <translation type="unfinished"></translation>
     </message>
     <message>
-        <source>State</source>
-        <translation type="unfinished"></translation>
-    </message>
-    <message>
         <source>Progress</source>
         <translation type="unfinished"></translation>
     </message>
@@ -590,6 +642,10 @@ The network follows the CMAformer publication; see the extension&apos;s home pag
         <translation type="unfinished"></translation>
     </message>
     <message>
+        <source>Slicer was closed.</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
         <source>There are no models on this computer.</source>
         <translation type="unfinished"></translation>
     </message>
@@ -599,6 +655,152 @@ The network follows the CMAformer publication; see the extension&apos;s home pag
     </message>
     <message>
         <source>Test passed</source>
+        <translation type="unfinished"></translation>
+    </message>
+</context>
+<context>
+    <name>CMAformerSegmentationLib.batch</name>
+    <message>
+        <source>Name</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>State</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>Remark</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>Stopping...</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>Starting...</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>{number} of {total}...</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>{number} of {total}, about {left} left.</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>{n} done</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>{n} failed</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>{n} there before</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>{n} not done</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>waiting</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>running</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>done</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>failed</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>not done</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>was there before</source>
+        <translation type="unfinished"></translation>
+    </message>
+</context>
+<context>
+    <name>CMAformerSegmentationLib.batchPanel</name>
+    <message>
+        <source>Volumes of the scene...</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>Folder of files...</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>All frames of the sequence</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>The module was closed.</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>Several volumes are being segmented. Wait, or cancel that.</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>Cancel</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>Segment all</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>Stop.</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>Segment one after the other.</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>Folder of the images</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>Folder for the results</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>The segmentation engine cannot be started. Check the Python program in the settings.</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>A volume is being segmented. Wait, or cancel that.</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>There are no volumes in the scene.</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>Check the volumes to segment.</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>The images of the folder {images}; the results go into the folder {output}.</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>{count} frames of {name}.</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>{chosen} of {total} volumes are checked.</source>
         <translation type="unfinished"></translation>
     </message>
 </context>
@@ -951,6 +1153,25 @@ The network follows the CMAformer publication; see the extension&apos;s home pag
     </message>
 </context>
 <context>
+    <name>CMAformerSegmentationLib.folderBatch</name>
+    <message>
+        <source>Stopped.</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>Something unexpected happened: {error}</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>Image {n}</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>The volumes are in {table} in the folder {name}.</source>
+        <translation type="unfinished"></translation>
+    </message>
+</context>
+<context>
     <name>CMAformerSegmentationLib.heldOutView</name>
     <message>
         <source>The training has no result yet.</source>
@@ -1296,6 +1517,29 @@ The network follows the CMAformer publication; see the extension&apos;s home pag
     </message>
 </context>
 <context>
+    <name>CMAformerSegmentationLib.segmentationBatch</name>
+    <message>
+        <source>Stopped.</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>The segmentation was interrupted.</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>Something unexpected happened: {error}</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>The scene was closed.</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>The volume was deleted.</source>
+        <translation type="unfinished"></translation>
+    </message>
+</context>
+<context>
     <name>CMAformerSegmentationLib.segmentsTable</name>
     <message>
         <source>What the model learns of this segment.</source>
@@ -1303,6 +1547,49 @@ The network follows the CMAformer publication; see the extension&apos;s home pag
     </message>
     <message>
         <source>(leave out)</source>
+        <translation type="unfinished"></translation>
+    </message>
+</context>
+<context>
+    <name>CMAformerSegmentationLib.sequenceBatch</name>
+    <message>
+        <source>{name} {value} {unit}</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>Frame of {sequence}</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>The frame was deleted.</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>A hidden node of the scene was deleted. Segment the sequence again.</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>{sequence} segmentation</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>The sequence was deleted.</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>This Slicer was built without sequences.</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>Choose a volume that is a frame of a sequence.</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>The sequence is empty.</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>The sequence has no volumes.</source>
         <translation type="unfinished"></translation>
     </message>
 </context>

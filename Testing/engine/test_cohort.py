@@ -69,7 +69,26 @@ def test_one_bad_image_does_not_stop_the_rest(folder: Path, capsys, monkeypatch)
     assert cli.main(arguments(folder, "-o", str(out), "--device", "cpu", "--skip-done", "--json")) == 0
     events = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     assert (events[-1]["type"], events[-1]["done"], events[-1]["failed"]) == ("finished", 3, 0)
+    assert events[-1]["kept"] == 3
     assert (out / "a-labels.nrrd").stat().st_mtime_ns == before
+
+
+def test_events_tell_of_each_image_by_its_number(folder: Path, capsys) -> None:
+    out = folder / "out"
+    assert cli.main(arguments(folder, "-o", str(out), "--device", "cpu", "--json")) == 1
+    text = capsys.readouterr().out
+    events = [json.loads(line) for line in text.splitlines()]
+    assert (events[0]["type"], events[0]["total"], events[-1]["kept"]) == ("started", 4, 0)
+    (warning,) = [event for event in events if event["type"] == "warning"]
+    assert warning["image"] == 3 and "cannot be read" in warning["message"]
+    steps = [event for event in events if event["type"] == "progress"]
+    images = [event for event in steps if event["unit"] == "images"]
+    assert [event["done"] for event in images] == [1, 2, 3, 4]
+    assert images[0]["eta_s"] > images[-1]["eta_s"] == 0
+    first = steps[: steps.index(images[0])]
+    assert first and all(event["unit"] == "slices" for event in first)
+    assert first[-1]["done"] == first[-1]["total"] == GRIDS["standard"].shape_kji[0]
+    assert "a.nrrd" not in text and str(folder) not in text
 
 
 def test_processes_share_the_images(folder: Path) -> None:

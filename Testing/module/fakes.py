@@ -113,6 +113,7 @@ class FakeProcess:
         self.running = False
         self.code: int | None = None
         self.refusesToStart = False
+        self.asked = False
 
     def start(self, command, environment, workingFolder=None) -> None:
         if self.refusesToStart:
@@ -126,6 +127,9 @@ class FakeProcess:
     def exitCode(self) -> int | None:
         return None if self.running else self.code
 
+    def ask(self) -> None:
+        self.asked = True
+
     def kill(self) -> None:
         self.exit(-9)
 
@@ -133,6 +137,11 @@ class FakeProcess:
 
     def exit(self, code: int) -> None:
         self.running, self.code = False, code
+
+    def say(self, kind: str, **fields) -> None:
+        """Print an event, as the commands do."""
+        with open(self.folder / "log.txt", "a", encoding="utf-8") as file:
+            file.write(json.dumps({"time": time.time(), "type": kind, **fields}) + "\n")
 
     def event(self, kind: str, **fields) -> None:
         (self.folder / "job").mkdir(exist_ok=True)

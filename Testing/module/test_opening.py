@@ -74,6 +74,29 @@ def test_cleanup_removes_every_observer(module, scene):
     slicer.mrmlScene.Clear()  # nothing of the old widget reacts any more
 
 
+@pytest.mark.slow
+def test_cleanup_stops_the_work_on_a_folder_and_on_many_volumes(module, scene, models, tmp_path):
+    """Reload and the end of Slicer begin with `cleanup`; the process here is a real one."""
+    import slicer
+
+    from CMAformerSegmentationLib.selftest import makeTestVolume
+
+    widget = slicer.util.getNewModuleWidget("CMAformerSegmentation")
+    widget.enter()
+    widget.ui.batchGroupBox.collapsed = False
+    for name in ("images", "results"):
+        (tmp_path / name).mkdir()
+        standin.answer("getExistingDirectory", str(tmp_path / name))
+    widget.batchPanel.actions["folder"].trigger()
+    widget.ui.batchButton.click()
+    batch = widget.batchPanel.batch
+    assert batch._process.isRunning()
+    many = widget.logic.segmentMany([makeTestVolume(), makeTestVolume()], wait=False)
+    widget.cleanup()
+    assert batch.ended and not batch._process.isRunning() and widget.batchPanel is None
+    assert many.ended and many.count("cancelled") == 2
+
+
 def test_quitting_ends_a_running_job_and_the_engine(module, scene, models, fakeEngine):
     import slicer
 

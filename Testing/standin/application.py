@@ -31,6 +31,7 @@ LOGICS = {
     "Texts": "vtkSlicerTextsLogic",
     "Plots": "vtkSlicerPlotsLogic",
     "CropVolume": "vtkSlicerCropVolumeLogic",
+    "Sequences": "vtkSlicerSequencesLogic",
 }
 
 
