@@ -9,7 +9,7 @@ from typing import Any
 import slicer
 from slicer.i18n import tr as _
 
-from . import environment, scene, words
+from . import environment, scene, terms, words
 from .catalog import Catalog, ModelEntry
 from .jobs import FAILED, FINISHED
 from .loadMenu import LoadMenu
@@ -42,6 +42,7 @@ class SegmentPanel:
         self._connections = [
             (ui.applyButton, "clicked(bool)", self.onApply),
             (ui.modelSelector, "currentIndexChanged(int)", self.onModelChosen),
+            (ui.termsCheckBox, "clicked(bool)", self.onTerms),
         ]
         for sender, signal, slot in self._connections:
             sender.connect(signal, slot)
@@ -125,6 +126,8 @@ class SegmentPanel:
         """Why no volume can be segmented on this computer, in words; an empty string when one can."""
         if self.model is None:
             return _("There are no models on this computer. Install the extension again, or add a model folder.")
+        if terms.mustBeAccepted(self.model):
+            return _("Read the terms of the model, and accept them first.")
         return self.computer.problem()
 
     def onApply(self, _checked: bool = False) -> None:
@@ -155,6 +158,12 @@ class SegmentPanel:
         entry = self.model
         if self._parameterNode and entry is not None:
             self._parameterNode.modelId = entry.id
+        self.update()
+
+    def onTerms(self, accepted: bool) -> None:
+        """The terms of the model are accepted, for good."""
+        if accepted and self.model is not None:
+            terms.accept(self.model)
         self.update()
 
     def _onLoad(self, volumeNode, message: str) -> None:
@@ -241,6 +250,12 @@ class SegmentPanel:
         self.ui.modelDescriptionLabel.text = entry.description if entry else ""
         self.ui.modelDescriptionLabel.setVisible(entry is not None)
         self.ui.modelCardGroupBox.setVisible(entry is not None)
+        asked = terms.mustBeAccepted(entry)
+        for widget in (self.ui.termsLabel, self.ui.termsCheckBox):
+            widget.setVisible(asked)
+        if asked and entry is not None:
+            self.ui.termsLabel.text = _("Terms of this model: {terms}").format(terms=entry.license)
+            self.ui.termsCheckBox.checked = False
         if entry is not None and entry is not self._shownModel:
             self._shownModel = entry
             self.ui.modelCardBrowser.setMarkdown(entry.card)

@@ -17,6 +17,7 @@ from .caseList import IGNORED, loadCases, loadMapping, saveCases, saveMapping
 from .caseTable import fillCases, roleExplanation, roleTitle, selectedRows
 from .learnedStructures import foundSegments, hasValues, structuresToLearn
 from .segmentsTable import SegmentsTable
+from .terms import mustBeAccepted
 from .trainingCases import HELD_OUT, LABELED, UNLABELED, TrainingCase
 from .trainingRequest import TrainingRequest
 from .trainSettings import TrainSettings
@@ -117,6 +118,8 @@ class TrainPanel:
             widget.setVisible(values)  # segments have names
         self.segments.show(foundSegments(self._used()), self._base(), self._mapping)
         problem, request = self._wanted()
+        if mustBeAccepted(self._base()):
+            problem = problem or _("Accept the terms of the model that it starts from in the section Segment first.")
         problem = problem or self.computer.problem()
         learned = ", ".join(structure.name for structure in request.structures) if request else ""
         ui.structuresEdit.placeholderText = learned or _("liver, tumor, ...")

@@ -80,6 +80,18 @@
         <translation type="unfinished"></translation>
     </message>
     <message>
+        <source>The license of the model&apos;s weights.</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>You are asked once for each license; without it the model is not used.</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>I accept these terms</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
         <source>What the model was trained on, how well it works, and where it should not be used.</source>
         <translation type="unfinished"></translation>
     </message>
@@ -1449,7 +1461,15 @@ The network follows the CMAformer publication; see the extension&apos;s home pag
         <translation type="unfinished"></translation>
     </message>
     <message>
+        <source>Read the terms of the model, and accept them first.</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
         <source>Ready. Press Apply to segment the volume.</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>Terms of this model: {terms}</source>
         <translation type="unfinished"></translation>
     </message>
 </context>
@@ -1670,6 +1690,10 @@ The network follows the CMAformer publication; see the extension&apos;s home pag
     <name>CMAformerSegmentationLib.trainPanel</name>
     <message>
         <source>None: start afresh</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>Accept the terms of the model that it starts from in the section Segment first.</source>
         <translation type="unfinished"></translation>
     </message>
     <message>

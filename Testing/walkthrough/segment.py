@@ -31,6 +31,7 @@ def main() -> None:
 
     panel = slicer.util.getModuleWidget("CMAformerSegmentation")
     panel.parent.enter()
+    panel.ui.termsCheckBox.click()
     (sample,) = [action for action in panel.ui.loadButton.menu().actions() if action.text.startswith("Sample data")]
     sample.trigger()
     standin.processUntil(lambda: panel.ui.applyButton.enabled, timeout=60)
