@@ -13,6 +13,7 @@ from . import environment, scene, words
 from .catalog import Catalog, ModelEntry
 from .jobs import FAILED, FINISHED
 from .loading import fileFilter
+from .regionPanel import RegionPanel
 from .request import Request
 from .resultPanel import ResultPanel
 from .segmentation import RUNNING, SegmentationTask
@@ -37,6 +38,7 @@ class SegmentPanel:
         self._makeLoadMenu()
         ui.deviceSelector.toolTip = ui.deviceSelector.toolTip + " " + environment.deviceHint()
         self.result = ResultPanel(ui, onUse)
+        self.region = RegionPanel(ui, self.update)
         self._connections = [
             (ui.applyButton, "clicked(bool)", self.onApply),
             (ui.modelSelector, "currentIndexChanged(int)", self.onModelChosen),
@@ -56,6 +58,7 @@ class SegmentPanel:
         if self.task is not None:
             self.task.onChanged = None
         self.result.cleanup()
+        self.region.cleanup()
         for sender, signal, slot in self._connections:
             sender.disconnect(signal, slot)
         self._probeTimer.stop()
@@ -98,7 +101,9 @@ class SegmentPanel:
         running = task is not None
         problem = "" if running else self._problem()
         ui = self.ui
-        for widget in (ui.inputSelector, ui.loadButton, ui.modelSelector, ui.outputSelector, ui.deviceSelector):
+        self.region.follow(self._parameterNode.regionOfInterest if self._parameterNode else None)
+        choices = (ui.inputSelector, ui.loadButton, ui.modelSelector, ui.outputSelector, ui.deviceSelector)
+        for widget in (*choices, ui.regionSelector):
             widget.setEnabled(not running)
         stopping = task is not None and task.cancelling
         ui.applyButton.text = _("Cancel") if running else _("Apply")
@@ -130,6 +135,7 @@ class SegmentPanel:
                 choices.outputSegmentation,
                 choices.device.value,
                 self._onTaskChanged,
+                choices.regionOfInterest,
             )
         except (ValueError, OSError) as error:
             logging.error("CMAformer: %s", error)
@@ -246,7 +252,8 @@ class SegmentPanel:
         torch = environment.missingTorchMessage(self._probe.state)
         if torch or self._parameterNode is None:
             return torch
-        return Request(self._parameterNode.inputVolume, entry, self._parameterNode.outputSegmentation).problem()
+        node = self._parameterNode
+        return Request(node.inputVolume, entry, node.outputSegmentation, roiNode=node.regionOfInterest).problem()
 
     def _status(self, problem: str) -> str:
         running = self._running()
