@@ -20,6 +20,9 @@ from .catalog import StructureClass
 from .metaimage import Geometry
 
 madeByTag = "CMAformer.ModelId"  # of a segment: this module made it, and with which model
+# Of a segment, too: what Slicer's DICOM export reads. Without them it says that the segment was drawn by hand.
+algorithmTypeTag = "DICOM.SegmentAlgorithmType"
+algorithmNameTag = "DICOM.SegmentAlgorithmName"
 binaryLabelmap = "Binary labelmap"
 closedSurface = "Closed surface"
 _terminologyContext = "Segmentation category and type - 3D Slicer General Anatomy list"
@@ -213,6 +216,8 @@ def _addSegment(segmentation, structure: StructureClass, modelId: str, labelImag
     segment.SetLabelValue(structure.value)
     segment.SetTag(slicer.vtkSegment.GetTerminologyEntryTagName(), terminologyTag(structure))
     segment.SetTag(madeByTag, modelId)
+    segment.SetTag(algorithmTypeTag, "AUTOMATIC")
+    segment.SetTag(algorithmNameTag, f"CMAformer {modelId}"[:64])  # no more letters than DICOM has room for
     segment.AddRepresentation(binaryLabelmap, labelImage)
     segmentId = segmentation.GenerateUniqueSegmentID(structure.name.replace(" ", "_"))
     if not segmentation.AddSegment(segment, segmentId):

@@ -37,7 +37,7 @@ class SegmentPanel:
         self._probe = environment.TorchProbe()
         self._makeLoadMenu()
         ui.deviceSelector.toolTip = ui.deviceSelector.toolTip + " " + environment.deviceHint()
-        self.result = ResultPanel(ui, onUse)
+        self.result = ResultPanel(ui, onUse, self.tell)
         self.region = RegionPanel(ui, self.update)
         self._connections = [
             (ui.applyButton, "clicked(bool)", self.onApply),
@@ -117,6 +117,11 @@ class SegmentPanel:
         self._showResult()
         ui.statusLabel.text = self._status(problem)
         self._showDetails()
+
+    def tell(self, message: str) -> None:
+        """Say something in the status line; an empty string gives the usual status back."""
+        self._message = message
+        self.update()
 
     def onApply(self, _checked: bool = False) -> None:
         """Start, or stop what runs."""
