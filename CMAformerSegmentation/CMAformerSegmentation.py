@@ -7,7 +7,7 @@ from typing import Any
 
 import slicer
 import vtk
-from slicer import vtkMRMLScalarVolumeNode, vtkMRMLSegmentationNode
+from slicer import vtkMRMLMarkupsROINode, vtkMRMLScalarVolumeNode, vtkMRMLSegmentationNode
 from slicer.i18n import tr as _
 from slicer.i18n import translate
 from slicer.parameterNodeWrapper import parameterNodeWrapper
@@ -81,12 +81,14 @@ class CMAformerSegmentationParameterNode:
     outputSegmentation - Receives the result; a new one is made when nothing is chosen.
     modelId - The model; empty for the first one there is.
     device - Where the network runs.
+    regionOfInterest - The part of the volume to segment; the whole when nothing is chosen.
     """
 
     inputVolume: vtkMRMLScalarVolumeNode
     outputSegmentation: vtkMRMLSegmentationNode
     modelId: str = ""
     device: Device = Device.AUTO
+    regionOfInterest: vtkMRMLMarkupsROINode
 
 
 class CMAformerSegmentationWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
@@ -277,31 +279,33 @@ class CMAformerSegmentationLogic(ScriptedLoadableModuleLogic):
         """
         return loadVolume(path)
 
-    def startSegmentation(self, volumeNode, model=None, segmentation=None, device="auto", onChanged=None):
+    def startSegmentation(self, volumeNode, model=None, segmentation=None, device="auto", onChanged=None, roi=None):
         """Start segmenting and return at once.
 
         :param model: a model of `models()`, or its id; None for the first one there is.
         :param segmentation: segmentation node for the result; None for a new one.
         :param device: "auto", "gpu" or "cpu".
         :param onChanged: called without arguments whenever the task has changed.
+        :param roi: markups ROI node: only the voxels inside are segmented, and what an earlier result of the same
+            structures has outside is kept; None for the whole volume.
         :return: the task, with `state`, `job.progress`, `problem`, `segmentationNode` and `cancel()`.
         :raises ValueError: in words, when it cannot be started as asked.
         """
         _entry, makeRequest = self._requests(model, device)
-        return self.runner.start(makeRequest(volumeNode, segmentation), onChanged)
+        return self.runner.start(makeRequest(volumeNode, segmentation, roi), onChanged)
 
-    def segment(self, volumeNode, model=None, segmentation=None, device="auto", wait=True, progress=None):
+    def segment(self, volumeNode, model=None, segmentation=None, device="auto", wait=True, progress=None, roi=None):
         """Segment a volume.
 
         :param volumeNode: a scalar volume.
-        :param model, segmentation, device: see `startSegmentation`.
+        :param model, segmentation, device, roi: see `startSegmentation`.
         :param wait: False returns the running task instead of waiting for the result.
         :param progress: called with (slices done, slices in all, seconds left or None) while waiting.
         :return: the segmentation node.
         :raises ValueError: in words, when it cannot be started as asked.
         :raises SegmentationError: in words, when it fails.
         """
-        task = self.startSegmentation(volumeNode, model, segmentation, device)
+        task = self.startSegmentation(volumeNode, model, segmentation, device, roi=roi)
         return task.wait(self.runner.poll, progress) if wait else task
 
     def segmentMany(self, volumeNodes, model=None, device="auto", wait=True, progress=None, onChanged=None):
@@ -395,7 +399,9 @@ class CMAformerSegmentationLogic(ScriptedLoadableModuleLogic):
         if entry is None:
             raise ValueError(_("There are no models on this computer."))
         where, version = deviceArgument(device), engineVersion()
-        return entry, lambda volume, segmentation=None: Request(volume, entry, segmentation, where, version)
+        return entry, lambda volume, segmentation=None, roi=None: Request(
+            volume, entry, segmentation, where, version, roi
+        )
 
     def _startBatch(self, batch, wait, progress):
         self._batches.add(batch)

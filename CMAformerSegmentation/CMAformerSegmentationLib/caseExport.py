@@ -9,7 +9,7 @@ from __future__ import annotations
 import itertools
 import json
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
@@ -58,17 +58,24 @@ def labelLayers(
 
     :raises ValueError: in words, when they cannot be brought into the image's frame.
     """
-    matrix = transformBetween(labelsNode, volumeNode)
-    if matrix is None:
-        raise ValueError(_("Image and segmentation are under different transforms that are not linear."))
-    toVolume = slicer.util.arrayFromVTKMatrix(matrix)
     if labelsNode.IsA("vtkMRMLLabelMapVolumeNode"):
         image = labelsNode.GetImageData()
         own = {structure.value: structure.value for structure in structures}
-        return [LabelLayer(*_voxels(image), toVolume @ _nodeMatrix(labelsNode), own, image)]
-    segmentation = labelsNode.GetSegmentation()
+        matrix = _toVolume(labelsNode, volumeNode) @ _nodeMatrix(labelsNode)
+        return [LabelLayer(*_voxels(image), matrix, own, image)]
+    return segmentLayers(labelsNode, volumeNode, segmentsByStructure(labelsNode, structures, mapping))
+
+
+def segmentLayers(segmentationNode, volumeNode, values: Mapping[str, int]) -> list[LabelLayer]:
+    """The label maps of some segments of a segmentation; quick, on the main thread.
+
+    :param values: segment id -> value of its structure.
+    :raises ValueError: in words, when they cannot be brought into the image's frame.
+    """
+    toVolume = _toVolume(segmentationNode, volumeNode)
+    segmentation = segmentationNode.GetSegmentation()
     layers: dict[int, LabelLayer] = {}
-    for segmentId, value in segmentsByStructure(labelsNode, structures, mapping).items():
+    for segmentId, value in values.items():
         segment = segmentation.GetSegment(segmentId)
         image = segment.GetRepresentation(scene.binaryLabelmap)
         if image is None or image.GetPointData().GetScalars() is None or 0 in image.GetDimensions():
@@ -79,31 +86,51 @@ def labelLayers(
     return list(layers.values())
 
 
+def _toVolume(labelsNode, volumeNode) -> np.ndarray:
+    matrix = transformBetween(labelsNode, volumeNode)
+    if matrix is None:
+        raise ValueError(_("Image and segmentation are under different transforms that are not linear."))
+    return slicer.util.arrayFromVTKMatrix(matrix)
+
+
 def placeLabels(layers: Sequence[LabelLayer], geometry: Geometry) -> np.ndarray:
     """One label map on the grid of an image: uint8 (K, J, I). Later layers win where they overlap. For a thread.
 
     :param geometry: of the image, RAS.
     """
     result = np.zeros(tuple(reversed(geometry.size)), np.uint8)
-    direction = np.array(geometry.direction).reshape(3, 3)
-    ijkToRas = np.eye(4)
-    ijkToRas[:3, :3], ijkToRas[:3, 3] = direction * geometry.spacing, geometry.origin
     for layer in layers:
         if not layer.array.size or not layer.values:
             continue
         table = np.zeros(int(max(layer.values)) + 1, np.uint8)
         for value, structure in layer.values.items():
             table[value] = structure
-        toLayer = np.linalg.inv(layer.ijkToRas) @ ijkToRas
-        toLayer[:3, 3] -= layer.first
-        shift = np.rint(toLayer[:3, 3]).astype(int)
-        plain = np.eye(4)
-        plain[:3, 3] = shift
-        far = np.array([*geometry.size, 1.0])
-        same = np.abs((toLayer - plain) @ far).max() < _sameGrid and np.abs(toLayer - plain).max() < _sameGrid
-        place = _copy if same else _sample
-        place(result, layer.array, shift if same else toLayer, table)
+        shift = gridShift(layer, geometry)
+        if shift is not None:
+            _copy(result, layer.array, shift, table)
+        else:
+            _sample(result, layer.array, _toLayer(layer, geometry), table)
     return result
+
+
+def gridShift(layer: LabelLayer, geometry: Geometry) -> np.ndarray | None:
+    """What to add to (i, j, k) of an image to have the place in a label map on the same grid; None on another grid."""
+    toLayer = _toLayer(layer, geometry)
+    shift = np.rint(toLayer[:3, 3]).astype(int)
+    plain = np.eye(4)
+    plain[:3, 3] = shift
+    far = np.array([*geometry.size, 1.0])
+    same = np.abs((toLayer - plain) @ far).max() < _sameGrid and np.abs(toLayer - plain).max() < _sameGrid
+    return shift if same else None
+
+
+def _toLayer(layer: LabelLayer, geometry: Geometry) -> np.ndarray:
+    ijkToRas = np.eye(4)
+    direction = np.array(geometry.direction).reshape(3, 3)
+    ijkToRas[:3, :3], ijkToRas[:3, 3] = direction * geometry.spacing, geometry.origin
+    toLayer = np.linalg.inv(layer.ijkToRas) @ ijkToRas
+    toLayer[:3, 3] -= layer.first
+    return toLayer
 
 
 def _copy(result: np.ndarray, array: np.ndarray, shift: np.ndarray, table: np.ndarray) -> None:

@@ -8,6 +8,8 @@ from typing import Any
 from . import scene
 from .catalog import ModelEntry
 from .jobs import JobProblem
+from .region import Region, regionOf, regionProblem
+from .regionResult import keepingProblem
 
 
 class SegmentationError(RuntimeError):
@@ -28,10 +30,22 @@ class Request:
     segmentationNode: Any = None
     device: str = "auto"
     engineVersion: str = ""
+    roiNode: Any = None  # a markups ROI: the region to segment; None for the whole volume
 
     def problem(self) -> str:
         """What is missing or wrong, in words; an empty string when it can start."""
-        return scene.volumeProblem(self.volumeNode) or scene.outputProblem(self.segmentationNode, self.volumeNode)
+        problem = scene.volumeProblem(self.volumeNode) or scene.outputProblem(self.segmentationNode, self.volumeNode)
+        if problem or self.roiNode is None:
+            return problem
+        return regionProblem(self.roiNode, self.volumeNode) or keepingProblem(
+            self.segmentationNode, self.volumeNode, self.model.structures
+        )
+
+    def region(self) -> Region | None:
+        """The region as it is now; None for the whole volume."""
+        return regionOf(self.roiNode, self.volumeNode) if self.roiNode is not None else None
 
     def parameters(self) -> dict[str, Any]:
-        return {"device": self.device, "batch_size": None, "cleanup": True}
+        region = self.region()
+        restriction = {"region": region.parameter()} if region is not None else {}
+        return {"device": self.device, "batch_size": None, "cleanup": True, **restriction}

@@ -7,6 +7,7 @@ from collections.abc import Callable
 import qt
 import slicer
 
+from .exportPanel import ExportPanel
 from .segmentation import FINISHED, SegmentationTask
 from .structures import fillStructures, structuresText
 
@@ -15,12 +16,14 @@ class ResultPanel:
     """The table of structures and the buttons below it.
 
     :param onUse: called with a volume node and its segmentation node, to learn from them.
+    :param tell: takes what is to be said in the status line.
     """
 
-    def __init__(self, ui, onUse: Callable) -> None:
+    def __init__(self, ui, onUse: Callable, tell: Callable[[str], None]) -> None:
         self.ui = ui
         self._onUse = onUse
         self._task: SegmentationTask | None = None
+        self.export = ExportPanel(ui.exportButton, self._nodes, tell)
         header = ui.structuresTable.horizontalHeader()
         header.setSectionResizeMode(1, qt.QHeaderView.Stretch)
         for column in (2, 3, 4):
@@ -36,6 +39,7 @@ class ResultPanel:
 
     def cleanup(self) -> None:
         """Disconnect everything."""
+        self.export.cleanup()
         for sender, signal, slot in self._connections:
             sender.disconnect(signal, slot)
 
@@ -51,6 +55,7 @@ class ResultPanel:
         self._task = task if task is not None and task.state == FINISHED else None
         ui.structuresTable.setVisible(self._task is not None)
         ui.resultButtons.setVisible(self._task is not None)
+        self.export.update(self._task, self._nodes() is not None and not isRunning)
         if self._task is None:
             return
         fillStructures(ui.structuresTable, self._task)

@@ -20,6 +20,9 @@ from .catalog import StructureClass
 from .metaimage import Geometry
 
 madeByTag = "CMAformer.ModelId"  # of a segment: this module made it, and with which model
+# Of a segment, too: what Slicer's DICOM export reads. Without them it says that the segment was drawn by hand.
+algorithmTypeTag = "DICOM.SegmentAlgorithmType"
+algorithmNameTag = "DICOM.SegmentAlgorithmName"
 binaryLabelmap = "Binary labelmap"
 closedSurface = "Closed surface"
 _terminologyContext = "Segmentation category and type - 3D Slicer General Anatomy list"
@@ -76,7 +79,7 @@ def outputProblem(segmentationNode, volumeNode) -> str:
         return ""
     if segmentation.GetSourceRepresentationName() != binaryLabelmap:
         return _("The chosen result is made of surfaces. Choose another one, or create a new segmentation.")
-    hasOthers = len(_ownSegmentIds(segmentation)) < segmentation.GetNumberOfSegments()
+    hasOthers = len(ownSegmentIds(segmentation)) < segmentation.GetNumberOfSegments()
     if hasOthers and segmentationNode.GetTransformNodeID() != volumeNode.GetTransformNodeID():
         return _("The chosen result has segments under another transform. Create a new segmentation instead.")
     return ""
@@ -141,6 +144,7 @@ def adoptLabels(
     modelId: str,
     provenance: Mapping[str, Any],
     segmentationNode=None,
+    restricted=None,
 ):
     """Show a result: one segment per structure, all of them sharing one label map.
 
@@ -150,6 +154,7 @@ def adoptLabels(
     :param volumeNode: the volume that was segmented.
     :param provenance: what `recordProvenance` takes.
     :param segmentationNode: where to put the result; a new node is made for None.
+    :param restricted: a `RegionResult` where a region alone was segmented.
     :return: the segmentation node.
     """
     placeImage(labelImage, volumeGeometry(volumeNode))
@@ -167,12 +172,13 @@ def adoptLabels(
         hadSurface = segmentation.ContainsRepresentation(closedSurface)
         if hadSurface:
             segmentationNode.RemoveClosedSurfaceRepresentation()
-        _removeOwnSegments(segmentation)
+        _removeOwnSegments(segmentation, restricted.segmentIds if restricted is not None else None)
         segmentation.SetSourceRepresentationName(binaryLabelmap)
         segmentationNode.SetAndObserveTransformNodeID(volumeNode.GetTransformNodeID())
         segmentationNode.SetReferenceImageGeometryParameterFromVolumeNode(volumeNode)
         for structure in structures:
-            _addSegment(segmentation, structure, modelId, labelImage)
+            image = restricted.image(structure.value, labelImage) if restricted is not None else labelImage
+            _addSegment(segmentation, structure, modelId, image)
         recordProvenance(segmentationNode, provenance)
     finally:
         segmentationNode.EndModify(wasModifying)
@@ -215,25 +221,27 @@ def _addSegment(segmentation, structure: StructureClass, modelId: str, labelImag
     segment.SetLabelValue(structure.value)
     segment.SetTag(slicer.vtkSegment.GetTerminologyEntryTagName(), terminologyTag(structure))
     segment.SetTag(madeByTag, modelId)
+    segment.SetTag(algorithmTypeTag, "AUTOMATIC")
+    segment.SetTag(algorithmNameTag, f"CMAformer {modelId}"[:64])  # no more letters than DICOM has room for
     segment.AddRepresentation(binaryLabelmap, labelImage)
     segmentId = segmentation.GenerateUniqueSegmentID(structure.name.replace(" ", "_"))
     if not segmentation.AddSegment(segment, segmentId):
         raise RuntimeError(f"Segment {structure.name} could not be added.")
 
 
-def _ownSegmentIds(segmentation) -> list[str]:
+def ownSegmentIds(segmentation) -> list[str]:
     """Segments that this module made in an earlier run."""
     value = vtk.mutable("")
     return [i for i in segmentation.GetSegmentIDs() if segmentation.GetSegment(i).GetTag(madeByTag, value)]
 
 
-def _removeOwnSegments(segmentation) -> None:
-    """Remove this module's segments.
+def _removeOwnSegments(segmentation, segmentIds: Sequence[str] | None = None) -> None:
+    """Remove this module's segments, or some of them.
 
     VTK copies a segment out of its layer before it removes it: seconds on a big CT. Without its label map it goes at
     once; only where a segment of the user shares the layer the voxels have to be erased, in one pass.
     """
-    own = _ownSegmentIds(segmentation)
+    own = [i for i in ownSegmentIds(segmentation) if segmentIds is None or i in segmentIds]
     others = [i for i in segmentation.GetSegmentIDs() if i not in own]
     kept = [segmentation.GetSegment(i).GetRepresentation(binaryLabelmap) for i in others]
     erase: dict[int, list[int]] = {}

@@ -13,6 +13,7 @@ from . import environment, scene, terms, words
 from .catalog import Catalog, ModelEntry
 from .jobs import FAILED, FINISHED
 from .loadMenu import LoadMenu
+from .regionPanel import RegionPanel
 from .request import Request
 from .resultPanel import ResultPanel
 from .segmentation import RUNNING, SegmentationTask
@@ -38,7 +39,8 @@ class SegmentPanel:
         self.onUpdated: Callable[[], None] | None = None
         self.loading = LoadMenu(ui.loadButton, logic.loadVolume, self._onLoad)
         ui.deviceSelector.toolTip = ui.deviceSelector.toolTip + " " + environment.deviceHint()
-        self.result = ResultPanel(ui, onUse)
+        self.result = ResultPanel(ui, onUse, self.tell)
+        self.region = RegionPanel(ui, self.update)
         self._connections = [
             (ui.applyButton, "clicked(bool)", self.onApply),
             (ui.modelSelector, "currentIndexChanged(int)", self.onModelChosen),
@@ -54,6 +56,7 @@ class SegmentPanel:
             self.task.onChanged = None
         self.result.cleanup()
         self.loading.cleanup()
+        self.region.cleanup()
         for sender, signal, slot in self._connections:
             sender.disconnect(signal, slot)
         self._parameterNode = None
@@ -89,7 +92,9 @@ class SegmentPanel:
         running = task is not None
         problem = "" if running else self._problem()
         ui = self.ui
-        for widget in (ui.inputSelector, ui.loadButton, ui.modelSelector, ui.outputSelector, ui.deviceSelector):
+        self.region.follow(self._parameterNode.regionOfInterest if self._parameterNode else None)
+        choices = (ui.inputSelector, ui.loadButton, ui.modelSelector, ui.outputSelector, ui.deviceSelector)
+        for widget in (*choices, ui.regionSelector):
             widget.setEnabled(not running)
         stopping = task is not None and task.cancelling
         ui.applyButton.text = _("Cancel") if running else _("Apply")
@@ -130,6 +135,11 @@ class SegmentPanel:
             return _("Read the terms of the model, and accept them first.")
         return self.computer.problem()
 
+    def tell(self, message: str) -> None:
+        """Say something in the status line; an empty string gives the usual status back."""
+        self._message = message
+        self.update()
+
     def onApply(self, _checked: bool = False) -> None:
         """Start, or stop what runs."""
         task, entry, choices = self._running(), self.model, self._parameterNode
@@ -147,6 +157,7 @@ class SegmentPanel:
                 choices.outputSegmentation,
                 choices.device.value,
                 self._onTaskChanged,
+                choices.regionOfInterest,
             )
         except (ValueError, OSError) as error:
             logging.error("CMAformer: %s", error)
@@ -221,10 +232,10 @@ class SegmentPanel:
 
     def _problem(self) -> str:
         """What is missing before Apply, in words."""
-        problem, entry = self._blocked or self.engineProblem(), self.model
-        if problem or entry is None or self._parameterNode is None:
+        problem, entry, node = self._blocked or self.engineProblem(), self.model, self._parameterNode
+        if problem or entry is None or node is None:
             return problem
-        return Request(self._parameterNode.inputVolume, entry, self._parameterNode.outputSegmentation).problem()
+        return Request(node.inputVolume, entry, node.outputSegmentation, roiNode=node.regionOfInterest).problem()
 
     def _status(self, problem: str) -> str:
         running = self._running()

@@ -28,6 +28,7 @@ from .background import BackgroundCall
 from .engineProcess import EngineProtocol, explainExit
 from .jobs import CANCELLED, FAILED, FINISHED, INTERRUPTED, QUEUED, Job, JobProblem
 from .metaimage import MetaImageError, readLabels, writeMetaImage
+from .regionResult import RegionResult
 from .request import Request, SegmentationError
 
 PREPARING = "preparing"
@@ -65,7 +66,7 @@ class SegmentationTask(VTKObservationMixin):
         self.seconds = 0.0
         self.onChanged = onChanged
         self._request = request
-        self._parameters = request.parameters()
+        self._parameters, self._region = request.parameters(), request.region()
         self._engine = engine
         self._outputId = request.segmentationNode.GetID() if request.segmentationNode else None
         self._cancelTime: float | None = None
@@ -75,7 +76,8 @@ class SegmentationTask(VTKObservationMixin):
         self._snapshot = scene.snapshotVolume(request.volumeNode)
         self.job = Job.create(folder, "segment", self._description())
         self._work: BackgroundCall | None = BackgroundCall(self._save)
-        self._labelImage = None
+        self._labelImage: Any = None
+        self._restricted: Any = None
         mrmlScene = slicer.mrmlScene
         self.addObserver(mrmlScene, mrmlScene.StartCloseEvent, self._onSceneClose)
         self.addObserver(mrmlScene, mrmlScene.NodeAboutToBeRemovedEvent, self._onNodeRemoved)
@@ -217,8 +219,15 @@ class SegmentationTask(VTKObservationMixin):
             return self._fail(self.job.error or explainExit(None))
         self.summary = self.job.summary
         self._labelImage, labels = scene.newLabelImage(self._snapshot.geometry)
-        path = self.job.resultFolder / "segmentation.mha"
-        self._work = BackgroundCall(lambda: readLabels(path, labels))
+        output = slicer.mrmlScene.GetNodeByID(self._outputId) if self._outputId else None
+        restricted = RegionResult(self._region, self._snapshot, self.model.structures, output, self.volumeNode)
+        self._restricted, path = restricted, self.job.resultFolder / "segmentation.mha"
+
+        def read() -> None:
+            readLabels(path, labels)
+            restricted.join(labels)
+
+        self._work = BackgroundCall(read)
         self.state = READING
         self._changed()
 
@@ -228,12 +237,17 @@ class SegmentationTask(VTKObservationMixin):
         if image is None or tuple(image.GetDimensions()) != tuple(self._snapshot.geometry.size):
             message = _("The volume was changed to another size meanwhile, so that the result does not fit any more.")
             return self._fail(JobProblem("volume-changed", message, _("Segment it again.")))
+        if self._restricted.isOutdated:
+            return self._onJobEnd()  # the user has corrected what is to be kept
         if self._snapshot.isOutdated(volumeNode):
             self.notices.append(_("The volume was changed meanwhile: the result belongs to how it was before."))
         output = slicer.mrmlScene.GetNodeByID(self._outputId) if self._outputId else None
+        restricted, model = self._restricted, self.model
+        self.summary, target = restricted.summary(self.summary), restricted.target(output)
         self.segmentationNode = scene.adoptLabels(
-            self._labelImage, volumeNode, self.model.structures, self.model.id, self._provenance(), output
+            self._labelImage, volumeNode, model.structures, model.id, self._provenance(), target, restricted
         )
+        self.notices += restricted.notices()
         if output is not None and self.segmentationNode is not output:
             self.notices.append(_("The result is in a new segmentation, because the chosen one was changed meanwhile."))
         self.notices += [str(warning) for warning in self.job.warnings]
@@ -255,7 +269,7 @@ class SegmentationTask(VTKObservationMixin):
             "ModelSha256": self.model.sha256,
             "EngineVersion": str(self.summary.get("engine_version") or self._request.engineVersion),
             "Date": datetime.now().astimezone().isoformat(timespec="seconds"),
-            "Parameters": {**self._parameters, "used": used},
+            "Parameters": {**self._parameters, **self._restricted.provenance(), "used": used},
         }
 
     def _fail(self, problem: JobProblem) -> None:
@@ -266,7 +280,7 @@ class SegmentationTask(VTKObservationMixin):
         self.problem = problem
         self.seconds = time.monotonic() - self._startTime
         self.removeObservers()
-        self._labelImage = None
+        self._labelImage = self._restricted = None
         self.job.remove()
         self._changed()
 

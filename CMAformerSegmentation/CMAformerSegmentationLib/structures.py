@@ -39,11 +39,15 @@ def fillStructures(table, task: SegmentationTask) -> None:
 
 def structuresText(task: SegmentationTask) -> str:
     """The table as text, a line a structure and a tab between columns, for a spreadsheet."""
+    return "".join("\t".join(row) + "\n" for row in structureRows(task))
+
+
+def structureRows(task: SegmentationTask) -> list[tuple[str, ...]]:
+    """The cells of the table, with its titles."""
     found = {item.get("value"): item for item in task.summary.get("structures", [])}
-    lines = ["\t".join((_("Structure"), _("Volume (ml)"), _("Voxels"), _("Mean")))]
-    for structure in task.model.structures:
-        lines.append("\t".join((structure.name, *_numbers(found.get(structure.value, {})))))
-    return "\n".join(lines) + "\n"
+    rows: list[tuple[str, ...]] = [(_("Structure"), _("Volume (ml)"), _("Voxels"), _("Mean"))]
+    rows += [(structure.name, *_numbers(found.get(structure.value, {}))) for structure in task.model.structures]
+    return rows
 
 
 def _numbers(structure: dict) -> tuple[str, str, str]:

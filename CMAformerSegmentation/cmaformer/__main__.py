@@ -98,6 +98,13 @@ def _parser(command: str) -> argparse.ArgumentParser:
     add.add_argument("--device", default="auto", help="auto (default), cpu, cuda, cuda:N or mps")
     add.add_argument("--batch-size", type=_positive, metavar="N", help="slices at a time (default: by device)")
     add.add_argument("--no-cleanup", action="store_true", help="keep the network's answer as it is")
+    add.add_argument(
+        "--region",
+        type=int,
+        nargs=6,
+        metavar=("I0", "I1", "J0", "J1", "K0", "K1"),
+        help="segment only these voxels, first and last along i, j and k; of one image",
+    )
     _common(add, segment_command)
 
     add = commands.add_parser("inspect", help="show the card of a model", description="Show what a model is.")
@@ -177,6 +184,7 @@ def segment_command(options: argparse.Namespace) -> int:
             device=options.device,
             batch_size=options.batch_size,
             cleanup=not options.no_cleanup,
+            region=options.region,
             progress=progress,
             warning=warning,
         )
@@ -200,6 +208,9 @@ def _segment_many(options: argparse.Namespace) -> int:
     from .volume import WRITABLE, quiet
     from .worker import throttled
 
+    if options.region is not None:
+        print("--region belongs to one image; OUT is then a file.", file=sys.stderr)
+        return USAGE
     folder = Path(options.output)
     if folder.is_file() or (folder.suffix and not folder.is_dir()):
         print(f"OUT must be a file {', '.join(WRITABLE)} for one image, or a folder for many.", file=sys.stderr)

@@ -25,6 +25,7 @@ from .likeness import facts_of, remarks
 from .model import Model, load_model
 from .normalization import Normalization
 from .postprocess import clean_up
+from .region import Ranges, Region, RegionOnGrid
 from .slicegrid import SliceGrid
 from .volume import finite, read_volume
 from .windows import predict
@@ -105,6 +106,7 @@ def segment(
     device: str | torch.device = "auto",
     batch_size: int | None = None,
     cleanup: bool = True,
+    region: Region | Ranges | None = None,
     progress: Callable[[int, int, float | None], None] | None = None,
     warning: Callable[[str, str, str], None] | None = None,
     cancelled: Callable[[], bool] | None = None,
@@ -113,12 +115,15 @@ def segment(
     """Segment one volume.
 
     ``image`` is a path (file or DICOM folder) or a Volume; ``model`` a Model or its folder. ``network`` is given by
-    callers that keep one warm on the device; it maps (B, channels, H, W) to an object with ``logits``.
+    callers that keep one warm on the device; it maps (B, channels, H, W) to an object with ``logits``. ``region``
+    restricts the work to a box, a Region or six voxel indices (I0, I1, J0, J1, K0, K1), inclusive: outside of it the
+    labels are 0, inside they are those of the whole volume but for the clean-up, which sees the region alone.
     ``progress(done, total, eta_s)`` is called after each batch, ``warning(code, message, hint)`` when
     something should be known, ``cancelled()`` is asked before each batch.
 
     Raises ImageError, ModelError, CancelledError, or EngineError (``no-device``, ``out-of-memory``).
     """
+    place = Region.of(region)
     start = time.perf_counter()
     steps = Steps()
     listener = Listener(progress or Listener.progress, warning or Listener.warning, cancelled or Listener.cancelled)
@@ -138,7 +143,7 @@ def segment(
     def run_on(where: torch.device) -> tuple[_Run, np.ndarray]:
         with steps.time("model"):
             net = network if network is not None else prepare(model, where)
-        run = _Run(volume, model, net, where, batch_size, listener, steps)
+        run = _Run(volume, model, net, where, batch_size, listener, steps, place)
         return run, run.labels()
 
     if network is not None:  # it is on its device already
@@ -214,6 +219,7 @@ class _Run:
         batch: int | None,
         listener: Listener,
         steps: Steps,
+        region: Region | None,
     ) -> None:
         self.listener, self.steps, self.network, self.device = listener, steps, network, device
         self.warnings: list[tuple[str, str]] = []
@@ -233,6 +239,8 @@ class _Run:
                     f"The slices would have {rows} x {cols} pixels at the pixel size of the model.",
                     "Is the voxel spacing of the image right?",
                 )
+            self.region = RegionOnGrid(region, self.grid) if region is not None else None
+            # Of the whole volume, also where a region is segmented: a part has other statistics.
             self.normalize = Normalization(source.normalization, volume.array)
             if volume.array.min() == volume.array.max():
                 self.warn(
@@ -264,13 +272,14 @@ class _Run:
     def labels(self) -> np.ndarray:
         """uint8 (K, J, I)."""
         result = np.zeros(self.grid.geometry.shape_kji, np.uint8)
-        total, done = self.grid.count, 0
+        wanted = np.arange(self.grid.count) if self.region is None else self.region.indices
+        total, done = len(wanted), 0
         self.batch = min(self.batch, total)
         self.listener.progress(0, total, None)
         begin = time.perf_counter()
         while done < total:
             self.listener.check()
-            indices = np.arange(done, min(done + self.batch, total))
+            indices = wanted[done : done + self.batch]
             with self.steps.time("resample"):
                 slices = self._input(indices)
             try:
@@ -286,6 +295,8 @@ class _Run:
             done += len(indices)
             left = (time.perf_counter() - begin) / done * (total - done)
             self.listener.progress(done, total, left)
+        if self.region is not None:
+            self.region.cut(result)
         return result
 
     def _input(self, indices: np.ndarray) -> torch.Tensor:
@@ -313,7 +324,7 @@ class _Run:
     def _forward(self, x: torch.Tensor) -> torch.Tensor:
         reduced = self.dtype != torch.float32
         with torch.autocast(self.device.type, self.dtype) if reduced else nullcontext():
-            logits = predict(self.network, x, self.patch).logits
+            logits = predict(self.network, x, self.patch, self.region.window if self.region else None).logits
         logits = logits.float()
         finite_logits = bool(torch.isfinite(logits).all())  # waits for the device, so the step's time is true
         if finite_logits:

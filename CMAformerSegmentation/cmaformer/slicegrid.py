@@ -73,6 +73,14 @@ class SliceGrid:
             raise ValueError(f"array {array_kji.shape} is not of the grid's shape {self.geometry.shape_kji} (K, J, I)")
         return array_kji.transpose(self._order)[self._flips]
 
+    def ranges(self, box_kji: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:
+        """First and last index of a part of the volume along slices, rows and columns, from those along k, j and i."""
+        result = []
+        for axis, flip in zip(self._order, self._flips):
+            (first, last), count = box_kji[axis], self.geometry.shape_kji[axis]
+            result.append((first, last) if flip.step > 0 else (count - 1 - last, count - 1 - first))
+        return result
+
     def to_model(self, array_kji: np.ndarray, indices: Sequence[int] | np.ndarray) -> np.ndarray:
         """Slices ``indices`` of an image, float32 (n, rows, cols) on the model's grid.
 

@@ -19,13 +19,15 @@ from .network import Prediction
 TOLERATED = 1.1
 
 
-def predict(network: Any, images: Tensor, patch: int | None) -> Prediction:
+def predict(network: Any, images: Tensor, patch: int | None, wanted: tuple[slice, slice] | None = None) -> Prediction:
     """What a network says of whole slices.
 
     Args:
         network: maps (B, Cin, h, w) and frames (B, 4) to a :class:`cmaformer.network.Prediction`.
         images: (B, Cin, H, W), normalised.
         patch: side in pixels of the patches that the network was trained on; None applies it to the slices as they are.
+        wanted: rows and columns whose answer is needed, (start, stop) each; windows that do not touch them are left
+            out. In them the answer is that of whole slices, elsewhere it means nothing.
 
     Returns:
         Prediction: logits (B, C, H, W), of blended windows the logarithm of the mean probabilities, and sdm
@@ -48,8 +50,9 @@ def predict(network: Any, images: Tensor, patch: int | None) -> Prediction:
         return Prediction(whole.logits[crop], whole.sdm[crop], ())
     weights = _tent(sides[0], images)[:, None] * _tent(sides[1], images)
     probabilities: Tensor | None = None
-    for row in rows:
-        for column in columns:
+    needed = [_touching(*pair) for pair in zip((rows, columns), sides, wanted or (None, None), (top, left))]
+    for row in needed[0]:
+        for column in needed[1]:
             place = (..., slice(row, row + sides[0]), slice(column, column + sides[1]))
             part = images[place].contiguous(memory_format=torch.channels_last)
             one = network(part, _frame(images, row, column, sides, (top, left), (height, width)))
@@ -63,6 +66,7 @@ def predict(network: Any, images: Tensor, patch: int | None) -> Prediction:
             distances[place] += sdm * weights
             total[place] += weights
     assert probabilities is not None
+    total = total.masked_fill(total == 0, 1)
     crop = (..., slice(top, top + height), slice(left, left + width))
     logits = (probabilities / total).clamp_min(1e-7).log()
     return Prediction(logits[crop], (distances / total)[crop], ())
@@ -74,6 +78,14 @@ def starts(side: int, patch: int) -> list[int]:
         return [0]
     count = 1 + -(-2 * (side - patch) // patch)
     return [round(number * (side - patch) / (count - 1)) for number in range(count)]
+
+
+def _touching(at: list[int], side: int, wanted: slice | None, border: int) -> list[int]:
+    """The windows, of those that begin at these pixels, that have a part in the wanted ones of the slice."""
+    if wanted is None:
+        return at
+    first, end = wanted.start + border, wanted.stop + border
+    return [start for start in at if start < end and start + side > first]
 
 
 def _tent(side: int, like: Tensor) -> Tensor:

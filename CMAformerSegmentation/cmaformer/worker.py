@@ -23,6 +23,7 @@ from .model import Model, find_model
 if TYPE_CHECKING:
     import torch
 
+    from .region import Region
     from .segment import Segmentation
 
 LABELS, SUMMARY = "segmentation.mha", "summary.json"
@@ -56,6 +57,7 @@ class _Parameters:
     device: str
     batch_size: int | None
     cleanup: bool
+    region: Region | None
 
     @classmethod
     def of(cls, job: Job) -> _Parameters:
@@ -65,7 +67,9 @@ class _Parameters:
         good = isinstance(device, str) and isinstance(cleanup, bool)
         if not good or not (batch is None or (isinstance(batch, int) and batch >= 1)):
             raise JobError("bad-job", "job.json: device, batch_size or cleanup has a value of the wrong kind.")
-        return cls(device, batch, cleanup)
+        from .region import Region
+
+        return cls(device, batch, cleanup, Region.of_job(job.parameters.get("region")))
 
 
 def run_job(folder: str | os.PathLike[str], models: Sequence[str | os.PathLike[str]], cache: NetworkCache) -> str:
@@ -141,6 +145,7 @@ def _segment(job: Job, models: Sequence[str | os.PathLike[str]], cache: NetworkC
                 device=device,
                 batch_size=parameters.batch_size,
                 cleanup=parameters.cleanup,
+                region=parameters.region,
                 progress=throttled(events),
                 warning=events.warning,
                 cancelled=lambda: cancel_requested(job.folder),

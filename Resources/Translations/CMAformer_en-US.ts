@@ -116,6 +116,18 @@
         <translation type="unfinished"></translation>
     </message>
     <message>
+        <source>Region:</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>Only this box is segmented. In an earlier result, what lies outside of it stays as it is.</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>Whole volume</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
         <source>Run on:</source>
         <translation type="unfinished"></translation>
     </message>
@@ -181,6 +193,14 @@
     </message>
     <message>
         <source>Learn from it</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>Write the result to files, or add it to the DICOM study of the volume.</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>Export</source>
         <translation type="unfinished"></translation>
     </message>
     <message>
@@ -1115,6 +1135,29 @@ The network follows the CMAformer publication; see the extension&apos;s home pag
     </message>
 </context>
 <context>
+    <name>CMAformerSegmentationLib.dicomExport</name>
+    <message>
+        <source>This Slicer cannot export DICOM segmentations. Use Slicer 5.12 or later, or export a label map.</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>The volume was not loaded from DICOM, so that there is no study to add to. Load it from the DICOM module and segment it there, or export a label map.</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>The DICOM images of the volume are not in Slicer&apos;s DICOM database. Import them in the DICOM module, load the volume from there, and segment it.</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>The volume belongs to no study in the module Data. Load it from the DICOM module and segment it.</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>The segmentation was set to another geometry than the volume&apos;s. Segment the volume again.</source>
+        <translation type="unfinished"></translation>
+    </message>
+</context>
+<context>
     <name>CMAformerSegmentationLib.engineProcess</name>
     <message>
         <source>The computer ran out of memory and stopped the segmentation.</source>
@@ -1161,6 +1204,100 @@ The network follows the CMAformer publication; see the extension&apos;s home pag
     </message>
     <message>
         <source>PyTorch is needed and not installed yet. Use the button at the top of the panel.</source>
+        <translation type="unfinished"></translation>
+    </message>
+</context>
+<context>
+    <name>CMAformerSegmentationLib.export</name>
+    <message>
+        <source>Choose a name that ends in {suffixes}.</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>{name} is there already. Choose another name.</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>The surface of {name} cannot be written to the folder.</source>
+        <translation type="unfinished"></translation>
+    </message>
+</context>
+<context>
+    <name>CMAformerSegmentationLib.exportPanel</name>
+    <message>
+        <source>Label map (NRRD, NIfTI)...</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>Surfaces (STL)...</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>Table (CSV)...</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>DICOM SEG...</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>Export the label map</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>Exported to {name}.</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>Not in it, as they are not of the model: {names}.</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>Where structures overlap, it has only one of them.</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>Export the table</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>Tables</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>Export surfaces to a folder</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>Exported to DICOM.</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>Preparing...</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>Writing {name}...</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>The segmentation was deleted before all its surfaces were written.</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>Writing surface {number} of {count}...</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>Exported {count} surfaces to {name}.</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>There is nothing to export: all structures are empty.</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>{name} cannot be written ({reason}). Choose another folder.</source>
         <translation type="unfinished"></translation>
     </message>
 </context>
@@ -1385,6 +1522,36 @@ The network follows the CMAformer publication; see the extension&apos;s home pag
     </message>
     <message>
         <source>Keep Slicer open</source>
+        <translation type="unfinished"></translation>
+    </message>
+</context>
+<context>
+    <name>CMAformerSegmentationLib.region</name>
+    <message>
+        <source>The region is not placed yet. Place it in the slice views, or choose the whole volume.</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>A transform that is not linear lies between the region and the volume. Harden it first.</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>The region lies outside of the volume. Move it onto what is to be segmented.</source>
+        <translation type="unfinished"></translation>
+    </message>
+</context>
+<context>
+    <name>CMAformerSegmentationLib.regionResult</name>
+    <message>
+        <source>The chosen result is not on the grid of the volume, so that it could not be kept outside of the region. Create a new segmentation instead.</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>Only the region was segmented; outside of it the earlier result was kept.</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>Only the region was segmented.</source>
         <translation type="unfinished"></translation>
     </message>
 </context>

@@ -246,6 +246,42 @@ def test_choices_are_stored_in_the_scene(panel, module):
     assert parameterNode.GetParameter("device") == "CPU"
 
 
+def test_region_of_interest(panel, picture, fakeEngine):
+    """Made in the list, it is the whole volume; moved away, it is said; while it is worked on, it cannot be changed."""
+    import json
+
+    import slicer
+
+    node = volume()
+    panel.enter()
+    selector = panel.ui.regionSelector
+    assert selector.noneDisplay == "Whole volume" and selector.currentNode() is None
+    roiNode = selector.addNode()
+    assert panel.ui.regionSelector.currentNode() is roiNode and roiNode.GetDisplayNode() is not None
+    sides = np.array(node.GetImageData().GetDimensions()) * node.GetSpacing()
+    np.testing.assert_allclose(roiNode.GetSize(), sides)
+    assert roiNode.GetTransformNodeID() == node.GetTransformNodeID()
+    standin.processUntil(lambda: panel.ui.applyButton.enabled)
+    roiNode.SetSize(*(sides / 2))
+    picture(panel, "region")
+    center = np.array(roiNode.GetCenter())
+    roiNode.SetCenter(*(center + 1000))
+    standin.processUntil(lambda: "outside of the volume" in status(panel))
+    assert not panel.ui.applyButton.enabled
+    roiNode.SetCenter(*center)
+    standin.processUntil(lambda: panel.ui.applyButton.enabled)
+    apply(panel, fakeEngine)
+    assert not selector.enabled
+    assert "to_box" in json.loads((fakeEngine.jobs[-1] / "job.json").read_text())["parameters"]["region"]
+    finishJob(panel, fakeEngine)
+    assert selector.enabled and "Only the region was segmented." in status(panel)
+    assert "outside of it the earlier result was kept" not in status(panel)
+    slicer.mrmlScene.RemoveNode(roiNode)
+    assert selector.currentNode() is None
+    apply(panel, fakeEngine)
+    assert "region" not in json.loads((fakeEngine.jobs[-1] / "job.json").read_text())["parameters"]
+
+
 def test_no_models(panel, monkeypatch, module, tmp_path):
 
     (tmp_path / "broken").mkdir()
