@@ -245,6 +245,8 @@ class SegmentPanel:
             return self._message
         if self.task is not None:
             return words.taskStatus(self.task)
+        if problem and problem == scene.volumeProblem(None):
+            return problem + " " + _("Load... takes one from a file, or a sample.")
         return problem or _("Ready. Press Apply to segment the volume.")
 
     def _showProgress(self, task: SegmentationTask | None) -> None:

@@ -1632,6 +1632,10 @@ The network follows the CMAformer publication; see the extension&apos;s home pag
         <translation type="unfinished"></translation>
     </message>
     <message>
+        <source>Load... takes one from a file, or a sample.</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
         <source>Ready. Press Apply to segment the volume.</source>
         <translation type="unfinished"></translation>
     </message>

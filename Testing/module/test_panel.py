@@ -63,7 +63,7 @@ def finishJob(panel, fakeEngine):
 
 
 def test_empty(panel, picture):
-    assert status(panel) == "Choose a volume to segment."
+    assert status(panel) == "Choose a volume to segment. Load... takes one from a file, or a sample."
     assert not panel.ui.applyButton.enabled and panel.ui.applyButton.toolTip == "Choose a volume to segment."
     assert not panel.ui.progressBar.visible and not panel.ui.structuresTable.visible
     assert panel.ui.modelSelector.currentText == "Tiny heart"
