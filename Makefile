@@ -16,6 +16,7 @@ MODEL ?=
 DEMO ?= demo
 DATA ?= ../shared/data
 WALKTHROUGH ?= runs/walkthrough
+PICTURES ?= runs/pictures
 MINUTES ?= 6
 
 BIN := $(VENV)/bin
@@ -28,7 +29,7 @@ CHECK := import sys; sys.exit(not (3, 10) <= sys.version_info[:2] <= (3, 13) and
 export QT_QPA_PLATFORM ?= offscreen
 export PYTHONUTF8 = 1
 
-.PHONY: install demo screenshot walkthrough test lint clean
+.PHONY: install demo screenshot pictures walkthrough test lint clean
 
 install: $(STAMP)
 
@@ -47,6 +48,12 @@ demo: install
 screenshot: install
 	PYTHONPATH=Testing:CMAformerSegmentation $(BIN)/python -m demo.demo --output "$(DEMO)" --overview Resources/Screenshots/overview.jpg
 	PYTHONPATH=Testing:CMAformerSegmentation $(BIN)/python -m demo.thumbnail CMAformerSegmentation/Resources/Icons/SyntheticHeart.png
+
+# The states of the panel in the README: the first run on five computers, and several volumes.
+pictures: install
+	CMAFORMER_SCREENSHOTS="$(PICTURES)" $(BIN)/python -m pytest -q Testing/module/test_computer_card.py Testing/module/test_batch_panel.py
+	$(BIN)/python Testing/walkthrough/montage.py Resources/Screenshots/first-run.png $(foreach state,nothing installing offline gpu-fails cpu,"$(PICTURES)/first-run-$(state).png")
+	$(BIN)/python Testing/walkthrough/montage.py Resources/Screenshots/several-volumes.png $(foreach state,scene running folder-done sequence-done,"$(PICTURES)/batch-$(state).png")
 
 # The panel as a clinician drives it, with the real engine: pictures of each state, and the one in the README. Fine-tuning
 # needs real images (DATA) and some minutes.

@@ -201,7 +201,7 @@ class TrainPanel:
             self.update()
             return
         self.checker.forget()
-        self._message = _("Started: see below.")
+        self._message = _("The new training is in the list below.")
         self.update()
         self.onStarted(training)
 

@@ -117,7 +117,8 @@ class TrainingsPanel:
         ui.keepButton.setDefault(state == FINISHED and training.improved is True)
         ui.deleteTrainingButton.setEnabled(state not in (RUNNING, PREPARING))
         ui.chartButton.setEnabled(bool(training.history.losses))
-        ui.trainingStatusLabel.text = self._message or trainingWords.status(training)
+        told = trainingWords.status(training)
+        ui.trainingStatusLabel.text = f"{self._message} {told}".strip() if moving else self._message or told
         progress = training.job.progress
         ui.trainingProgressBar.setVisible(moving)
         ui.trainingProgressBar.setRange(0, progress.total if state == RUNNING else 0)

@@ -1888,7 +1888,7 @@ The network follows the CMAformer publication; see the extension&apos;s home pag
         <translation type="unfinished"></translation>
     </message>
     <message>
-        <source>Started: see below.</source>
+        <source>The new training is in the list below.</source>
         <translation type="unfinished"></translation>
     </message>
     <message>

@@ -13,9 +13,19 @@ import json
 import os
 from pathlib import Path
 
+# Hippocampus, and which part of it (DICOM PS3.16, CID 7153 and CID 2); the side is not known.
+CATEGORY, TYPE = ["SCT", "123037004", "Anatomical Structure"], ["SCT", "5366008", "Hippocampus"]
 STRUCTURES = {
-    "1": {"name": "anterior hippocampus", "color": [230, 145, 65]},
-    "2": {"name": "posterior hippocampus", "color": [75, 135, 200]},
+    "1": {
+        "name": "anterior hippocampus",
+        "color": [230, 145, 65],
+        "terminology": {"category": CATEGORY, "type": TYPE, "modifier": ["SCT", "255549009", "Anterior"]},
+    },
+    "2": {
+        "name": "posterior hippocampus",
+        "color": [75, 135, 200],
+        "terminology": {"category": CATEGORY, "type": TYPE, "modifier": ["SCT", "255551008", "Posterior"]},
+    },
 }
 
 
