@@ -29,11 +29,16 @@ class Structure:
     terminology: dict[str, Any] | None = None
 
 
+# Directions in which a network may see mirror images, and the dimension of (B, C, H, W) that each turns around.
+MIRRORS = {"rows": 2, "columns": 3}
+
+
 @dataclass(frozen=True)
 class InputSpec:
     """What the network eats: ``channels`` = 2 * ``context_slices`` + 1, pixels of ``spacing_mm`` (row, col).
 
     ``patch`` is the side in pixels of the patches that it was trained on (see ``windows.py``); None: whole slices.
+    ``mirror`` names the directions in which it sees mirror images, too (see ``mirroring.py``).
     """
 
     channels: int
@@ -42,6 +47,7 @@ class InputSpec:
     slicing: str
     normalization: dict[str, Any]
     patch: int | None = None
+    mirror: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -174,7 +180,10 @@ def _input(entry: Mapping[str, Any]) -> InputSpec:
     if patch is not None and not (_whole(patch) and patch >= 32):
         raise _fault(f'"input.patch" must be a whole number of at least 32 pixels or null, not {patch!r}')
     pixel = None if spacing is None else (spacing[0], spacing[1])
-    return InputSpec(channels, context, pixel, slicing, dict(spec), patch)
+    mirror = entry.get("mirror", [])
+    if not _list(mirror) or len(set(mirror)) != len(mirror) or not set(mirror) <= set(MIRRORS):
+        raise _fault(f'"input.mirror" must be a list of {" and ".join(MIRRORS)}, or empty, not {mirror!r}')
+    return InputSpec(channels, context, pixel, slicing, dict(spec), patch, tuple(mirror))
 
 
 def _field(data: Mapping[str, Any], key: str, good: Callable[[Any], bool], wanted: str, where: str = "") -> Any:

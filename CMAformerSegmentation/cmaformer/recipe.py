@@ -23,6 +23,8 @@ SCHEDULES = ("cosine", "poly")
 TEACHINGS = ("volumes", "patches")
 # Learning rate of a training that starts from a model, as a part of that from scratch, where nobody asks for another.
 WARM_START = 0.25
+# Part of the patches that is mirrored where a training starts from a model that knows mirror images.
+MIRRORED = 0.5
 # Length of the second phase as a part of the first, where there are unlabeled cases and nobody asks for another.
 SECOND_PHASE = 0.5
 # Exponent of the polynomial schedule.
@@ -235,7 +237,8 @@ def configured(recipe: Recipe, settings: Mapping[str, Any], base: Model | None) 
     """The recipe of a training with some settings changed.
 
     Where it starts from a model, what the settings do not say is chosen so that the model is not lost: a lower rate,
-    and patches of the size that it has seen. With smaller ones it looks at images in a way that it has not learned.
+    patches of the size that it has seen (with smaller ones it looks at images in a way that it has not learned), and
+    mirrored patches where it has seen those.
 
     Args:
         recipe: for a training from scratch.
@@ -250,6 +253,8 @@ def configured(recipe: Recipe, settings: Mapping[str, Any], base: Model | None) 
         careful["learning_rate"] = WARM_START * recipe.learning_rate
         if base.description.input.patch is not None:
             careful["patch"] = base.description.input.patch
+        if base.description.input.mirror:
+            careful["augmentation"] = {**asdict(recipe.augmentation), "flip": MIRRORED}
     return changed(recipe, {**careful, **settings})
 
 

@@ -23,6 +23,7 @@ from .errors import CancelledError, EngineError, ImageError
 from .geometry import Geometry, Volume
 from .likeness import facts_of, remarks
 from .measure import measure
+from .mirroring import MirroredNetwork
 from .model import Model, load_model
 from .normalization import Normalization
 from .postprocess import clean_up
@@ -174,12 +175,14 @@ def segment(
 def prepare(model: Model, device: torch.device) -> torch.nn.Module:
     """The model's network on a device as `segment` wants it. Raises EngineError (``out-of-memory``) or ModelError."""
     try:
-        return model.network(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        network = model.network(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     except RuntimeError as error:
         if not is_out_of_memory(error):
             raise
         release(device)
         raise out_of_memory(device) from None
+    mirrors = model.description.input.mirror
+    return MirroredNetwork(network, mirrors) if mirrors else network
 
 
 class _Run:

@@ -105,6 +105,8 @@ def create(
         }
     recipe = recipe or Recipe()
     model_input["patch"] = recipe.patch
+    if not recipe.augmentation.flip:
+        model_input.pop("mirror", None)  # it will not know mirror images any more
     inputs = {"slices": SLICES}
     parameters: dict[str, Any] = {} if minutes is None else {"minutes": minutes}
     if base is not None:
