@@ -61,7 +61,7 @@ def _window(plane: np.ndarray, centre: np.ndarray, side: float, order: int) -> n
     """A square of a slice with SIDE x SIDE pixels."""
     steps = (np.arange(SIDE) + 0.5) / SIDE * side - side / 2
     places = np.meshgrid(centre[0] + steps, centre[1] + steps, indexing="ij")
-    return ndimage.map_coordinates(plane.astype(np.float32), places, order=order, mode="nearest")
+    return ndimage.map_coordinates(plane.astype(np.float32), places, order=order, mode="constant")
 
 
 def main() -> None:

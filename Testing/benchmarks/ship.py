@@ -2,9 +2,9 @@
 
     python Testing/benchmarks/ship.py TRAINED --version 1.1.0 --evaluation evaluation.json --card card.md
 
-`evaluation.json` is what `evaluate --model TRAINED --json` prints. Weights stay as they are. With `--mirror columns` the
-model looks at mirror images, too (`cmaformer/mirroring.py`): evaluate what was written then, and call this again with
-`--replace` for the true numbers.
+`evaluation.json` is what `evaluate --model TRAINED --json` prints. Weights stay as they are. With `--mirror columns`
+the model looks at mirror images, too (`cmaformer/mirroring.py`): evaluate what was written then, and call this again
+with `--replace` for the true numbers.
 """
 
 from __future__ import annotations
