@@ -76,7 +76,7 @@ def test_the_installation_has_the_files_of_the_repository_and_no_others(extensio
         for path in (*source.rglob("*.py"), *(source / "Resources").rglob("*"))
         if path.is_file()
     }
-    for path in (ROOT / "Resources" / "Models").rglob("*"):
+    for path in (ROOT / "Resources" / "Models").glob("*/*"):
         if path.is_file():
             expected[path.relative_to(ROOT).as_posix()] = path
     modules = extension / installation.modules

@@ -46,6 +46,7 @@ NOT_RUN = {
     "make test": "runs this test",
     "make lint": "a step of its own of .ci/run",
     "make demo": "Testing/test_demo.py runs what it runs, and looks at what is found",
+    "make pictures": "the tests that it runs are those of Testing/module; it would change the repository",
     "make screenshot": "is `make demo` with another name for the picture, and would change the repository",
     ".venv/bin/python -m cmaformer ...": "the dots stand for the commands that are run",
     "torchrun --nproc_per_node=4 -m cmaformer segment ...": "Testing/engine/test_cohort.py: two processes share images",
@@ -81,7 +82,7 @@ def test_every_command_is_run_or_says_why_not() -> None:
     assert {c: n for c in commands if (n := sum(way(c) for way in ways)) != 1} == {}
     unknown = {start for start in NOT_RUN if not any(command.startswith(start) for command in commands)}
     assert unknown == set(), "these are not in README.md any more"
-    assert {block.language for block in BLOCKS} <= {"", "python", "json"}
+    assert {block.language for block in BLOCKS} <= {"", "python", "json", "text"}
     assert set(sections()) == set(FILES)
 
 

@@ -37,6 +37,6 @@ def install(sources: Path, build: Path, prefix: Path) -> None:
 
 
 def _run(*arguments: object) -> None:
-    done = subprocess.run([cmake(), *map(str, arguments)], capture_output=True, text=True, timeout=300)
+    done = subprocess.run([cmake(), *map(str, arguments)], capture_output=True, encoding="utf-8", timeout=300)
     if done.returncode:
         raise RuntimeError(done.stderr)

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 repository = Path(__file__).resolve().parents[2]
-folders = sorted((repository / "Resources" / "Models").glob("*"))
+folders = sorted(path for path in (repository / "Resources" / "Models").glob("*") if path.is_dir())
 
 
 def test_there_is_one():

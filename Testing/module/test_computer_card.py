@@ -21,11 +21,13 @@ def panel(module, scene, models, fakeEngine, monkeypatch):
     from CMAformerSegmentationLib.taskRunner import TaskRunner
 
     monkeypatch.setattr(environment, "hasNvidiaCard", lambda: False)
+    usual = slicer.util.getModuleWidget("CMAformerSegmentation")
     widget = slicer.util.getNewModuleWidget("CMAformerSegmentation")
     widget.logic.runner = TaskRunner(lambda folder: fakeEngine)
     widget.parent.show()
     yield widget
     widget.cleanup()
+    slicer.modules.CMAformerSegmentationWidget = usual  # the one that Reload finds
     standin.setExtensions()
 
 

@@ -28,12 +28,14 @@ def panel(module, scene, models, tmp_path, monkeypatch):
     path.write_text(json.dumps({**json.loads(path.read_text()), "license": NONCOMMERCIAL}))
     monkeypatch.setattr(module, "bundledModelFolders", lambda: [folder])
     makeTestVolume()
+    usual = slicer.util.getModuleWidget("CMAformerSegmentation")
     widget = slicer.util.getNewModuleWidget("CMAformerSegmentation")
     widget.parent.show()
     monkeypatch.setattr(widget.computerCard.torch, "state", "present")
     widget.enter()
     yield widget
     widget.cleanup()
+    slicer.modules.CMAformerSegmentationWidget = usual  # the one that Reload finds
     qt.QSettings().remove("CMAformer/AcceptedTerms")
 
 

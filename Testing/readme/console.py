@@ -30,7 +30,7 @@ def main(data: Path) -> None:
 
     for key, folder in ((environment.modelsKey, "own"), (environment.trainingsKey, "trainings")):
         qt.QSettings().setValue(key, str(data / folder))
-    segmenting, fine_tuning = [block for block in readme.blocks() if "slicer.util" in block.text]
+    segmenting, several, fine_tuning = [block for block in readme.blocks() if "slicer.util" in block.text]
     space = pasted(segmenting, data, {"slicer": slicer})
     node = space["segmentationNode"]
     assert node.GetAttribute("CMAformer.ModelId") == "cardiac-cine-mr-1.0.0"
@@ -40,15 +40,30 @@ def main(data: Path) -> None:
     for where in (environment, module, training):
         where.bundledModelFolders = lambda: [data / "models"]
     space["logic"].cleanup()  # the engine that is warm knows the models that there were when it started
+    many(several, data, space)
     arguments = training.trainingArguments
     training.trainingArguments = lambda *given: untimed(arguments(*given))
     space = pasted(fine_tuning, data, space)
     assert (space["job"].state, space["model"].title) == ("finished", "Our hearts")
     assert [entry.id for entry in space["logic"].models()] == ["cardiac-cine-mr-1.0.0", space["model"].id]
     made = slicer.util.getNodesByClass("vtkMRMLSegmentationNode")
-    assert [n.GetAttribute("CMAformer.ModelId") for n in made] == ["cardiac-cine-mr-1.0.0", space["model"].id]
+    assert {n.GetAttribute("CMAformer.ModelId") for n in made} == {"cardiac-cine-mr-1.0.0", space["model"].id}
     space["logic"].cleanup()
     standin.quitApplication()
+
+
+def many(block: readme.Block, data: Path, space: dict) -> None:
+    """The block about several volumes, with a cine of two frames in the scene."""
+    import slicer
+
+    cine = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLSequenceNode", "cine")
+    for time in ("0", "40"):
+        cine.SetDataNodeAtValue(space["volumeNode"], time)
+    browser = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLSequenceBrowserNode", "browser")
+    browser.SetAndObserveMasterSequenceNodeID(cine.GetID())
+    pasted(block, data, space)
+    assert len(space["batch"].results) == 2 and all(not problem for _volume, _node, problem in space["batch"].results)
+    assert space["sequenceNode"].GetNumberOfDataNodes() == 2
 
 
 def pasted(block: readme.Block, data: Path, space: dict) -> dict:
