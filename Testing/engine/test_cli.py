@@ -142,6 +142,8 @@ def test_control_c_has_code_three_and_leaves_no_file(tmp_path: Path, models: Pat
         stderr=subprocess.PIPE,
         text=True,
         env={**os.environ, "PYTHONPATH": str(Path(cli.__file__).parents[1])},
+        # A shell that runs the tests in its background has them ignore Ctrl+C, and so would their children.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     for line in process.stdout:
         if json.loads(line)["type"] == "progress":
