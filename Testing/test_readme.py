@@ -214,7 +214,7 @@ def test_the_demo_on_a_volume_of_ones_own(tmp_path: Path) -> None:
     assert len(commands) == 2
     running = []
     for command in commands:
-        make = ["make", "-n", *command.split()[1:]]
+        make = ["make", "--no-print-directory", "-n", *command.split()[1:]]
         line = subprocess.run(make, cwd=ROOT, capture_output=True, text=True, check=True).stdout.splitlines()[-1]
         path, _python, *arguments = shlex.split(line)
         arguments[arguments.index("--output") + 1] = f"demo{len(running)}"

@@ -29,7 +29,7 @@ def main(modules: str, image: str, truth: str) -> None:
     volumeNode = slicer.util.loadVolume(image)
     widget = slicer.util.getModuleWidget("CMAformerSegmentation")
     widget.enter()
-    (model,) = widget.logic.models()
+    model = widget.logic.models()[0]
     segmentationNode = widget.logic.segment(volumeNode, model=model.id, device="cpu")
     scores = {}
     for structure in model.structures:
