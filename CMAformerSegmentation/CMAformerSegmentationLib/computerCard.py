@@ -12,7 +12,7 @@ from slicer.i18n import tr as _
 
 from . import environment, words
 from .catalog import ModelEntry
-from .computerProbe import ASKING, FAILED, KNOWN, ComputerProbe
+from .computerProbe import ASKING, FAILED, KNOWN, ComputerProbe, megapixels
 from .torchInstaller import CANCELLED, DONE, RUNNING, TorchInstaller, isTooOld, oldestTorch
 
 _milliseconds = 300
@@ -37,6 +37,8 @@ class ComputerCard:
         self._hasCard = environment.hasNvidiaCard()
         self._volumeNode = None
         self._entry: ModelEntry | None = None
+        self._isBusy = False
+        self._rates: dict[str, float] = {}  # of models that have segmented here: better known than from the probe
         self._connections = [
             (ui.installButton, "clicked(bool)", self.onInstall),
             (ui.installFolderButton, "clicked(bool)", self.onInstallFromFolder),
@@ -71,12 +73,17 @@ class ComputerCard:
             return _("PyTorch is being installed.")
         return environment.missingTorchMessage(self.torch.state)
 
-    def show(self, volumeNode, entry: ModelEntry | None) -> None:
-        """Tell about this volume and this model from now on."""
-        self._volumeNode, self._entry = volumeNode, entry
+    def show(self, volumeNode, entry: ModelEntry | None, isBusy: bool = False) -> None:
+        """Tell about this volume and this model from now on; nothing is timed while a segmentation keeps it busy."""
+        self._volumeNode, self._entry, self._isBusy = volumeNode, entry, isBusy
         if entry is not None and self._asked and entry.id != self._asked:
             self._timer.start()
         self.update()
+
+    def measured(self, volumeNode, entry: ModelEntry, seconds: float) -> None:
+        """A whole volume took so long: the next one like it will, too."""
+        if volumeNode is not None and volumeNode.GetImageData() is not None and seconds > 0:
+            self._rates[entry.id] = seconds / megapixels(volumeNode, entry)
 
     def update(self) -> None:
         """Bring the widgets up to date."""
@@ -180,14 +187,14 @@ class ComputerCard:
         if (self.torch.state, self.probe.state) != before:
             self.update()
             self._onChanged()
-        if self.torch.state != "unknown" and self.probe.state != ASKING:
+        if self.torch.state != "unknown" and self.probe.state != ASKING and not self._isBusy:
             self._timer.stop()
 
     def _ask(self) -> None:
         """Ask the engine once, and again for another model."""
         modelId = self._entry.id if self._entry is not None else ""
         isAnswered = self.probe.state in (KNOWN, FAILED) and modelId == self._asked
-        if self.probe.state != ASKING and not isAnswered:
+        if self.probe.state != ASKING and not isAnswered and not self._isBusy:
             self._asked = modelId
             self.probe.start(modelId)
 
@@ -227,7 +234,7 @@ class ComputerCard:
         if self.probe.state != KNOWN or facts is None:
             return _("Looking at this computer...")
         parts = [facts.deviceText, _("PyTorch {version}").format(version=facts.torch)]
-        seconds = facts.seconds(self._volumeNode, self._entry) if self._entry is not None else None
+        seconds = self._seconds()
         if seconds is not None:
             parts.append(_("about {time} for this volume").format(time=words.duration(seconds)))
         sentences = [" · ".join(parts) + "."]
@@ -239,6 +246,14 @@ class ComputerCard:
         elif self._leavesCardIdle():
             sentences.append(_("There is an NVIDIA graphics card, but this PyTorch is for the CPU alone."))
         return " ".join(sentences)
+
+    def _seconds(self) -> float | None:
+        """About how long the chosen model takes for the chosen volume; None where that is not known."""
+        entry, node, facts = self._entry, self._volumeNode, self.probe.facts
+        if entry is None or facts is None or node is None or node.GetImageData() is None:
+            return None
+        rate = self._rates.get(entry.id, facts.rate(entry))
+        return None if rate is None else rate * megapixels(node, entry)
 
     def _showLog(self, installing: bool) -> None:
         failed = self.installer.problem is not None and bool(self._message)

@@ -63,13 +63,9 @@ class ComputerFacts:
             text = _("CPU with {cores} cores").format(cores=self.cores)
         return f"{text}, {self.memoryMb / 1024:.0f} GB" if self.memoryMb else text
 
-    def seconds(self, volumeNode, entry: ModelEntry) -> float | None:
-        """About how long the network takes for a volume; None where that is not known."""
-        if entry.id != self.modelId or self.megapixelSeconds is None:
-            return None
-        if volumeNode is None or volumeNode.GetImageData() is None:
-            return None
-        return self.megapixelSeconds * megapixels(volumeNode, entry)
+    def rate(self, entry: ModelEntry) -> float | None:
+        """Seconds for a million pixels of the model's grid; None where that was not measured."""
+        return self.megapixelSeconds if entry.id == self.modelId else None
 
 
 def megapixels(volumeNode, entry: ModelEntry) -> float:

@@ -107,7 +107,7 @@ class SegmentPanel:
         self._showResult()
         ui.statusLabel.text = self._status(problem)
         self._showDetails()
-        self.computer.show(self._parameterNode.inputVolume if self._parameterNode else None, self.model)
+        self.computer.show(self._parameterNode.inputVolume if self._parameterNode else None, self.model, self.isRunning)
         if self.onUpdated is not None:
             self.onUpdated()
 
@@ -189,6 +189,8 @@ class SegmentPanel:
         if task is not None and task.ended:
             self._details = "" if task.state == FINISHED else self.logic.runner.engine.logTail()
             self._resultIsNew = task.state == FINISHED
+            if self._resultIsNew and not task.isPartial:
+                self.computer.measured(task.volumeNode, task.model, float(task.summary.get("seconds") or 0))
             self._takeResult()
         self.update()
 

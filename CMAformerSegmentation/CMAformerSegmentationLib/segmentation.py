@@ -88,6 +88,11 @@ class SegmentationTask(VTKObservationMixin):
         return slicer.mrmlScene.GetNodeByID(self._volumeId)
 
     @property
+    def isPartial(self) -> bool:
+        """Whether only a region is segmented."""
+        return "region" in self._parameters
+
+    @property
     def ended(self) -> bool:
         return self.state in (FINISHED, FAILED, CANCELLED)
 
