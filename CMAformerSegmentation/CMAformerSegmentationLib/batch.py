@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -38,7 +39,7 @@ class BatchItem:
         self.state, self.remark = state, remark
 
 
-class Batch:
+class Batch(ABC):
     """What the panel and scripts need to know of many segmentations. `onChanged` is called after every change.
 
     :ivar items: in the order in which they are segmented. :ivar ended: whether no more will come.
@@ -82,13 +83,13 @@ class Batch:
         """Of each: what was to be segmented, the segmentation node or None, and why there is none, in words."""
         return [(i.source, i.result, "" if i.state in (FINISHED, KEPT) else i.remark) for i in self.items]
 
+    @abstractmethod
     def cancel(self, reason: str = "") -> None:
         """Stop the current one, and do not begin the others."""
-        raise NotImplementedError
 
+    @abstractmethod
     def abandon(self, reason: str) -> None:
         """End at once: the application quits or the module is unloaded."""
-        raise NotImplementedError
 
     def count(self, *states: str) -> int:
         """How many are in one of these states."""

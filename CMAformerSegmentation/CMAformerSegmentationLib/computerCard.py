@@ -38,7 +38,8 @@ class ComputerCard:
         self._volumeNode = None
         self._entry: ModelEntry | None = None
         self._isBusy = False
-        self._rates: dict[str, float] = {}  # of models that have segmented here: better known than from the probe
+        # Of models that have segmented here, on each device: better known than from the probe.
+        self._rates: dict[tuple[str, str], float] = {}
         self._connections = [
             (ui.installButton, "clicked(bool)", self.onInstall),
             (ui.installFolderButton, "clicked(bool)", self.onInstallFromFolder),
@@ -80,10 +81,10 @@ class ComputerCard:
             self._timer.start()
         self.update()
 
-    def measured(self, volumeNode, entry: ModelEntry, seconds: float) -> None:
-        """A whole volume took so long: the next one like it will, too."""
+    def measured(self, volumeNode, entry: ModelEntry, device: str, seconds: float) -> None:
+        """A whole volume took so long on a device, as the engine calls it: the next one like it will, too."""
         if volumeNode is not None and volumeNode.GetImageData() is not None and seconds > 0:
-            self._rates[entry.id] = seconds / megapixels(volumeNode, entry)
+            self._rates[entry.id, device] = seconds / megapixels(volumeNode, entry)
 
     def update(self) -> None:
         """Bring the widgets up to date."""
@@ -252,7 +253,7 @@ class ComputerCard:
         entry, node, facts = self._entry, self._volumeNode, self.probe.facts
         if entry is None or facts is None or node is None or node.GetImageData() is None:
             return None
-        rate = self._rates.get(entry.id, facts.rate(entry))
+        rate = self._rates.get((entry.id, facts.device), facts.rate(entry))
         return None if rate is None else rate * megapixels(node, entry)
 
     def _showLog(self, installing: bool) -> None:

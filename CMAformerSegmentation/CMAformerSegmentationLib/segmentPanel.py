@@ -190,7 +190,8 @@ class SegmentPanel:
             self._details = "" if task.state == FINISHED else self.logic.runner.engine.logTail()
             self._resultIsNew = task.state == FINISHED
             if self._resultIsNew and not task.isPartial:
-                self.computer.measured(task.volumeNode, task.model, float(task.summary.get("seconds") or 0))
+                device, seconds = (task.summary.get(key) for key in ("device", "seconds"))
+                self.computer.measured(task.volumeNode, task.model, str(device), float(seconds or 0))
             self._takeResult()
         self.update()
 

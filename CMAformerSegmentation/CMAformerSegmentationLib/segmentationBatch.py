@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
+from abc import abstractmethod
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -98,9 +99,9 @@ class TaskSeries(Batch, VTKObservationMixin):
             progress(len(self.items), len(self.items), 0.0)
         return self
 
+    @abstractmethod
     def _request(self, item: BatchItem) -> Request:
         """What to segment for an item. Raises ValueError, in words, when that cannot be."""
-        raise NotImplementedError
 
     def _take(self, item: BatchItem, task: SegmentationTask) -> None:
         """The task of an item has finished: keep its result."""

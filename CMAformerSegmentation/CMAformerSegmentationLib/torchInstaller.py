@@ -65,17 +65,20 @@ class TorchInstaller:
         """Start, from the Internet or from a folder of wheels that were brought along.
 
         :param folder: of the wheels of PyTorch and of what it needs.
-        :param replace: remove the PyTorch that there is first.
+        :param replace: put it in the place of the PyTorch that there is, which stays until the other one is here.
         """
         if self.state == RUNNING:
             return
-        pip, wanted = ["-m", "pip", "--disable-pip-version-check"], torchRequirement()
-        self._steps = [[*pip, "uninstall", "--yes", "torch", "torchvision"]] if replace else []
+        pip, wanted = ["-m", "pip", "--disable-pip-version-check"], [torchRequirement()]
+        self._steps = []
         if folder:
-            self._steps.append([*pip, "install", "--no-index", "--find-links", folder, wanted])
+            install = [*pip, "install", "--no-index", "--find-links", folder]
         else:
             self._steps.append([*pip, "install", "light-the-torch>=0.5"])
-            self._steps.append(["-m", "light_the_torch", "install", wanted, "torchvision"])
+            install, wanted = ["-m", "light_the_torch", "install"], [*wanted, "torchvision"]
+        if replace:  # the libraries that both need, such as NumPy, are Slicer's own and are left alone
+            self._steps.append([*install, "--force-reinstall", "--no-deps", *wanted])
+        self._steps.append([*install, *wanted])
         self.state, self.problem, self._begin = RUNNING, None, time.monotonic()
         try:
             self.logPath.parent.mkdir(parents=True, exist_ok=True)

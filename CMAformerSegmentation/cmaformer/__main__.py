@@ -231,7 +231,7 @@ def _segment_many(options: argparse.Namespace) -> int:
             bar.show(done, len(images), eta_s)
             if outcome.error is not None:  # by its number: names stay on the screen of the user
                 error = outcome.error
-                message = f"Image {done}: {error.message}"
+                message = f"Image {done}: {error.message.replace(outcome.image.name, 'it')}"
                 events.emit("warning", code=error.code, message=message, hint=error.hint, image=done)
             events.progress(done, len(images), eta_s, unit="images")
 

@@ -81,6 +81,9 @@ def test_events_tell_of_each_image_by_its_number(folder: Path, capsys) -> None:
     assert (events[0]["type"], events[0]["total"], events[-1]["kept"]) == ("started", 4, 0)
     (warning,) = [event for event in events if event["type"] == "warning"]
     assert warning["image"] == 3 and "cannot be read" in warning["message"]
+    assert not any(
+        path.name in warning["message"] for path in (folder / "images").iterdir()
+    )  # names stay on the user's screen
     steps = [event for event in events if event["type"] == "progress"]
     images = [event for event in steps if event["unit"] == "images"]
     assert [event["done"] for event in images] == [1, 2, 3, 4]

@@ -67,7 +67,7 @@ class FakeEngine:
         self.event("started", device="cpu")
         self.event("progress", done=done, total=total, unit="slices", eta_s=secondsLeft)
 
-    def finish(self, values=(1, 2, 3)) -> np.ndarray:
+    def finish(self, values=(1, 2, 3), seconds: float = 1.0) -> np.ndarray:
         """Write a result: slabs of the given labels on the input's grid. Returns the label map (K, J, I)."""
         import SimpleITK as sitk
 
@@ -97,6 +97,7 @@ class FakeEngine:
             "precision": "fp32",
             "batch_size": 8,
             "engine_version": "9.9.9",
+            "seconds": seconds,
         }
         (part / "summary.json").write_text(json.dumps(summary))
         part.rename(folder / "result")

@@ -120,6 +120,47 @@ def test_time_for_the_volume(panel, torch, computer):
     assert text(panel).endswith(" for this volume.")
 
 
+def test_a_volume_that_was_segmented_tells_better_how_long_it_takes(panel, torch, computer, fakeEngine):
+    torch(True)
+    computer.update(megapixel_s=200.0)
+    enter(panel)
+    before = text(panel)
+    assert "about" in before and "1 min 15 s" not in before
+    panel.ui.applyButton.click()
+    standin.processUntil(lambda: fakeEngine.jobs)
+    fakeEngine.begin(6, 6)
+    fakeEngine.finish(seconds=75.0)  # on the CPU, of which the card tells
+    standin.processUntil(lambda: panel.segmentPanel.task.ended)
+    assert text(panel).endswith("about 1 min 15 s for this volume.")
+
+
+def test_a_time_on_another_device_is_not_told(panel, torch, computer, fakeEngine):
+    torch(True)
+    computer.update(device="cuda", name="NVIDIA GeForce RTX 3060", megapixel_s=1.0)
+    enter(panel)
+    before = text(panel)
+    panel.ui.applyButton.click()
+    standin.processUntil(lambda: fakeEngine.jobs)
+    fakeEngine.begin(6, 6)
+    fakeEngine.finish(seconds=75.0)  # on the CPU
+    standin.processUntil(lambda: panel.segmentPanel.task.ended)
+    assert text(panel) == before and "about" in before
+
+
+def test_nothing_is_timed_beside_a_segmentation(panel, torch, computer, fakeEngine):
+    torch(True)
+    volume()
+    panel.computerCard.torch.restart()
+    panel.enter()
+    panel.ui.applyButton.click()
+    standin.processUntil(lambda: fakeEngine.jobs)
+    standin.processFor(1.0)
+    assert panel.computerCard.probe.state == "unknown" and text(panel) == "Looking at this computer..."
+    fakeEngine.begin(6, 6)
+    fakeEngine.finish()
+    standin.processUntil(lambda: "CPU with 4 cores" in text(panel))
+
+
 @pytest.mark.parametrize(
     "slicing, expected", [("acquired", 20 * (40 * 1.0) * (30 * 0.5)), ("axial", 30 * (40 * 1.0) * (20 * 2.0))]
 )

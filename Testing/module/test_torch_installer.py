@@ -51,10 +51,12 @@ def test_the_steps_of_the_pytorch_extension(python, installer):
     assert installer.lastLine().startswith("Successfully installed")
 
 
-def test_a_pytorch_that_there_is_goes_first(python, installer):
+def test_a_pytorch_that_there_is_stays_until_the_other_is_here(python, installer):
     calls = python("true")
     assert run(installer, replace=True) == "done"
-    assert "uninstall --yes torch torchvision" in calls()[0] and len(calls()) == 3
+    assert not any("uninstall" in call for call in calls()) and len(calls()) == 3
+    first, second = calls()[1:]
+    assert "install --force-reinstall --no-deps torch>=2.6" in first and "install torch>=2.6" in second
 
 
 def test_from_a_folder_without_a_network(python, installer, tmp_path):
