@@ -49,9 +49,11 @@ screenshot: install
 	PYTHONPATH=Testing:CMAformerSegmentation $(BIN)/python -m demo.demo --output "$(DEMO)" --overview Resources/Screenshots/overview.jpg
 	PYTHONPATH=Testing:CMAformerSegmentation $(BIN)/python -m demo.thumbnail CMAformerSegmentation/Resources/Icons/SyntheticHeart.png
 
-# The states of the panel in the README: the first run on five computers, and several volumes.
+# The states of the panel in the README: the first run on five computers, several volumes, light and dark style.
 pictures: install
 	CMAFORMER_SCREENSHOTS="$(PICTURES)" $(BIN)/python -m pytest -q Testing/module/test_computer_card.py Testing/module/test_batch_panel.py
+	$(BIN)/python Testing/walkthrough/looks.py --out "$(PICTURES)"
+	$(BIN)/python Testing/walkthrough/montage.py Resources/Screenshots/styles.png $(foreach style,light dark,"$(PICTURES)/looks-$(style).png")
 	$(BIN)/python Testing/walkthrough/montage.py Resources/Screenshots/first-run.png $(foreach state,nothing installing offline gpu-fails cpu,"$(PICTURES)/first-run-$(state).png")
 	$(BIN)/python Testing/walkthrough/montage.py Resources/Screenshots/several-volumes.png $(foreach state,scene running folder-done sequence-done,"$(PICTURES)/batch-$(state).png")
 

@@ -9,9 +9,9 @@ import qt
 
 from .batch import BatchItem, stateTitle
 from .jobs import FAILED
+from .marks import RED, setMark
 from .segmentation import RUNNING, WAITING
 
-_failedColor = "#c62828"
 _mostRows = 8  # that are shown without scrolling
 
 
@@ -66,7 +66,7 @@ class BatchTable:
                 cell.setFlags(qt.Qt.ItemIsEnabled | qt.Qt.ItemIsUserCheckable)
                 cell.setCheckState(qt.Qt.Checked if checked else qt.Qt.Unchecked)
             if column == 1 and failed:
-                cell.setForeground(qt.QBrush(qt.QColor(_failedColor)))
+                setMark(cell, RED)
             self.table.setItem(row, column, cell)
 
 

@@ -9,9 +9,10 @@ import qt
 from slicer.i18n import tr as _
 
 from .caseList import IGNORED
+from .marks import BLUE, GREEN, GREY, PURPLE, setMark
 from .trainingCases import HELD_OUT, LABELED, UNLABELED, TrainingCase
 
-_roleColors = {LABELED: "#2e7d32", UNLABELED: "#1565c0", HELD_OUT: "#6a1b9a", IGNORED: "#757575"}
+_roleColors = {LABELED: GREEN, UNLABELED: BLUE, HELD_OUT: PURPLE, IGNORED: GREY}
 
 
 def roleTitle(role: str) -> str:
@@ -55,7 +56,7 @@ def fillCases(table, cases: Sequence[TrainingCase], problems: Sequence[str]) -> 
                 table.setItem(row, column, item)
             item.setText(text)
             if column == 2:
-                item.setForeground(qt.QBrush(qt.QColor(_roleColors[case.role])))
+                setMark(item, _roleColors[case.role])
                 item.setToolTip(roleExplanation(case.role))
             else:
                 item.setToolTip(text)

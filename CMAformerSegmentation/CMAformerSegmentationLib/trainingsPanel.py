@@ -13,6 +13,7 @@ from . import trainingWords
 from .charts import TrainingChart
 from .heldOutView import HeldOutView, heldOutCases
 from .jobs import CANCELLED, FAILED, FINISHED, INTERRUPTED, RUNNING
+from .marks import GREEN, RED, setMark
 from .panelWork import PanelWork
 from .training import PAUSED, PREPARING, Training, movingStates
 
@@ -247,7 +248,7 @@ class TrainingsPanel:
                 item = qt.QTableWidgetItem(text)
                 item.setFlags(qt.Qt.ItemIsEnabled)
                 if column == 3 and change is not None:
-                    item.setForeground(qt.QBrush(qt.QColor("#2e7d32" if change >= 0 else "#c62828")))
+                    setMark(item, GREEN if change >= 0 else RED)
                 table.setItem(row, column, item)
         if rows:
             height = sum(table.rowHeight(row) for row in range(len(rows)))

@@ -23,12 +23,17 @@ CARDIAC = "--batch-size 4 --patch 96 --keep-largest 1 2 3"
 HIPPOCAMPUS = "--batch-size 8 --patch 64"
 # From scratch, and from the end of another row (which gives the grid, too), with a lower rate.
 FRESH, FURTHER = "--learning-rate 0.002 --evaluate-every 3000", "--learning-rate 0.001 --evaluate-every 1500"
+# The long rows: from the end of another one, too, at the rate of a fresh start, and with mirrored and turned patches.
+LONG = "--learning-rate 0.002 --evaluate-every 5000"
 SUPERVISED = "--spacing 2 2 --iterations 6000 --semi-iterations 0"
 # A warm start needs a moment of the first phase, in which the averages of optimiser and teacher settle.
 SECOND = "--iterations 100 --semi-iterations 2900"
-PASTED, PATCHES = ("--recipe Testing/benchmarks/" + name for name in ("pasted.json", "patches.json"))
+PASTED, PATCHES, MIRRORED, MIRRORED_SECOND = (
+    f"--recipe Testing/benchmarks/{name}.json" for name in ("pasted", "patches", "mirrored", "mirrored_second")
+)
 GRIDS = "--batch-size 4 --keep-largest 1 2 3 --learning-rate 0.002 --evaluate-every 0 --semi-iterations 0"
 TAUGHT = "--taught"  # no argument of the training: the model that a row starts from labels the unlabeled cases first
+NUMBERS = {"one": "cardiac-1", "three": "cardiac-3", "seven": "cardiac-7", "fourteen": "cardiac-14", "all": "cardiac-70"}
 PLAIN = {"transformer": False, "cross_attention": False, "channel_attention": False, "spatial_attention": False}
 
 
@@ -37,9 +42,9 @@ def without(*parts: str) -> str:
     return "--network " + shlex.quote(json.dumps({part: PLAIN[part] for part in parts}))
 
 
-def further(labeled: str, arguments: str) -> tuple[str, str, str]:
+def further(labeled: str, arguments: str, rate: str = FURTHER) -> tuple[str, str, str]:
     """A row that starts from the supervised one with the same labels."""
-    return {"seven": "cardiac-7", "three": "cardiac-3"}[labeled], f"{CARDIAC} {FURTHER} {arguments}", labeled
+    return NUMBERS[labeled], f"{CARDIAC} {rate} {arguments}", labeled
 
 
 # Name of a row: list of cases, arguments of the training, and the row whose model it starts from ("": none).
@@ -55,6 +60,8 @@ ROWS = {
     "seven-log-barrier": further("seven", f"{SECOND} --constraint log-barrier"),
     "seven-contrast": further("seven", f"{SECOND} --contrast-weight 0.1"),
     "seven-everything": further("seven", f"{SECOND} --constraint penalty --contrast-weight 0.1"),
+    "seven-long": further("seven", f"--iterations 10000 --semi-iterations 0 {MIRRORED}", LONG),
+    "seven-long-second": further("seven", f"--iterations 100 --semi-iterations 9900 {MIRRORED_SECOND}", LONG),
     # Equal time on two grids.
     "seven-fine": ("cardiac-7", f"{GRIDS} --patch 128 --iterations 1400", ""),
     "seven-coarse": ("cardiac-7", f"{GRIDS} --patch 96 --spacing 2 2 --iterations 2300", ""),
@@ -63,6 +70,14 @@ ROWS = {
     "three-second": further("three", SECOND),
     "three-pasted": further("three", f"{SECOND} {PASTED}"),
     "three-everything": further("three", f"{SECOND} --constraint penalty --contrast-weight 0.1"),
+    "one-supervised": ("cardiac-1", f"{CARDIAC} {FRESH} {SUPERVISED}", ""),
+    "one-longer": further("one", "--iterations 3000 --semi-iterations 0"),
+    "one-second": further("one", SECOND),
+    "fourteen-supervised": ("cardiac-14", f"{CARDIAC} {FRESH} {SUPERVISED}", ""),
+    "fourteen-longer": further("fourteen", "--iterations 3000 --semi-iterations 0"),
+    "fourteen-second": further("fourteen", SECOND),
+    "all-supervised": ("cardiac-70", f"{CARDIAC} {FRESH} {SUPERVISED}", ""),
+    "all-longer": further("all", "--iterations 3000 --semi-iterations 0"),
     "seven-no-transformer": ("cardiac-7", f"{CARDIAC} {FRESH} {SUPERVISED} {without('transformer')}", ""),
     "seven-no-cross-attention": ("cardiac-7", f"{CARDIAC} {FRESH} {SUPERVISED} {without('cross_attention')}", ""),
     "seven-no-channel-attention": ("cardiac-7", f"{CARDIAC} {FRESH} {SUPERVISED} {without('channel_attention')}", ""),
