@@ -30,6 +30,7 @@ from .segmentation import RUNNING, WAITING, cancelGraceSeconds
 from .trainingProcess import ProcessProtocol, TrainingProcess
 
 TABLE = "volumes.csv"
+NEWER_TABLE = "volumes-new.csv"  # where another program holds the other one open
 _milliseconds = 200
 _killSeconds = 1.0  # at most, for a process that is ended while Slicer quits
 
@@ -141,7 +142,7 @@ class FolderBatch(Batch):
             if self.problem is None and not self._finished:
                 logging.error("CMAformer: the engine ended with exit code %s", self._process.exitCode())
                 self.problem = explainExit(self._process.exitCode())
-            path = self.output / TABLE
+            path = self.output / self._table()
             self._reading = BackgroundCall(lambda: _rows(path))
         if events:
             self._changed()
@@ -199,9 +200,13 @@ class FolderBatch(Batch):
         text = Batch._summary(self)
         if self.count(FINISHED, FAILED, KEPT):
             text += " " + _("The volumes are in {table} in the folder {name}.").format(
-                table=TABLE, name=self.output.name
+                table=self._table(), name=self.output.name
             )
         return text
+
+    def _table(self) -> str:
+        isInUse = self.problem is not None and self.problem.code == "table-in-use"
+        return NEWER_TABLE if isInUse else TABLE
 
     def _tidy(self) -> None:
         folder = self._folder

@@ -103,14 +103,16 @@ def segment_all(
         images: files or DICOM folders; of several processes, each takes its share.
         model: the model.
         folder: made if it is not there. Label maps appear whole or not at all; ``volumes.csv`` (of several processes,
-            ``volumes-N.csv``) is brought up to date after each image.
+            ``volumes-N.csv``) is brought up to date after each image. While another program holds it open, as spreadsheets
+            do on Windows, the newer one is ``volumes-new.csv``.
         device: as for :func:`cmaformer.device.choose_device`.
         skip_done: leave images alone that have a label map there.
         told: called after each image.
         settings: further arguments of :func:`cmaformer.segment.segment`.
 
     Raises:
-        EngineError: two images would have the same label map, or the device is not there.
+        EngineError: two images would have the same label map, the device is not there, or the table was still held open
+            at the end ("table-in-use"; the label maps are written).
         CancelledError: asked to stop.
         OSError: the folder cannot be written.
     """
@@ -120,14 +122,21 @@ def segment_all(
         torch.cuda.set_device(int(os.environ.get("LOCAL_RANK", number)) % torch.cuda.device_count())
     pairs = list(zip(images, outputs(images, folder)))[number::count]
     table = folder / (f"{TABLE}.csv" if count == 1 else f"{TABLE}-{number}.csv")
-    cache, outcomes = NetworkCache(), []
+    newer = table.with_name(f"{table.stem}-new.csv")
+    cache, outcomes, in_use = NetworkCache(), [], False
     for image, output in pairs:
         outcome = Outcome(image, output)
         if not (skip_done and output.exists()):
             _segment_one(outcome, model, cache, device, settings)
         outcomes.append(outcome)
-        _write_table(table, model, outcomes)
+        in_use = not _write_table(table, newer, model, outcomes)
         told(outcome)
+    if in_use:
+        raise EngineError(
+            "table-in-use",
+            f"{table.name} is open in another program, and older than the label maps.",
+            f"Close it there, and put {newer.name} in its place.",
+        )
     return outcomes
 
 
@@ -165,7 +174,8 @@ def _segment_one(outcome: Outcome, model: Model, cache: NetworkCache, device: st
         outcome.error = EngineError("internal", f"Unexpected failure inside the engine ({type(error).__name__}).")
 
 
-def _write_table(path: Path, model: Model, outcomes: Sequence[Outcome]) -> None:
+def _write_table(path: Path, newer: Path, model: Model, outcomes: Sequence[Outcome]) -> bool:
+    """Write the table to ``path``, or to ``newer`` where another program holds that open; returns whether to ``path``."""
     names = [structure.name for structure in model.description.classes]
     temporary = path.with_suffix(".tmp")
     with open(temporary, "w", newline="", encoding="utf-8") as file:
@@ -179,7 +189,13 @@ def _write_table(path: Path, model: Model, outcomes: Sequence[Outcome]) -> None:
                 outcome.notes = ["was there before"]
             remarks = [str(outcome.error)] if outcome.error is not None else outcome.notes
             writer.writerow([outcome.image.name, *volumes, " ".join(remarks)])
-    os.replace(temporary, path)
+    try:
+        os.replace(temporary, path)
+    except PermissionError:
+        os.replace(temporary, newer)
+        return False
+    newer.unlink(missing_ok=True)
+    return True
 
 
 def _is_image(path: Path) -> bool:

@@ -33,7 +33,13 @@ PASTED, PATCHES, MIRRORED, MIRRORED_SECOND = (
 )
 GRIDS = "--batch-size 4 --keep-largest 1 2 3 --learning-rate 0.002 --evaluate-every 0 --semi-iterations 0"
 TAUGHT = "--taught"  # no argument of the training: the model that a row starts from labels the unlabeled cases first
-NUMBERS = {"one": "cardiac-1", "three": "cardiac-3", "seven": "cardiac-7", "fourteen": "cardiac-14", "all": "cardiac-70"}
+NUMBERS = {
+    "one": "cardiac-1",
+    "three": "cardiac-3",
+    "seven": "cardiac-7",
+    "fourteen": "cardiac-14",
+    "all": "cardiac-70",
+}
 PLAIN = {"transformer": False, "cross_attention": False, "channel_attention": False, "spatial_attention": False}
 
 

@@ -122,3 +122,26 @@ def test_what_cannot_be_done_is_told_before_any_work(folder: Path, capsys) -> No
         cohort.outputs([folder / "a.nrrd", folder / "b" / "a.nii.gz"], folder)
     (folder / "plain").write_text("")
     assert cli.main([*arguments(folder), "-o", str(folder / "plain")]) == 2
+
+
+def test_a_table_that_a_spreadsheet_holds_open_does_not_stop_the_work(folder: Path, capsys, monkeypatch) -> None:
+    """As on Windows, where an open file cannot be replaced."""
+    out, replace = folder / "out", os.replace
+
+    def held(source, target) -> None:
+        if Path(target).name == "volumes.csv":
+            raise PermissionError(13, "The process cannot access the file", str(target))
+        replace(source, target)
+
+    monkeypatch.setattr(cohort.os, "replace", held)
+    (folder / "images" / "c.nii.gz").unlink()
+    assert cli.main(arguments(folder, "-o", str(out), "--device", "cpu")) == 1
+    problem = capsys.readouterr().err
+    assert "volumes.csv is open in another program" in problem and "volumes-new.csv" in problem
+    written = [f"{n}-labels.nrrd" for n in "abd"]
+    assert sorted(path.name for path in out.iterdir()) == [*written, "volumes-new.csv"]
+    assert [row[0] for row in table(out / "volumes-new.csv")[1:]] == ["a.nrrd", "b.nrrd", "d.nrrd"]
+
+    monkeypatch.setattr(cohort.os, "replace", replace)
+    assert cli.main(arguments(folder, "-o", str(out), "--device", "cpu", "--skip-done")) == 0
+    assert sorted(path.name for path in out.iterdir()) == [*written, "volumes.csv"]

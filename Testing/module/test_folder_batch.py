@@ -184,6 +184,21 @@ def test_the_engine_tells_why_it_cannot(work, made, folder):
     assert work.status() == f"{work.problem} 0 done, 0 failed."
 
 
+def test_the_table_is_open_in_a_spreadsheet(work, made, folder):
+    """The newer one lies beside it; the older may be of other images."""
+    table(folder, ["of an earlier run.nrrd", "1.500", "2.000", "3.000", ""])
+    older = (folder / "out" / "volumes.csv").read_text()
+    (folder / "out" / "volumes-new.csv").write_text(older.replace("of an earlier run.nrrd,1.5", "a.nrrd,4.5"))
+    work.start()
+    made[0].say("started", total=1)
+    made[0].say("progress", done=1, total=1, unit="images", eta_s=None)
+    made[0].say("error", code="table-in-use", message="volumes.csv is open in another program.", hint="Close it.")
+    made[0].exit(1)
+    assert ended(work) == [("a.nrrd", "finished")] and work.items[0].volumes["right ventricle"] == 4.5
+    assert work.status().startswith("volumes.csv is open in another program. Close it. 1 done, 0 failed.")
+    assert "The volumes are in volumes-new.csv in the folder out." in work.status()
+
+
 def test_a_crash_in_the_middle(work, made, folder):
     work.start()
     made[0].say("started", total=3)
