@@ -103,8 +103,8 @@ def segment_all(
         images: files or DICOM folders; of several processes, each takes its share.
         model: the model.
         folder: made if it is not there. Label maps appear whole or not at all; ``volumes.csv`` (of several processes,
-            ``volumes-N.csv``) is brought up to date after each image. While another program holds it open, as spreadsheets
-            do on Windows, the newer one is ``volumes-new.csv``.
+            ``volumes-N.csv``) is brought up to date after each image. While another program holds it open, as
+            spreadsheets do on Windows, the newer one is ``volumes-new.csv``.
         device: as for :func:`cmaformer.device.choose_device`.
         skip_done: leave images alone that have a label map there.
         told: called after each image.
@@ -175,7 +175,7 @@ def _segment_one(outcome: Outcome, model: Model, cache: NetworkCache, device: st
 
 
 def _write_table(path: Path, newer: Path, model: Model, outcomes: Sequence[Outcome]) -> bool:
-    """Write the table to ``path``, or to ``newer`` where another program holds that open; returns whether to ``path``."""
+    """Write the table to ``path``, or to ``newer`` where another program holds that open; whether to ``path``."""
     names = [structure.name for structure in model.description.classes]
     temporary = path.with_suffix(".tmp")
     with open(temporary, "w", newline="", encoding="utf-8") as file:

@@ -7,9 +7,9 @@ import subprocess
 import sys
 
 import pytest
-from conftest import repository
 
 import standin
+from conftest import repository
 
 groups = ("segmentCollapsibleButton", "trainCollapsibleButton", "modelsCollapsibleButton", "advancedGroupBox")
 
