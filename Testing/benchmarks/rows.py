@@ -33,13 +33,7 @@ PASTED, PATCHES, MIRRORED, MIRRORED_SECOND = (
 )
 GRIDS = "--batch-size 4 --keep-largest 1 2 3 --learning-rate 0.002 --evaluate-every 0 --semi-iterations 0"
 TAUGHT = "--taught"  # no argument of the training: the model that a row starts from labels the unlabeled cases first
-NUMBERS = {
-    "one": "cardiac-1",
-    "three": "cardiac-3",
-    "seven": "cardiac-7",
-    "fourteen": "cardiac-14",
-    "all": "cardiac-70",
-}
+NUMBERS = {"one": 1, "three": 3, "seven": 7, "fourteen": 14, "all": 70}  # labeled patients
 PLAIN = {"transformer": False, "cross_attention": False, "channel_attention": False, "spatial_attention": False}
 
 
@@ -50,7 +44,7 @@ def without(*parts: str) -> str:
 
 def further(labeled: str, arguments: str, rate: str = FURTHER) -> tuple[str, str, str]:
     """A row that starts from the supervised one with the same labels."""
-    return NUMBERS[labeled], f"{CARDIAC} {rate} {arguments}", labeled
+    return f"cardiac-{NUMBERS[labeled]}", f"{CARDIAC} {rate} {arguments}", labeled
 
 
 # Name of a row: list of cases, arguments of the training, and the row whose model it starts from ("": none).
