@@ -10,6 +10,7 @@ PYTHON ?= python3
 VENV ?= .venv
 PIP_ARGS ?=
 PYTEST_ARGS ?=
+JOBS ?= 2
 TESTS ?= Testing
 VOLUME ?=
 MODEL ?=
@@ -63,8 +64,9 @@ walkthrough: install
 	OMP_NUM_THREADS=1 $(BIN)/python Testing/walkthrough/segment.py --out "$(WALKTHROUGH)"
 	OMP_NUM_THREADS=1 $(BIN)/python Testing/walkthrough/fine_tune.py --data "$(DATA)" --out "$(WALKTHROUGH)" --minutes $(MINUTES)
 
+# Two processes, a file of tests in one of them; each computes with one thread. JOBS=0 is one process.
 test: install
-	$(BIN)/python -m pytest $(TESTS) $(PYTEST_ARGS)
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest $(TESTS) -n $(JOBS) --dist loadfile $(PYTEST_ARGS)
 
 lint: install
 	$(BIN)/ruff check .

@@ -22,8 +22,10 @@ def app():
 
 @pytest.fixture
 def module(app):
-    """The Python module as it is loaded now: some tests load it again."""
-    if "CMAformerSegmentation" not in sys.modules:
+    """The Python module as it is loaded now: some tests load it again, or unload all modules."""
+    import slicer
+
+    if not hasattr(slicer.modules, "cmaformersegmentation"):
         standin.loadModule(moduleFolder / "CMAformerSegmentation.py")
     return sys.modules["CMAformerSegmentation"]
 

@@ -14,16 +14,17 @@ import standin
 repository = Path(__file__).resolve().parents[2]
 
 measure = """
-import json, sys, time
+import json, sys
 import standin
+from owntime import ownTime
 standin.start()
 import numpy, vtk, slicer.util
-before = time.perf_counter()
+before = ownTime()
 standin.loadModule(sys.argv[1])
 standin.completeStartup()
 widget = slicer.util.getModuleWidget("CMAformerSegmentation")
 widget.enter()
-seconds = time.perf_counter() - before
+seconds = ownTime() - before
 print(json.dumps({"seconds": seconds, "modules": sorted({name.partition(".")[0] for name in sys.modules})}))
 """
 

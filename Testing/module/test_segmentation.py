@@ -5,12 +5,12 @@ from __future__ import annotations
 import os
 import time
 from datetime import datetime
-from pathlib import Path
 
 import numpy as np
 import pytest
 
 import standin
+from owntime import ownTime
 
 pytestmark = pytest.mark.slow
 
@@ -120,20 +120,6 @@ def bigVolume():
 
     array = np.random.default_rng(0).integers(0, 1000, (60, 256, 256)).astype(np.int16)
     return slicer.util.addVolumeFromArray(array, np.diag([1.25, 1.25, 8.0, 1.0]), "big")
-
-
-def ownTime() -> float:
-    """Seconds that pass for this thread: while it runs or is blocked, but not while it waits for a processor.
-
-    The engine and whatever else runs on this machine may keep every processor busy; that is not measured here. Linux
-    counts that waiting (second number of schedstat). Elsewhere it is not known, and counts.
-    """
-    now = time.perf_counter()
-    try:
-        waited = int(Path("/proc/thread-self/schedstat").read_text().split()[1]) / 1e9
-    except OSError:
-        waited = 0.0
-    return now - waited
 
 
 class Heartbeat:

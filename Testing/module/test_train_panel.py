@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import re
 import shutil
-import time
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +12,7 @@ import pytest
 from trainingnodes import makeCase, makeVolume
 
 import standin
+from owntime import ownTime
 
 
 @pytest.fixture
@@ -416,9 +416,9 @@ def test_several_hundred_rows_stay_fluid(panel, tmp_path):
     trigger(panel, "Folder...")
     assert panel.ui.casesTable.rowCount == 400
     select(panel, *range(0, 400, 2))
-    begin = time.perf_counter()
+    begin = ownTime()
     trigger(panel, "ignored")
-    assert time.perf_counter() - begin < 0.5  # PySide6 behind the stand-in's checks is several times slower than Slicer
+    assert ownTime() - begin < 0.5  # PySide6 behind the stand-in's checks is several times slower than Slicer
     assert column(panel.ui.casesTable, 2)[:3] == ["ignored", "unlabeled", "ignored"]
 
 
