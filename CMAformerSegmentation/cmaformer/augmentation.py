@@ -31,6 +31,8 @@ class Augmentation:
         flip: probability of a mirrored window. Left and right organs look alike in a mirror: keep 0 for those.
         elastic: standard deviation of a smooth displacement, as a fraction of the window.
         gamma: largest exponent of the intensity curve (its inverse is the smallest).
+        bias: largest factor of a smooth gain across the patch (its inverse is the smallest), as of a coil, from the
+            patch's darkest value up; 1 for none. Never for CT, whose values are the same everywhere.
         contrast: largest factor of the contrast (its inverse is the smallest).
         brightness: largest shift, in standard deviations of the volume.
         noise: largest standard deviation of Gaussian noise, likewise.
@@ -44,6 +46,7 @@ class Augmentation:
     flip: float = 0.0
     elastic: float = 0.01
     gamma: float = 1.4
+    bias: float = 1.0
     contrast: float = 1.3
     brightness: float = 0.2
     noise: float = 0.12
@@ -152,6 +155,11 @@ def _intensities(images: Tensor, settings: Augmentation, rng: np.random.Generato
     low = images.amin((1, 2, 3), keepdim=True)
     span = (images.amax((1, 2, 3), keepdim=True) - low).clamp_min(1e-3)
     images = ((images - low) / span).clamp_min(1e-6).pow(gamma) * span + low  # a new tensor: plain stays plain
+    if settings.bias > 1:
+        bends = math.log(settings.bias)
+        coarse = torch.from_numpy(rows.of(rng.uniform(-bends, bends, (size, 1, 3, 3)).astype(np.float32)))
+        gain = F.interpolate(coarse.to(images.device), images.shape[2:], mode="bicubic", align_corners=True)
+        images = (images - low) * gain.clamp(-bends, bends).exp() + low
     images = images * contrast + drawn(rng.uniform(-1, 1, size) * settings.brightness)
     blurred = rows.of(rng.random(size) < settings.blur)
     if blurred.any():

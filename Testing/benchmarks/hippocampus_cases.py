@@ -3,7 +3,7 @@
     python Testing/benchmarks/hippocampus_cases.py ../shared/data/hippocampus_mr cases.json [--labeled 8]
 
 Of the 200 volumes, sorted by name, every fourth is held out (50); of the other 150, ``--labeled`` ones at even
-distances are labeled and the others unlabeled. Every volume is of another patient.
+distances are labeled and the others unlabeled. Which volumes are of one person, the data do not tell.
 """
 
 from __future__ import annotations

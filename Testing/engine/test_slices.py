@@ -175,3 +175,18 @@ def test_augmentation_is_repeatable(store):
     one, two = (augment(windows, 32, Augmentation(), np.random.default_rng(5), "cpu") for _ in range(2))
     assert torch.equal(one.images, two.images) and torch.equal(one.labels, two.labels)
     assert torch.isfinite(one.images).all() and one.distances.abs().max() <= 1
+
+
+def test_a_bias_field_is_a_smooth_gain_above_the_darkest_value(store):
+    windows = Sampler(store, [0, 1], 48, 0, 1.0, seed=1).batch(8, 0)
+    windows["images"] = np.random.default_rng(0).uniform(-1, 3, windows["images"].shape).astype(np.float32)
+    curved = Augmentation(**{**vars(STILL), "bias": 2.0})
+    batch = augment(windows, 32, curved, np.random.default_rng(3), "cpu")
+    low = batch.plain.amin((1, 2, 3), keepdim=True)
+    gain = (batch.images - low) / (batch.plain - low).clamp_min(1e-3)
+    gain[batch.plain - low < 0.1] = torch.nan
+    seen = gain[~gain.isnan()]
+    assert seen.min() >= 0.499 and seen.max() <= 2.001 and seen.min() < 0.8 and seen.max() > 1.25
+    steps = (gain[..., 1:] / gain[..., :-1]).log().abs()
+    assert steps[~steps.isnan()].max() < 0.15  # of neighbours
+    assert len({round(float(one.nanmean()), 3) for one in gain}) == 8  # another one for each patch
