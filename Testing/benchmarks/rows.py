@@ -83,6 +83,11 @@ ROWS = {
     "seven-no-channel-attention": ("cardiac-7", f"{CARDIAC} {FRESH} {SUPERVISED} {without('channel_attention')}", ""),
     "seven-resunet": ("cardiac-7", f"{CARDIAC} {FRESH} {SUPERVISED} {without(*PLAIN)}", ""),
     "hippocampus-supervised": ("hippocampus-8", f"{HIPPOCAMPUS} {FRESH} --iterations 3000 --semi-iterations 0", ""),
+    "hippocampus-fine": (
+        "hippocampus-8",
+        f"--batch-size 4 --patch 96 --spacing 0.6 0.6 {FRESH} --iterations 3000 --semi-iterations 0",
+        "",
+    ),
     "hippocampus-both": ("hippocampus-8", f"{HIPPOCAMPUS} {FRESH} --iterations 1500 --semi-iterations 1500", ""),
 }
 
