@@ -188,6 +188,22 @@ def test_barrier_steepens_to_its_cap():
 
 
 @pytest.mark.parametrize("solver", SOLVERS)
+def test_the_gradient_is_that_of_before_the_dual_step(solver: str):
+    """The trainer steps the multipliers as soon as it has the loss, and takes the gradient later."""
+    gradients = []
+    for steps in (0, 3):
+        found = constraints(solver=solver)
+        logits = torch.zeros(2, 3, 4, 4, requires_grad=True)
+        loss = found.penalty(logits.softmax(1), None, None, FREE)
+        for _ in range(steps):
+            found.dual_step()
+        loss.backward()
+        gradients.append(logits.grad.clone())
+    assert gradients[0].abs().max() > 0
+    torch.testing.assert_close(gradients[0], gradients[1], rtol=0, atol=0)
+
+
+@pytest.mark.parametrize("solver", SOLVERS)
 def test_state_survives_the_checkpoint(solver: str):
     found = constraints(solver=solver, norm_limit=5.0, ema=0.9, every=2)
     for size in (0.2, 0.1, 0.3):

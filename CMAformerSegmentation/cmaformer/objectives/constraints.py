@@ -265,7 +265,7 @@ class Constraints(nn.Module):
 
     def _barrier(self, g: Tensor) -> Tensor:
         """-log(-g)/t up to g = -1/t^2, and its tangent beyond, which (unlike the barrier) is defined where g > 0."""
-        t = self.barrier
+        t = self.barrier.clone()  # a dual step may come before the gradient is taken
         corner = -1 / t**2
         inside = -torch.log(-torch.minimum(g, corner)) / t
         return (inside + t * F.relu(g - corner)).sum()
