@@ -112,7 +112,7 @@ class Description:
                 raise _fault(f'"network.{key}" is {network.get(key)!r}, but the rest of the file asks for {wanted}')
         post = _field(data, "postprocessing", _object, "an object")
         clean: dict[str, list[int]] = {}
-        for key in ("largest_component", "fill_holes"):
+        for key in ("largest_component", "fill_holes", "together"):
             clean[key] = list(post.get(key) or [])
             if any(value not in values for value in clean[key]):
                 raise _fault(f'"postprocessing.{key}" is {post[key]!r}, but the classes have the values {values}')

@@ -51,6 +51,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--keep-largest", type=int, nargs="*", metavar="VALUE", help="clean-up of classes (default: that of --base)"
     )
     parser.add_argument(
+        "--keep-together",
+        type=int,
+        nargs="*",
+        metavar="VALUE",
+        help="classes that touch: only their largest part stays",
+    )
+    parser.add_argument(
         "--preset", default="default", choices=tuple(PRESETS), help="settings to start from; all others change them"
     )
     parser.add_argument("--optimizer", choices=OPTIMIZERS)
@@ -119,6 +126,7 @@ def _create_from(args: argparse.Namespace) -> None:
         normalization={"type": "window", "low": args.window[0], "high": args.window[1]} if args.window else None,
         context_slices=args.context,
         largest_component=args.keep_largest,
+        together=args.keep_together,
         recipe=recipe,
         seed=args.seed,
         minutes=args.minutes,

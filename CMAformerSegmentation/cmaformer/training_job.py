@@ -37,6 +37,7 @@ def create(
     normalization: dict[str, Any] | None = None,
     context_slices: int = 0,
     largest_component: Sequence[int] | None = None,
+    together: Sequence[int] | None = None,
     recipe: Recipe | None = None,
     seed: int = 0,
     facts: dict[str, str] | None = None,
@@ -61,6 +62,8 @@ def create(
         context_slices: neighbours on each side of a fresh model.
         largest_component: values of classes of which the model's clean-up keeps the largest component alone; None:
             those classes of which the base does, by name.
+        together: values of classes that touch each other, of which only the largest connected part as one is kept
+            before that; None likewise.
         recipe: how to train.
         seed: of weights, batches and augmentation.
         facts: title, task, modality, description and license of a fresh model.
@@ -69,7 +72,7 @@ def create(
 
     Raises:
         JobError: the folder holds a job already, minutes is not positive, or the network has no such settings.
-        CasesError: the name is empty, largest_component names no class, or too few patients to leave one out.
+        CasesError: the name is empty, a value to clean up is no class, or too few patients to leave one out.
     """
     from .network import NetworkConfig, configuration
     from .warmstart import write
@@ -80,9 +83,10 @@ def create(
     classes = len(case_list.structures) + 1
     if minutes is not None and not minutes > 0:
         raise JobError("bad-recipe", "A training needs more than 0 minutes.")
-    if largest_component is None:
-        largest_component = _cleaned_up(base, [s.name for s in case_list.structures])
-    strange = sorted(set(largest_component) - set(range(1, classes)))
+    names = [s.name for s in case_list.structures]
+    kept = _cleaned_up("largest_component", base, names) if largest_component is None else largest_component
+    joined = _cleaned_up("together", base, names) if together is None else together
+    strange = sorted({*kept, *joined} - set(range(1, classes)))
     if strange:
         raise CasesError("unknown-label", f"There is no class {strange[0]} to keep the largest component of.")
     facts = facts or {}
@@ -110,7 +114,7 @@ def create(
     inputs = {"slices": SLICES}
     parameters: dict[str, Any] = {} if minutes is None else {"minutes": minutes}
     if base is not None:
-        files, account = write(base, config, [s.name for s in case_list.structures], folder, seed)
+        files, account = write(base, config, names, folder, seed)
         inputs.update(files)
         parameters["base"] = asdict(account)
     description: dict[str, Any] = {
@@ -125,7 +129,7 @@ def create(
             for s in case_list.structures
         ],
         "input": model_input,
-        "postprocessing": {"largest_component": sorted(largest_component), "fill_holes": []},
+        "postprocessing": {"largest_component": sorted(kept), "fill_holes": [], "together": sorted(joined)},
         "network": config.to_dict(),
         "license": facts.get("license", base.description.license if base else "not stated"),
         "parent": base.id if base else None,
@@ -154,11 +158,11 @@ def create(
     return job
 
 
-def _cleaned_up(base: Model | None, names: Sequence[str]) -> list[int]:
-    """Values of the classes, of these names, of which a base model keeps the largest component alone."""
+def _cleaned_up(key: str, base: Model | None, names: Sequence[str]) -> list[int]:
+    """Values of the classes, of these names, that a base model cleans up in this way."""
     if base is None:
         return []
-    kept = base.description["postprocessing"].get("largest_component", [])
+    kept = base.description["postprocessing"].get(key, [])
     cleaned = {c.name.casefold() for c in base.description.classes if c.value in kept}
     return [value for value, name in enumerate(names, 1) if name.casefold() in cleaned]
 

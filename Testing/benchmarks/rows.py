@@ -19,7 +19,7 @@ from pathlib import Path
 HERE = Path(__file__).parent
 EVALUATION = "evaluation.json"
 MEASURES = {"dice": 3, "hd95_mm": 1, "assd_mm": 2}
-CARDIAC = "--batch-size 4 --patch 96 --keep-largest 1 2 3"
+CARDIAC = "--batch-size 4 --patch 96 --keep-largest 1 2 3 --keep-together 1 2 3"
 HIPPOCAMPUS = "--batch-size 8 --patch 64"
 # From scratch, and from the end of another row (which gives the grid, too), with a lower rate.
 FRESH, FURTHER = "--learning-rate 0.002 --evaluate-every 3000", "--learning-rate 0.001 --evaluate-every 1500"

@@ -312,6 +312,28 @@ def test_clean_up_touches_nothing_else() -> None:
     assert (labels == 2).sum() == 1
 
 
+def test_structures_that_touch_are_cleaned_up_as_one() -> None:
+    """A large part of one structure far away from the others is not the one that stays."""
+    labels = np.zeros((6, 30, 30), np.uint8)
+    labels[1:5, 4:12, 4:12] = 2
+    labels[2:4, 6:9, 6:9] = 3  # small, and inside of the other
+    labels[2:4, 20:28, 20:28] = 3
+    alone, as_one = labels.copy(), labels.copy()
+    clean_up(alone, [2, 3])
+    assert (alone[2:4, 6:9, 6:9] == 0).all() and (alone[2:4, 20:28, 20:28] == 3).all()
+    clean_up(as_one, [2, 3], together=[2, 3])
+    labels[2:4, 20:28, 20:28] = 0
+    np.testing.assert_array_equal(as_one, labels)
+    beside = np.zeros_like(labels)
+    beside[2:4, 5:15, 5:15], beside[2:4, 5:10, 18:22] = 2, 3  # three voxels apart: not to be lost
+    kept = beside.copy()
+    clean_up(kept, [2, 3], together=[2, 3])
+    np.testing.assert_array_equal(kept, beside)
+    empty = np.zeros_like(labels)
+    clean_up(empty, [2, 3], [3], together=[2, 3])
+    assert not empty.any()
+
+
 def test_devices_are_chosen_and_missing_ones_named() -> None:
     assert choose_device("cpu").type == "cpu"
     assert choose_device("auto").type in ("cpu", "cuda", "mps")

@@ -185,10 +185,13 @@ def test_spacing_of_a_fresh_model_is_the_median_of_the_images(tmp_path, cases):
 
 
 def test_clean_up_of_the_new_model_is_chosen(tmp_path, cases):
-    job = create(cases, tmp_path / "job", "model", recipe=SHORT, largest_component=[2])
-    assert job.parameters["description"]["postprocessing"] == {"largest_component": [2], "fill_holes": []}
+    job = create(cases, tmp_path / "job", "model", recipe=SHORT, largest_component=[2], together=[1, 2])
+    wanted = {"largest_component": [2], "fill_holes": [], "together": [1, 2]}
+    assert job.parameters["description"]["postprocessing"] == wanted
     with pytest.raises(CasesError, match="no class 3"):
         create(cases, tmp_path / "other", "model", recipe=SHORT, largest_component=[3])
+    with pytest.raises(CasesError, match="no class 4"):
+        create(cases, tmp_path / "other", "model", recipe=SHORT, together=[1, 4])
 
 
 def test_job_folders_are_not_used_twice(tmp_path, cases, base):
@@ -340,7 +343,7 @@ def test_command_learns_from_unlabeled_cases_unless_told_otherwise(tmp_path):
 
 
 def test_clean_up_is_that_of_the_base_by_name_unless_another_is_wanted(tmp_path, cases):
-    about = {"structures": 2, "postprocessing": {"largest_component": [2], "fill_holes": []}}
+    about = {"structures": 2, "postprocessing": {"largest_component": [2], "fill_holes": [], "together": [1, 2]}}
     base = save_tiny(tmp_path / "base", **about)
     other = base.description.to_dict()
     assert [c["name"] for c in other["classes"]] == ["right ventricle", "myocardium"]
@@ -351,7 +354,9 @@ def test_clean_up_is_that_of_the_base_by_name_unless_another_is_wanted(tmp_path,
     def cleaned(job, **settings) -> list[int]:
         return job.parameters["description"]["postprocessing"]["largest_component"]
 
-    assert cleaned(create(renamed, tmp_path / "a", "model", base)) == [1]
+    warm = create(renamed, tmp_path / "a", "model", base)
+    assert cleaned(warm) == [1]
+    assert warm.parameters["description"]["postprocessing"]["together"] == [1]
     assert cleaned(create(renamed, tmp_path / "b", "model", base, largest_component=[])) == []
     assert cleaned(create(cases, tmp_path / "c", "model", base, largest_component=[2])) == [2]
     assert cleaned(create(cases, tmp_path / "d", "model")) == []
