@@ -52,7 +52,10 @@ class InputSpec:
 
 @dataclass(frozen=True)
 class Description:
-    """A checked ``model.json``; also readable like the dictionary it came from (``description["task"]``)."""
+    """A checked ``model.json``; also readable like the dictionary it came from (``description["task"]``).
+
+    ``postprocessing`` is what :func:`cmaformer.postprocess.clean_up` takes: values of structures by what is done.
+    """
 
     id: str
     version: str
