@@ -73,7 +73,7 @@ class TaughtPhase(SemiSupervisedPhase):
 
     def load_state_dict(self, state: dict[str, Tensor]) -> None:
         """Back from :meth:`state_dict`. Raises JobError if the labels have gone."""
-        self.saved_at = int(state["labeled_at"])
+        self.saved_at = self.labeled_at = int(state["labeled_at"])  # a trial may have labeled some for itself
         if self.saved_at >= 0:
             self._use(self.saved_at)
 

@@ -10,6 +10,7 @@ import torch
 from tinymodel import describe, save_tiny
 from trainingdata import write_cases
 
+from cmaformer import estimate, taught_phase
 from cmaformer import job as jobs
 from cmaformer import slices as slicestore
 from cmaformer.__main__ import main
@@ -86,6 +87,26 @@ def test_cancelled_anywhere_it_saves_and_goes_on_to_the_same_model(tmp_path, cas
     assert same_weights(whole, tmp_path / "parts" / "result" / "model-1.0.0")
     reports = [json.loads((tmp_path / name / "result" / "report.json").read_text()) for name in ("whole", "parts")]
     assert reports[0]["history"] == reports[1]["history"] and len(reports[0]["history"]) == 2
+
+
+def test_cancelled_in_the_first_labeling_after_a_trial_it_goes_on(tmp_path, cases, base, monkeypatch):
+    """The trial, which tells how long it will take, has labeled some slices for itself."""
+    monkeypatch.setattr(estimate, "WORTH_A_TRIAL", 0)
+    recipe, folder = replace(SHORT, look_slices=30), tmp_path / "job"
+    create(cases, folder, "model", base, recipe=recipe)
+    original = taught_phase.label_volumes
+
+    def cancelling(*arguments) -> None:
+        if arguments[6] == recipe.look_slices:
+            monkeypatch.setattr(taught_phase, "label_volumes", original)
+            jobs.request_cancel(folder)
+        original(*arguments)
+
+    monkeypatch.setattr(taught_phase, "label_volumes", cancelling)
+    with pytest.raises(CancelledError):
+        work(folder, "cpu")
+    assert taught_phase.label_volumes is original
+    assert work(folder, "cpu").name == "model-1.0.0"
 
 
 def test_cancelled_while_preparing_it_goes_on_with_the_next_case(tmp_path, cases, base):
