@@ -77,7 +77,7 @@ def _recordDisplays() -> None:
 def install() -> None:
     """Make the desktop-only names importable."""
     from PySide6.QtUiTools import QUiLoader
-    from PySide6.QtWidgets import QWidget
+    from PySide6.QtWidgets import QApplication, QWidget
 
     from . import modulemanager, mrmlwidgets, nodecombobox, qtmodule, segmentwidgets
     from .pythonqt import wrap, wrapperClass
@@ -96,6 +96,10 @@ def install() -> None:
     interception.replace(
         QUiLoader, "load", lambda _loader, device, parent=None: wrap(uiloader.load(device._qt, parent and parent._qt))
     )
+
+    # Slicer looks for its main window among these, and here is none. PySide6 makes a Python object of each widget there
+    # is, and now and then crashes over those that tests have left.
+    interception.replace(QApplication, "topLevelWidgets", lambda _app: ())
 
     _install("i18n", tr=_tr, translate=_translate)
     _install("packaging", pip_ensure=_pipEnsure, pip_install=_pipInstall, load_requirements=_loadRequirements)
