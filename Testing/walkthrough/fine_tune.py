@@ -40,8 +40,7 @@ class Walkthrough:
         self.panel = slicer.util.getModuleWidget("CMAformerSegmentation")
         self.ui = self.panel.ui
         self.panel.parent.enter()
-        if self.panel.ui.termsCheckBox.visible:
-            self.panel.ui.termsCheckBox.click()
+        self.ui.termsCheckBox.click()  # of the bundled model
         self.ui.segmentCollapsibleButton.collapsed = True
         self.ui.trainCollapsibleButton.collapsed = False
         self.patients = json.loads((self.data / "split.json").read_text())["validation"]
