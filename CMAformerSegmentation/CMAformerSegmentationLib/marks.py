@@ -2,14 +2,14 @@
 
 Slicer has a light and a dark style, and changes between them while it runs. So text keeps the colour that the style
 gives it, and what a colour has to say is said by a square beside it, in tones that stand out from white and from the
-dark style's #1e1e1e alike (contrast 3 or more, as WCAG 2.1 asks of graphics).
+dark style's greys (#1e1e1e, #2d2d2d) alike (contrast 3 or more, as WCAG 2.1 asks of graphics).
 """
 
 from __future__ import annotations
 
 import qt
 
-GREEN, RED, BLUE, PURPLE, GREY = "#388e3c", "#d84343", "#1e88e5", "#a052c8", "#808080"
+GREEN, RED, BLUE, PURPLE, GREY = "#388e3c", "#d84343", "#1e88e5", "#a860d0", "#808080"
 
 
 def setMark(item, color: str) -> None:

@@ -38,7 +38,7 @@ def test_marks_stand_out_and_text_keeps_the_color_of_the_style(app):
     from CMAformerSegmentationLib.batch import BatchItem
     from CMAformerSegmentationLib.caseList import IGNORED
     from CMAformerSegmentationLib.jobs import FAILED
-    from standin.looks import contrast, palette
+    from standin.looks import TABLES, contrast
 
     cases, items = qt.QTableWidget(0, 4), qt.QTableWidget(0, 3)
     roles = (trainingCases.LABELED, trainingCases.UNLABELED, trainingCases.HELD_OUT, IGNORED)
@@ -48,10 +48,9 @@ def test_marks_stand_out_and_text_keeps_the_color_of_the_style(app):
     marked = [cases.item(row, 2) for row in range(4)] + [items.item(0, 1)]
     colors = [item.data(qt.Qt.DecorationRole) for item in marked]
     assert len({color.name() for color in colors}) == 5
-    for style in ("light", "dark"):
-        base = palette(style).color(QtGui.QPalette.ColorRole.Base)
+    for table in TABLES:
         for item, color in zip(marked, colors):
-            assert contrast(QtGui.QColor(color.name()), base) >= 3, (style, color.name())
+            assert contrast(QtGui.QColor(color.name()), QtGui.QColor(table)) >= 3, (table, color.name())
             assert item.data(qt.Qt.ForegroundRole) is None
 
 

@@ -1,6 +1,7 @@
 """How a panel looks: Slicer's two styles, larger letters, what is cut off, and where Tab goes.
 
-The colours are those of Slicer's qSlicerLightStyle and qSlicerDarkStyle that text stands on or is written in.
+The dark colours are those of Slicer's qSlicerDarkStyle that text stands on or is written in; the light ones are those
+usual in light styles.
 """
 
 from __future__ import annotations
@@ -11,6 +12,8 @@ _styles = {
     "light": {"Window": "#f0f0f0", "Base": "#ffffff", "Button": "#f0f0f0", "Text": "#000000", "Link": "#0000ff"},
     "dark": {"Window": "#323232", "Base": "#1e1e1e", "Button": "#323232", "Text": "#ffffff", "Link": "#3ca4ff"},
 }
+# What texts in tables stand on; qSlicerDarkStyle has had both dark ones.
+TABLES = ("#ffffff", "#1e1e1e", "#2d2d2d")
 _disabled = {"light": "#787878", "dark": "#6d6d6d"}
 _rolesOfText = ("WindowText", "Text", "ButtonText")
 
