@@ -98,7 +98,7 @@ def install() -> None:
     )
 
     # Slicer looks for its main window among these, and here is none. PySide6 makes a Python object of each widget there
-    # is, and now and then crashes over those that tests have left.
+    # is, and has crashed over one that a test had left.
     interception.replace(QApplication, "topLevelWidgets", lambda _app: ())
 
     _install("i18n", tr=_tr, translate=_translate)
