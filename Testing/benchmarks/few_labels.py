@@ -1,38 +1,47 @@
 """Draw the figure of few labels: Dice against the number of labeled patients, with and without the unlabeled ones.
 
-    python -m pip install matplotlib
-    python Testing/benchmarks/few_labels.py --runs runs/rows --output Resources/Screenshots/few-labels.png
+    python Testing/benchmarks/few_labels.py Testing/benchmarks/README.md --output Resources/Screenshots/few-labels.png
 
-It takes what rows.py has trained and evaluated: ``NUMBER-longer`` and ``NUMBER-second``, whose numbers of iterations
-are the same. Bars are the standard deviation over volumes, not over trainings.
+It reads a table as rows.py prints it, here the one in README.md: the rows ``NUMBER-longer`` and ``NUMBER-second``,
+whose numbers of iterations are the same, and those of the second seed, ``-again``. A point is one training, the line
+goes through the means of the seeds; bars are the standard deviation over volumes, not over trainings. Needs
+matplotlib, which comes with vtk.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
+import re
 import sys
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from rows import EVALUATION, NUMBERS
+from rows import AGAIN, NUMBERS
 
 LINES = {"longer": ("labeled patients alone", "#1e88e5"), "second": ("and the others as unlabeled ones", "#d84343")}
+ROW = re.compile(r"^\| ([a-z-]+) \| ([\d.]+) ± ([\d.]+) \|", re.MULTILINE)
 
 
-def points(runs: Path, kind: str) -> list[tuple[int, float, float]]:
-    """Of each row there is: number of labeled patients, mean Dice over volumes and structures, and its spread."""
-    found = []
-    for number, labeled in NUMBERS.items():
-        path = runs / f"{number}-{kind}" / EVALUATION
-        if path.exists():
-            dice = json.loads(path.read_text(encoding="utf-8"))["summary"][-1]["dice"]
-            found.append((labeled, dice["mean"], dice["std"]))
+def measured(tables: str) -> dict[str, tuple[float, float]]:
+    """Mean Dice and its spread over volumes by the name of the row; of tables one below the other, the first counts."""
+    found: dict[str, tuple[float, float]] = {}
+    for name, mean, spread in ROW.findall(tables):
+        found.setdefault(name, (float(mean), float(spread)))
     return found
 
 
-def draw(runs: Path, output: Path) -> None:
+def points(rows: dict[str, tuple[float, float]], kind: str) -> list[tuple[int, list[float], float]]:
+    """For each number of labeled patients: the number, mean Dice of each seed, and the mean spread over volumes."""
+    found = []
+    for number, labeled in NUMBERS.items():
+        seeds = [rows[name] for name in (f"{number}-{kind}", f"{number}-{kind}{AGAIN}") if name in rows]
+        if seeds:
+            found.append((labeled, [mean for mean, _ in seeds], sum(spread for _, spread in seeds) / len(seeds)))
+    return found
+
+
+def draw(rows: dict[str, tuple[float, float]], output: Path) -> None:
     """Write the figure."""
     import matplotlib
 
@@ -41,17 +50,21 @@ def draw(runs: Path, output: Path) -> None:
 
     figure, axes = pyplot.subplots(figsize=(6.4, 4.0), dpi=150)
     for shift, (kind, (title, color)) in zip((0.97, 1.03), LINES.items()):
-        measured = points(runs, kind)
-        if not measured:
-            raise SystemExit(f"There is no row of the kind -{kind} in {runs}.")
-        labeled, mean, spread = zip(*measured)
-        places = [number * shift for number in labeled]
-        axes.errorbar(places, mean, spread, color=color, label=title, marker="o", elinewidth=0.8, capsize=3)
-        for place, value in zip(places, mean):
-            text = f"{value:.3f}"
+        found = points(rows, kind)
+        if not found:
+            raise SystemExit(f"The table has no row of the kind -{kind}.")
+        places = [labeled * shift for labeled, _seeds, _spread in found]
+        means = [sum(seeds) / len(seeds) for _labeled, seeds, _spread in found]
+        axes.errorbar(
+            places, means, [spread for *_, spread in found], color=color, label=title, elinewidth=0.8, capsize=3
+        )
+        for place, mean, (_labeled, seeds, _spread) in zip(places, means, found):
+            axes.plot([place] * len(seeds), seeds, "o", color=color, markersize=4)
             side, align = ((6, 5), "left") if kind == "second" else ((-6, -12), "right")
-            axes.annotate(text, (place, value), side, textcoords="offset points", ha=align, color=color, fontsize=8)
-    numbers = sorted({labeled for kind in LINES for labeled, _mean, _spread in points(runs, kind)})
+            axes.annotate(
+                f"{mean:.3f}", (place, mean), side, textcoords="offset points", ha=align, color=color, fontsize=8
+            )
+    numbers = sorted({labeled for kind in LINES for labeled, *_ in points(rows, kind)})
     axes.set_xscale("log")
     axes.set_xlim(numbers[0] / 1.7, numbers[-1] * 1.7)
     axes.set_xticks(numbers, [str(number) for number in numbers])
@@ -66,7 +79,7 @@ def draw(runs: Path, output: Path) -> None:
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--runs", type=Path, required=True)
+    parser.add_argument("table", type=Path)
     parser.add_argument("--output", type=Path, required=True)
     options = parser.parse_args()
-    draw(options.runs, options.output)
+    draw(measured(options.table.read_text(encoding="utf-8")), options.output)

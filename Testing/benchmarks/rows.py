@@ -33,6 +33,7 @@ PASTED, PATCHES, MIRRORED, MIRRORED_SECOND = (
 )
 GRIDS = "--batch-size 4 --keep-largest 1 2 3 --learning-rate 0.002 --evaluate-every 0 --semi-iterations 0"
 TAUGHT = "--taught"  # no argument of the training: the model that a row starts from labels the unlabeled cases first
+AGAIN = "-again"  # how the rows of the second seed end
 NUMBERS = {"one": 1, "three": 3, "seven": 7, "fourteen": 14, "all": 70}  # labeled patients
 PLAIN = {"transformer": False, "cross_attention": False, "channel_attention": False, "spatial_attention": False}
 
@@ -42,16 +43,27 @@ def without(*parts: str) -> str:
     return "--network " + shlex.quote(json.dumps({part: PLAIN[part] for part in parts}))
 
 
-def further(labeled: str, arguments: str, rate: str = FURTHER) -> tuple[str, str, str]:
-    """A row that starts from the supervised one with the same labels."""
-    return f"cardiac-{NUMBERS[labeled]}", f"{CARDIAC} {rate} {arguments}", labeled
+def further(labeled: str, arguments: str, rate: str = FURTHER, again: str = "") -> tuple[str, str, str]:
+    """A row that starts from the supervised one with the same labels (and the same seed)."""
+    return f"cardiac-{NUMBERS[labeled]}", f"{CARDIAC} {rate} {arguments}", f"{labeled}-supervised{again}"
+
+
+def few(labeled: str, seed: int = 0) -> dict[str, tuple[str, str, str]]:
+    """The rows of the figure of few labels: without and with the unlabeled cases, if any are left."""
+    again, seeded = (AGAIN, f" --seed {seed}") if seed else ("", "")
+    longer = further(labeled, f"--iterations 3000 --semi-iterations 0{seeded}", again=again)
+    found = {
+        f"{labeled}-supervised{again}": (f"cardiac-{NUMBERS[labeled]}", f"{CARDIAC} {FRESH} {SUPERVISED}{seeded}", ""),
+        f"{labeled}-longer{again}": longer,
+    }
+    if labeled != "all":
+        found[f"{labeled}-second{again}"] = further(labeled, f"{SECOND}{seeded}", again=again)
+    return found
 
 
 # Name of a row: list of cases, arguments of the training, and the row whose model it starts from ("": none).
 ROWS = {
-    "seven-supervised": ("cardiac-7", f"{CARDIAC} {FRESH} {SUPERVISED}", ""),
-    "seven-longer": further("seven", "--iterations 3000 --semi-iterations 0"),
-    "seven-second": further("seven", SECOND),
+    **few("seven"),
     "seven-pasted": further("seven", f"{SECOND} {PASTED}"),
     "seven-patches": further("seven", f"{SECOND} {PATCHES}"),
     "seven-taught": further("seven", f"--iterations 3000 --semi-iterations 0 {TAUGHT}"),
@@ -65,19 +77,17 @@ ROWS = {
     # Equal time on two grids.
     "seven-fine": ("cardiac-7", f"{GRIDS} --patch 128 --iterations 1400", ""),
     "seven-coarse": ("cardiac-7", f"{GRIDS} --patch 96 --spacing 2 2 --iterations 2300", ""),
-    "three-supervised": ("cardiac-3", f"{CARDIAC} {FRESH} {SUPERVISED}", ""),
-    "three-longer": further("three", "--iterations 3000 --semi-iterations 0"),
-    "three-second": further("three", SECOND),
+    **few("three"),
     "three-pasted": further("three", f"{SECOND} {PASTED}"),
     "three-everything": further("three", f"{SECOND} --constraint penalty --contrast-weight 0.1"),
-    "one-supervised": ("cardiac-1", f"{CARDIAC} {FRESH} {SUPERVISED}", ""),
-    "one-longer": further("one", "--iterations 3000 --semi-iterations 0"),
-    "one-second": further("one", SECOND),
-    "fourteen-supervised": ("cardiac-14", f"{CARDIAC} {FRESH} {SUPERVISED}", ""),
-    "fourteen-longer": further("fourteen", "--iterations 3000 --semi-iterations 0"),
-    "fourteen-second": further("fourteen", SECOND),
-    "all-supervised": ("cardiac-70", f"{CARDIAC} {FRESH} {SUPERVISED}", ""),
-    "all-longer": further("all", "--iterations 3000 --semi-iterations 0"),
+    **few("one"),
+    **few("fourteen"),
+    **few("all"),
+    **few("one", 1),
+    **few("three", 1),
+    **few("seven", 1),
+    **few("fourteen", 1),
+    **few("all", 1),
     "seven-no-transformer": ("cardiac-7", f"{CARDIAC} {FRESH} {SUPERVISED} {without('transformer')}", ""),
     "seven-no-cross-attention": ("cardiac-7", f"{CARDIAC} {FRESH} {SUPERVISED} {without('cross_attention')}", ""),
     "seven-no-channel-attention": ("cardiac-7", f"{CARDIAC} {FRESH} {SUPERVISED} {without('channel_attention')}", ""),
@@ -98,14 +108,14 @@ def commands(row: str, data: Path, runs: Path) -> list[str]:
     kind, labeled = cases.split("-")
     folder = data / {"cardiac": "cardiac_cine_mr", "hippocampus": "hippocampus_mr"}[kind]
     if start:
-        arguments += f" --base {model(f'{start}-supervised', runs)}"
+        arguments += f" --base {model(start, runs)}"
     listed, lists = (
         f"{runs / cases}.json",
         [f"python Testing/benchmarks/{kind}_cases.py {folder} {runs / cases}.json --labeled {labeled}"],
     )
     if TAUGHT in arguments:
         arguments = arguments.replace(f" {TAUGHT}", "")
-        teacher, taught = model(f"{start}-supervised", runs), runs / f"{row}-cases"
+        teacher, taught = model(start, runs), runs / f"{row}-cases"
         lists.append(f"python Testing/benchmarks/taught_cases.py {listed} {teacher} {taught} --times 5")
         listed = f"{taught}/cases.json"
     return [
@@ -124,8 +134,8 @@ def run(row: str, data: Path, runs: Path) -> None:
     """Train a row, or go on with it, and evaluate its model on the held-out cases."""
     runs.mkdir(parents=True, exist_ok=True)
     start = ROWS[row][2]
-    if start and not model(f"{start}-supervised", runs).exists():
-        run(f"{start}-supervised", data, runs)
+    if start and not model(start, runs).exists():
+        run(start, data, runs)
     *lists, train, evaluate = commands(row, data, runs)
     if (runs / row / "job.json").exists():
         train = f"python -m cmaformer train --resume {runs / row}"
