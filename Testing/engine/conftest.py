@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import importlib
+from pathlib import Path
 
 import pytest
 import torch
+from segmentcases import WINDOW
+from tinymodel import save_tiny
 
 
 @pytest.fixture(autouse=True, scope="session")
@@ -34,3 +37,14 @@ def busy_card(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(device, "choose_device", lambda name: torch.device("cuda" if name == "auto" else name))
     monkeypatch.setattr(device, "release", lambda where: None)
     monkeypatch.setattr(segment, "prepare", prepare)
+
+
+@pytest.fixture(scope="module")
+def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with tiny models: their normalization makes the gray values of `segmentcases.image_of` known."""
+    folder = tmp_path_factory.mktemp("models")
+    save_tiny(folder / "plain", input={**WINDOW, "spacing_mm": None})
+    save_tiny(folder / "axial", input={**WINDOW, "slicing": "axial", "spacing_mm": [0.6, 0.55]})
+    save_tiny(folder / "context", context=2, input={**WINDOW, "spacing_mm": None})
+    save_tiny(folder / "random", id="random")
+    return folder

@@ -3,34 +3,25 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
 from tinymodel import save_tiny
-from trainingdata import phantom, write_cases, write_volume
+from trainingdata import SHORT, write_cases
 
 from cmaformer import job as jobs
-from cmaformer import optimizer
-from cmaformer.__main__ import main
 from cmaformer.cases import CasesError, read_cases
 from cmaformer.errors import CancelledError, EngineError, JobError
 from cmaformer.metrics import dice
 from cmaformer.model import load_model
-from cmaformer.network import CMAformer, configuration
-from cmaformer.optimizer import build
-from cmaformer.recipe import Recipe, preset
+from cmaformer.recipe import Recipe
 from cmaformer.segment import segment
 from cmaformer.train import train, work
 from cmaformer.training_job import create
 from cmaformer.volume import read_volume
 from cmaformer.warmstart import warm_start
-
-SHORT = Recipe(iterations=6, batch_size=2, patch=32, evaluate_every=0, checkpoint_every=2)
 
 
 @pytest.fixture
@@ -202,146 +193,6 @@ def test_job_folders_are_not_used_twice(tmp_path, cases, base):
         create(cases, tmp_path / "job", "model", recipe=SHORT)
 
 
-@pytest.mark.parametrize(
-    "values",
-    [
-        {"epochs": 3},
-        {"iterations": 0},
-        {"learning_rate": 2.0},
-        {"iterations": "many"},
-        {"optimizer": "lion"},
-        {"augmentation": {"warp": 1}},
-    ],
-)
-def test_impossible_recipes_are_refused(values):
-    with pytest.raises(ValueError):
-        Recipe.from_dict(values)
-
-
-def test_recipe_survives_json_and_its_rate_rises_and_falls():
-    recipe = Recipe(iterations=1000, learning_rate=1e-3)
-    assert Recipe.from_dict(json.loads(json.dumps(recipe.to_dict()))) == recipe
-    rates = [recipe.rate(i) for i in range(1000)]
-    assert max(rates) == pytest.approx(1e-3, rel=0.01) and rates.index(max(rates)) in (49, 50)
-    assert rates[0] < rates[20] and rates[-1] < 0.02 * max(rates)
-
-
-def test_short_training_does_not_leap_away_from_the_model_that_it_starts_from():
-    recipe = Recipe(iterations=10, learning_rate=1e-3)
-    assert recipe.rate(0) == pytest.approx(1e-3 / 25) and recipe.rate(9) == pytest.approx(1e-3 * 10 / 25)
-
-
-def test_transformer_has_a_rate_of_its_own():
-    torch.manual_seed(0)
-    network = CMAformer(configuration("small", classes=2))
-    before = {name: value.clone() for name, value in network.named_parameters()}
-    recipe = Recipe(transformer_rate=0.5, weight_decay=0.0)
-    steps = optimizer.build(recipe, [network])
-    optimizer.set_rate(steps, 1e-3)
-    prediction = network(torch.randn(2, 1, 64, 64))
-    (prediction.logits.square().mean() + prediction.sdm.square().mean()).backward()
-    steps.step()
-    # A first step of AdamW is as long as the rate, wherever there is more than a tiny gradient.
-    moved = {name: float((value - before[name]).detach().abs().max()) for name, value in network.named_parameters()}
-    of_transformer = [step for name, step in moved.items() if name.startswith(optimizer.TRANSFORMER)]
-    others = [step for name, step in moved.items() if not name.startswith(optimizer.TRANSFORMER)]
-    assert max(of_transformer) == pytest.approx(5e-4, rel=0.02) and max(others) == pytest.approx(1e-3, rel=0.02)
-    with pytest.raises(ValueError, match="transformer_rate"):
-        Recipe(transformer_rate=2.0)
-
-
-def test_paper_preset_is_what_was_published():
-    recipe = preset("paper")
-    assert (recipe.optimizer, recipe.momentum, recipe.learning_rate) == ("sgd", 0.99, 1e-3)
-    assert (recipe.weight_decay, recipe.constraint, recipe.contrast_weight) == (3e-5, "alm", 0.1)
-    length = recipe.iterations + recipe.semi_iterations
-    assert recipe.rate(0) == 1e-3 and recipe.rate(length // 2) == pytest.approx(1e-3 * 0.5**0.9)
-    assert 0 < recipe.rate(length - 1) < 1e-6
-    assert preset() == Recipe()
-    with pytest.raises(ValueError, match="no recipe"):
-        preset("thesis")
-
-
-def test_sgd_steps_as_the_recipe_says_and_norms_do_not_decay():
-    layer = torch.nn.Sequential(torch.nn.Conv2d(1, 2, 3), torch.nn.GroupNorm(1, 2))
-    optimizer = build(preset("paper"), [layer])
-    assert isinstance(optimizer, torch.optim.SGD) and optimizer.defaults["nesterov"]
-    decays = {id(p): group["weight_decay"] for group in optimizer.param_groups for p in group["params"]}
-    assert decays[id(layer[0].weight)] == 3e-5
-    assert decays[id(layer[0].bias)] == 0 and decays[id(layer[1].weight)] == 0
-    assert isinstance(build(replace(preset("paper"), momentum=0.0), [layer]), torch.optim.SGD)
-    assert isinstance(build(Recipe(), [layer]), torch.optim.AdamW)
-
-
-def test_recipes_of_older_jobs_are_read():
-    old = Recipe().to_dict()
-    for name in ("optimizer", "momentum", "schedule"):
-        del old[name]
-    assert Recipe.from_dict(old) == Recipe()
-
-
-def test_command_line_changes_the_preset(tmp_path, cases):
-    cases_file = str(tmp_path / "cases.json")
-    settings = tmp_path / "recipe.json"
-    settings.write_text(json.dumps({"patch": 64, "iterations": 9}))
-    arguments = ["train", "--cases", cases_file, "--job", str(tmp_path / "job"), "--name", "m", "--prepare-only"]
-    arguments += ["--preset", "paper", "--recipe", str(settings), "--iterations", "7", "--constraint", "penalty"]
-    assert main(arguments) == 0
-    recipe = Recipe.from_dict(jobs.read_job(tmp_path / "job").parameters["recipe"])
-    assert (recipe.optimizer, recipe.momentum, recipe.patch) == ("sgd", 0.99, 64)
-    assert (recipe.iterations, recipe.constraint, recipe.contrast_weight) == (7, "penalty", 0.1)
-
-
-def test_command_prepares_and_resumes(tmp_path, capsys):
-    path = write_cases(tmp_path, ["labeled", "held-out"])
-    recipe = tmp_path / "recipe.json"
-    recipe.write_text(json.dumps(SHORT.to_dict()))
-    job = str(tmp_path / "job")
-    assert main(["train", "--cases", str(path)]) == 2
-    assert main(["train", "--cases", str(path), "--job", job, "--name", "m", "--recipe", str(tmp_path / "no")]) == 1
-    save_tiny(tmp_path / "models" / "tiny-1.0.0", structures=2)
-    arguments = ["--job", job, "--name", "m", "--recipe", str(recipe), "--device", "cpu"]
-    arguments += ["--base", "tiny-1.0.0", "--models", str(tmp_path / "models")]
-    assert main(["train", "--cases", str(path), *arguments, "--prepare-only"]) == 0
-    for file in tmp_path.glob("*.nrrd"):
-        file.unlink()  # a prepared job needs its images no more
-    elsewhere = "import sys; sys.modules['SimpleITK'] = None; from cmaformer.__main__ import main; sys.exit(main())"
-    command = [sys.executable, "-c", elsewhere, "train", "--resume", job, "--device", "cpu"]
-    subprocess.run(command, check=True, env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)})
-    assert load_model(tmp_path / "job" / "result" / "m-1.0.0").description.parent == "tiny-1.0.0"
-    assert main(["train", "--resume", job]) == 1
-    assert "done" in capsys.readouterr().err
-
-
-def test_command_treats_a_model_to_start_from_with_care(tmp_path):
-    path = write_cases(tmp_path, ["labeled", "held-out"])
-    about = {"patch": 48, "normalization": {"type": "percentile", "low": 0.5, "high": 99.5}, "spacing_mm": [1.5, 1.5]}
-    base = save_tiny(tmp_path / "base", structures=2, input=about)
-    assert base.description.input.patch == 48
-
-    def recipe(job: str, *arguments: str) -> Recipe:
-        command = ["train", "--cases", str(path), "--job", str(tmp_path / job), "--name", "m", "--prepare-only"]
-        assert main([*command, *arguments]) == 0
-        return Recipe.from_dict(json.loads((tmp_path / job / "job.json").read_text())["parameters"]["recipe"])
-
-    usual, careful = recipe("fresh"), recipe("base", "--base", str(base.folder))
-    assert careful.patch == 48 and usual.patch == Recipe().patch
-    assert careful.learning_rate == pytest.approx(usual.learning_rate / 4)
-    assert usual.semi_iterations == 0
-    asked = recipe("asked", "--base", str(base.folder), "--patch", "64", "--learning-rate", "0.002")
-    assert (asked.patch, asked.learning_rate) == (64, 0.002)
-
-
-def test_command_learns_from_unlabeled_cases_unless_told_otherwise(tmp_path):
-    path = write_cases(tmp_path, ["labeled", "unlabeled", "held-out"])
-    for number, (arguments, expected) in enumerate((([], 100), (["--semi-iterations", "0"], 0))):
-        job = tmp_path / str(number)
-        command = ["train", "--cases", str(path), "--job", str(job), "--name", "m", "--prepare-only"]
-        assert main([*command, "--iterations", "200", *arguments]) == 0
-        recipe = json.loads((job / "job.json").read_text())["parameters"]["recipe"]
-        assert (recipe["iterations"], recipe["semi_iterations"]) == (200, expected)
-
-
 def test_clean_up_is_that_of_the_base_by_name_unless_another_is_wanted(tmp_path, cases):
     about = {"structures": 2, "postprocessing": {"largest_component": [2], "fill_holes": [], "together": [1, 2]}}
     base = save_tiny(tmp_path / "base", **about)
@@ -360,21 +211,3 @@ def test_clean_up_is_that_of_the_base_by_name_unless_another_is_wanted(tmp_path,
     assert cleaned(create(renamed, tmp_path / "b", "model", base, largest_component=[])) == []
     assert cleaned(create(cases, tmp_path / "c", "model", base, largest_component=[2])) == [2]
     assert cleaned(create(cases, tmp_path / "d", "model")) == []
-
-
-def test_a_training_that_cannot_be_created_says_so_in_its_folder_without_names(tmp_path, capsys):
-    path = write_cases(tmp_path, ["labeled", "held-out"])
-    (tmp_path / "labels0.nrrd").unlink()
-    job = tmp_path / "job"
-    job.mkdir()  # by somebody who watches it
-    assert main(["train", "--cases", str(path), "--job", str(job), "--name", "model"]) == 1
-    assert jobs.state(job) == "failed" and not (job / "job.json").exists()
-    told = (job / "events.jsonl").read_text()
-    assert "label map" in told and "Doe" not in told and "labels0" not in told
-    assert json.loads((job / "preflight.json").read_text())["ok"] is False
-
-    _image, labels = phantom(0)
-    write_volume(tmp_path / "labels0.nrrd", labels)
-    arguments = ["--iterations", "2", "--patch", "32", "--batch-size", "1", "--evaluate-every", "0"]
-    assert main(["train", "--cases", str(path), "--job", str(job), "--name", "model", *arguments]) == 0
-    assert jobs.state(job) == "finished"

@@ -8,6 +8,11 @@ from pathlib import Path
 import numpy as np
 import SimpleITK as sitk
 
+from cmaformer.recipe import Recipe
+
+# A training of a second, without a look at the held-out cases.
+SHORT = Recipe(iterations=6, batch_size=2, patch=32, evaluate_every=0, checkpoint_every=2)
+
 
 def write_volume(path: Path, array: np.ndarray, spacing=(1.5, 1.5, 6.0)) -> None:
     """Write (K, J, I) as an image file."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -174,3 +175,47 @@ def running(fakeLogic, fakeEngine, volume):
     fakeEngine.begin(done=3, total=6, secondsLeft=4.2)
     standin.processUntil(lambda: task.state == "running")
     return task
+
+
+@pytest.fixture
+def panel(module, scene, models, fakeEngine, monkeypatch):
+    """The module's widget, entered, with the fake engine."""
+    import slicer
+
+    from CMAformerSegmentationLib.taskRunner import TaskRunner
+
+    widget = slicer.util.getModuleWidget("CMAformerSegmentation")
+    runner = TaskRunner(lambda folder: fakeEngine)
+    monkeypatch.setattr(widget.logic, "runner", runner)
+    monkeypatch.setattr(widget.segmentPanel, "task", None)
+    monkeypatch.setattr(widget.computerCard.torch, "state", "present")
+    widget.parent.enter()
+    yield widget
+    runner.shutdown()
+    widget.segmentPanel.task = None
+    widget.parent.exit()
+
+
+@pytest.fixture
+def picture(tmp_path):
+    """Draw the module's widget into $CMAFORMER_SCREENSHOTS, or into a temporary folder."""
+    folder = Path(os.environ.get("CMAFORMER_SCREENSHOTS") or tmp_path)
+    folder.mkdir(parents=True, exist_ok=True)
+    return lambda widget, name: standin.grab(widget.parent, folder / f"panel-{name}.png", 400)
+
+
+@pytest.fixture
+def result(panel, fakeEngine):
+    """The panel with a result: three structures. Returns (panel, volume node, segmentation node, labels)."""
+    from CMAformerSegmentationLib.selftest import makeTestVolume
+
+    volumeNode = makeTestVolume()
+    volumeNode.SetName("Heart: 1/2")
+    from panels import apply
+
+    panel.enter()
+    apply(panel, fakeEngine)
+    fakeEngine.begin(6, 6)
+    labels = fakeEngine.finish()
+    standin.processUntil(lambda: panel.segmentPanel.task.ended)
+    return panel, volumeNode, panel.ui.outputSelector.currentNode(), labels

@@ -2,64 +2,12 @@
 
 from __future__ import annotations
 
-import os
-from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
-import pytest
+from panels import apply, finishJob, status, volume
 
 import standin
-
-
-@pytest.fixture
-def panel(module, scene, models, fakeEngine, monkeypatch):
-    """The module's widget, entered, with the fake engine."""
-    import slicer
-
-    from CMAformerSegmentationLib.taskRunner import TaskRunner
-
-    widget = slicer.util.getModuleWidget("CMAformerSegmentation")
-    runner = TaskRunner(lambda folder: fakeEngine)
-    monkeypatch.setattr(widget.logic, "runner", runner)
-    monkeypatch.setattr(widget.segmentPanel, "task", None)
-    monkeypatch.setattr(widget.computerCard.torch, "state", "present")
-    widget.parent.enter()
-    yield widget
-    runner.shutdown()
-    widget.segmentPanel.task = None
-    widget.parent.exit()
-
-
-@pytest.fixture
-def picture(tmp_path):
-    folder = Path(os.environ.get("CMAFORMER_SCREENSHOTS") or tmp_path)
-    folder.mkdir(parents=True, exist_ok=True)
-    return lambda widget, name: standin.grab(widget.parent, folder / f"panel-{name}.png", 400)
-
-
-def volume():
-    from CMAformerSegmentationLib.selftest import makeTestVolume
-
-    node = makeTestVolume()
-    node.SetName("CineHeart 4D, end diastole")
-    return node
-
-
-def apply(panel, fakeEngine):
-    before = len(fakeEngine.jobs)
-    panel.ui.applyButton.click()
-    standin.processUntil(lambda: len(fakeEngine.jobs) > before)
-
-
-def status(panel) -> str:
-    return panel.ui.statusLabel.text
-
-
-def finishJob(panel, fakeEngine):
-    fakeEngine.begin(6, 6)
-    fakeEngine.finish()
-    standin.processUntil(lambda: panel.segmentPanel.task.ended)
 
 
 def test_empty(panel, picture):
@@ -289,88 +237,6 @@ def test_no_models(panel, monkeypatch, module, tmp_path):
     panel.enter()
     assert "no models" in status(panel) and not panel.ui.applyButton.enabled
     assert "broken: The file model.json is missing." in panel.ui.detailsView.plainText
-
-
-def chooseInLoadMenu(panel, text):
-    (action,) = [action for action in panel.ui.loadButton.menu().actions() if action.text == text]
-    action.trigger()
-    return action
-
-
-def test_load_menu(panel, tmp_path):
-    import SimpleITK as sitk
-
-    sitk.WriteImage(sitk.GetImageFromArray(np.zeros((3, 4, 5), np.int16)), str(tmp_path / "scan.nii.gz"))
-    (tmp_path / "bad.nrrd").write_text("no image")
-    standin.answer("getOpenFileName", str(tmp_path / "scan.nii.gz"))
-    chooseInLoadMenu(panel, "Volume file...")
-    assert panel.ui.inputSelector.currentNode().GetName() == "scan"
-    standin.answer("getOpenFileName", "")
-    chooseInLoadMenu(panel, "Volume file...")
-    assert panel.ui.inputSelector.currentNode().GetName() == "scan"
-    (tmp_path / "empty").mkdir()
-    standin.answer("getExistingDirectory", str(tmp_path / "empty"))
-    chooseInLoadMenu(panel, "DICOM folder...")
-    assert status(panel) == "There are no DICOM images in the folder empty."
-
-
-def test_the_sample_is_drawn_beside_the_panel_and_chosen(panel, picture):
-    import slicer
-
-    import synthetic
-
-    action = chooseInLoadMenu(panel, "Sample data: synthetic heart")
-    assert status(panel) == "Drawing a synthetic heart. This takes a few seconds."
-    assert panel.ui.inputSelector.currentNode() is None and not action.enabled
-    picture(panel, "sample")
-    standin.processUntil(lambda: panel.ui.inputSelector.currentNode(), timeout=120)
-    node, heart = panel.ui.inputSelector.currentNode(), synthetic.short_axis_heart()
-    assert node.GetName() == "Synthetic short-axis heart" and panel.ui.applyButton.enabled and action.enabled
-    assert status(panel) == "Ready. Press Apply to segment the volume."
-    # Slicer turns the slices of a left-handed volume around; every voxel stays where it is in the patient.
-    assert np.array_equal(slicer.util.arrayFromVolume(node), heart.image[::-1])
-    toRas = slicer.util.arrayFromVTKMatrix(ijkToRas(node))
-    for k, j, i in ((0, 0, 0), (9, 255, 215), (3, 100, 20)):
-        lps = np.array(heart.origin) + np.reshape(heart.direction, (3, 3)) @ (np.array([i, j, k]) * heart.spacing)
-        assert np.allclose((toRas @ [i, j, 9 - k, 1])[:3], lps * (-1, -1, 1), atol=1e-9)
-
-
-def ijkToRas(node):
-    import vtk
-
-    matrix = vtk.vtkMatrix4x4()
-    node.GetIJKToRASMatrix(matrix)
-    return matrix
-
-
-def smallHeart(monkeypatch, draw=None):
-    from CMAformerSegmentationLib import sampleData, syntheticHeart
-
-    small = draw or (lambda: syntheticHeart.shortAxisHeart(64, 56, 3, (6.0, 6.0, 25.0)))
-    monkeypatch.setattr(sampleData, "shortAxisHeart", small)
-
-
-def test_a_sample_does_not_replace_the_volume_that_is_segmented_meanwhile(panel, fakeEngine, monkeypatch):
-    import slicer
-
-    smallHeart(monkeypatch)
-    panel._parameterNode.inputVolume = other = volume()
-    chooseInLoadMenu(panel, "Sample data: synthetic heart")
-    apply(panel, fakeEngine)
-    standin.processUntil(lambda: slicer.util.getNodesByClass("vtkMRMLScalarVolumeNode")[1:], timeout=60)
-    assert panel.ui.inputSelector.currentNode() is other
-    finishJob(panel, fakeEngine)
-    assert status(panel).startswith("Done in")
-
-
-def test_a_sample_that_cannot_be_drawn(panel, monkeypatch):
-    def draw():
-        raise MemoryError
-
-    smallHeart(monkeypatch, draw)
-    action = chooseInLoadMenu(panel, "Sample data: synthetic heart")
-    standin.processUntil(lambda: action.enabled)
-    assert status(panel) == "The synthetic heart could not be drawn: MemoryError"
 
 
 def test_every_widget_has_a_tooltip(panel):
