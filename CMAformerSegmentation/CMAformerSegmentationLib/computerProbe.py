@@ -72,13 +72,16 @@ def megapixels(volumeNode, entry: ModelEntry) -> float:
     """Millions of pixels that the model sees of a volume: its slices, resampled to the pixels of the model."""
     size, spacing = volumeNode.GetImageData().GetDimensions(), volumeNode.GetSpacing()
     if entry.pixelMm is None:
-        return size[0] * size[1] * size[2] / 1e6
-    across = _sliceAxis(volumeNode, entry.slicing)
-    area = 1.0
-    for axis in range(3):
-        if axis != across:
-            area *= size[axis] * spacing[axis]
-    return size[across] * area / (entry.pixelMm[0] * entry.pixelMm[1]) / 1e6
+        return size[0] * size[1] * size[2] * (3 if entry.slicing == "orthogonal" else 1) / 1e6
+    directions = range(3) if entry.slicing == "orthogonal" else [_sliceAxis(volumeNode, entry.slicing)]
+    total = 0.0
+    for across in directions:
+        area = 1.0
+        for axis in range(3):
+            if axis != across:
+                area *= size[axis] * spacing[axis]
+        total += size[across] * area / (entry.pixelMm[0] * entry.pixelMm[1])
+    return total / 1e6
 
 
 def _sliceAxis(volumeNode, slicing: str) -> int:

@@ -14,7 +14,8 @@ import numpy as np
 from .cases import Case
 from .errors import ImageError
 from .findings import ERROR, NOTE, WARNING, CaseFacts, Finding
-from .volume import Geometry, SliceGrid, read_volume
+from .slicegrid import SliceGrid, grids_of
+from .volume import Geometry, read_volume
 
 # Largest distance in voxels between the corners of an image and of its label map. Rounding a spacing to three decimals
 # moves the far corner of a large image by a third of a voxel; a shift that matters is half a voxel or more.
@@ -75,7 +76,8 @@ def look(number: int, case: Case, known: dict[int, int], model_input: dict[str, 
                 tell(NOTE, "image-note", note, "Look at the image before you train on it.")
             geometry, itemsize = volume.geometry, volume.array.itemsize
             digest, intensity = _digest(volume.array), _intensity(volume.array, case, tell)
-            _check_side(SliceGrid(geometry, model_input["slicing"], model_input.get("spacing_mm")), tell)
+            grids = grids_of(geometry, model_input["slicing"], model_input.get("spacing_mm"))
+            _check_side(min(grids, key=lambda grid: min(*grid.source_shape, *grid.model_shape)), tell)
             del volume  # the label map is read without it
     voxels: dict[int, int] = {}
     if case.labels is not None and case.labels.exists():

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .cases import Case, CaseList, CasesError
+from .description import SLICINGS
 from .findings import ERROR, NOTE, WARNING, Report
 from .installed import open_model
 from .preflight import DEFAULT_INPUT, check
@@ -68,7 +69,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--models", action="append", default=[], metavar="DIR", help="further folder of model folders")
     parser.add_argument("--window", type=float, nargs=2, metavar="HU", help="CT window that will be used")
     parser.add_argument("--spacing", type=float, nargs=2, metavar="MM", help="in-plane spacing that will be used")
-    parser.add_argument("--slicing", choices=("acquired", "axial"), help="default: acquired")
+    parser.add_argument("--slicing", choices=tuple(SLICINGS), help="default: acquired")
     parser.add_argument("--job", type=Path, help="folder of the training to come, to see whether its disk has space")
     parser.add_argument("--minutes", type=float, help="also time a few steps, and say how many fit into a training")
     parser.add_argument("--recipe", type=Path, help="a JSON file with settings of its recipe")
@@ -139,8 +140,8 @@ def checked_cases(args: argparse.Namespace, task: Task | None, base: Model | Non
 
 def _model_input(args: argparse.Namespace, base: Model | None) -> dict[str, Any]:
     if base is not None:
-        return dict(base.description["input"])
-    model_input = {**DEFAULT_INPUT, "slicing": args.slicing, "spacing_mm": args.spacing}
+        return {**base.description["input"], **({"slicing": args.slicing} if args.slicing else {})}
+    model_input = {**DEFAULT_INPUT, "slicing": args.slicing or DEFAULT_INPUT["slicing"], "spacing_mm": args.spacing}
     if args.window:
         model_input["normalization"] = {"type": "window", "low": args.window[0], "high": args.window[1]}
     return model_input

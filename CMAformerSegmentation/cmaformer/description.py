@@ -29,6 +29,9 @@ class Structure:
     terminology: dict[str, Any] | None = None
 
 
+# Ways to cut a volume into slices, and the directions of each (see `slicegrid.py`). Of several directions, what the
+# network says of a voxel is averaged.
+SLICINGS = {"acquired": ("acquired",), "axial": ("axial",), "orthogonal": ("axial", "coronal", "sagittal")}
 # Directions in which a network may see mirror images, and the dimension of (B, C, H, W) that each turns around.
 MIRRORS = {"rows": 2, "columns": 3}
 
@@ -37,6 +40,7 @@ MIRRORS = {"rows": 2, "columns": 3}
 class InputSpec:
     """What the network eats: ``channels`` = 2 * ``context_slices`` + 1, pixels of ``spacing_mm`` (row, col).
 
+    ``slicing`` is one of SLICINGS.
     ``patch`` is the side in pixels of the patches that it was trained on (see ``windows.py``); None: whole slices.
     ``mirror`` names the directions in which it sees mirror images, too (see ``mirroring.py``).
     """
@@ -173,7 +177,7 @@ def _input(entry: Mapping[str, Any]) -> InputSpec:
         _list(spacing) and len(spacing) == 2 and all(isinstance(v, (int, float)) and v > 0 for v in spacing)
     ):
         raise _fault(f'"input.spacing_mm" must be two positive numbers (mm) or null, not {spacing!r}')
-    slicing = _field(entry, "slicing", lambda v: v in ("axial", "acquired"), '"axial" or "acquired"', where)
+    slicing = _field(entry, "slicing", lambda v: _text(v) and v in SLICINGS, f"one of {', '.join(SLICINGS)}", where)
     spec = _field(entry, "normalization", _object, "an object", where)
     try:
         normalization.check(spec)

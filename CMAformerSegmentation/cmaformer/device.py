@@ -134,8 +134,14 @@ def is_out_of_memory(error: BaseException) -> bool:
     return isinstance(error, RuntimeError) and any(word in str(error) for word in words)
 
 
-def out_of_memory(device: torch.device) -> EngineError:
-    """The error of a device that cannot hold a single slice."""
+def out_of_memory(device: torch.device | None = None) -> EngineError:
+    """The error of a device that cannot hold a single slice, or (None) of a computer that cannot hold the result."""
+    if device is None:
+        return EngineError(
+            "out-of-memory",
+            "The memory of this computer is not sufficient for this volume.",
+            "Close other programs, crop the volume, or choose a region.",
+        )
     if device.type == "cpu":
         return EngineError(
             "out-of-memory",

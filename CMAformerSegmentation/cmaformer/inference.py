@@ -1,7 +1,8 @@
 """One volume on its way through a network, slice by slice.
 
 Slices run through the network in batches; each batch's probabilities are brought to the source's pixels, the argmax is
-taken there, and only a uint8 volume is kept: memory does not grow with classes times voxels.
+taken there, and only a uint8 volume is kept: memory does not grow with classes times voxels. A model that looks along
+several directions needs the probabilities of all voxels (`votes.py`).
 """
 
 from __future__ import annotations
@@ -23,8 +24,9 @@ from .likeness import facts_of, remarks
 from .model import Model
 from .normalization import Normalization
 from .region import Region, RegionOnGrid
-from .slicegrid import SliceGrid
+from .slicegrid import SliceGrid, grids_of
 from .volume import finite
+from .votes import Votes
 from .windows import predict
 
 Network = Callable[[torch.Tensor], Any]
@@ -103,15 +105,16 @@ class Inference:
                 self.warn("not-finite", f"{replaced} voxels of the image are not numbers; they count as its minimum.")
             source = model.description.input
             self.array = volume.array
-            self.grid = SliceGrid(volume.geometry, source.slicing, source.spacing_mm)
-            rows, cols = self.grid.model_shape
-            if rows * cols > LARGEST_SLICE:
-                raise ImageError(
-                    "image-too-large",
-                    f"The slices would have {rows} x {cols} pixels at the pixel size of the model.",
-                    "Is the voxel spacing of the image right?",
-                )
-            self.region = RegionOnGrid(region, self.grid) if region is not None else None
+            grids = grids_of(volume.geometry, source.slicing, source.spacing_mm)
+            for grid in grids:
+                rows, cols = grid.model_shape
+                if rows * cols > LARGEST_SLICE:
+                    raise ImageError(
+                        "image-too-large",
+                        f"The slices would have {rows} x {cols} pixels at the pixel size of the model.",
+                        "Is the voxel spacing of the image right?",
+                    )
+            self.directions = [_Direction(grid, region) for grid in grids]
             # Of the whole volume, also where a region is segmented: a part has other statistics.
             self.normalize = Normalization(source.normalization, volume.array)
             if volume.array.min() == volume.array.max():
@@ -119,7 +122,7 @@ class Inference:
                     "constant-image", "All voxels of the image have the same value; there is nothing to see in it."
                 )
             else:
-                facts = facts_of(self.array, self.grid, self.normalize)
+                facts = facts_of(self.array, grids[0], self.normalize)
                 unlike = remarks(facts, model.description.training.get("images"))
                 if unlike:
                     self.warn(
@@ -133,8 +136,8 @@ class Inference:
         self.values = np.array([0] + [structure.value for structure in model.description.classes], np.uint8)
         self.plain = bool((self.values == np.arange(len(self.values))).all())
         self.dtype = precision(device)
-        self.batch = batch or default_batch_size(
-            device, self.grid.model_shape, self.grid.source_shape, len(self.values)
+        self.batch = batch or min(
+            default_batch_size(device, grid.model_shape, grid.source_shape, len(self.values)) for grid in grids
         )
 
     def warn(self, code: str, message: str, hint: str = "") -> None:
@@ -144,60 +147,74 @@ class Inference:
 
     def labels(self) -> np.ndarray:
         """uint8 (K, J, I)."""
-        result = np.zeros(self.grid.geometry.shape_kji, np.uint8)
-        wanted = np.arange(self.grid.count) if self.region is None else self.region.indices
-        total, done = len(wanted), 0
-        self.batch = min(self.batch, total)
+        shape = self.directions[0].grid.geometry.shape_kji
+        result = np.zeros(shape, np.uint8)
+        votes = Votes(len(self.values), shape) if len(self.directions) > 1 else None
+        total, done = sum(len(direction.indices) for direction in self.directions), 0
+        self.batch = min(self.batch, max(len(direction.indices) for direction in self.directions))
         self.listener.progress(0, total, None)
         begin = time.perf_counter()
-        while done < total:
-            self.listener.check()
-            indices = wanted[done : done + self.batch]
-            with self.steps.time("resample"):
-                slices = self._input(indices)
-            try:
-                planes = self._predict(slices)
-            except (RuntimeError, MemoryError) as error:
-                if not is_out_of_memory(error):
-                    raise
-                planes = None  # handled outside of the block, which keeps the tensors of the failed batch alive
-            if planes is None:
-                self._smaller_batch()
-                continue
-            self.grid.insert(result, indices, planes)
-            done += len(indices)
-            left = (time.perf_counter() - begin) / done * (total - done)
-            self.listener.progress(done, total, left)
-        if self.region is not None:
-            self.region.cut(result)
+        for direction in self.directions:
+            place = 0
+            while place < len(direction.indices):
+                self.listener.check()
+                indices = direction.indices[place : place + self.batch]
+                with self.steps.time("resample"):
+                    slices = self._input(direction.grid, indices)
+                try:
+                    planes = self._predict(direction, slices, votes is not None)
+                except (RuntimeError, MemoryError) as error:
+                    if not is_out_of_memory(error):
+                        raise
+                    planes = None  # handled outside of the block, which keeps the tensors of the failed batch alive
+                if planes is None:
+                    self._smaller_batch()
+                    continue
+                if votes is None:
+                    direction.grid.insert(result, indices, planes)
+                else:
+                    votes.add(direction.grid, indices, planes)
+                place, done = place + len(indices), done + len(indices)
+                left = (time.perf_counter() - begin) / done * (total - done)
+                self.listener.progress(done, total, left)
+        if votes is not None:
+            result = self._values(votes.strongest())
+        if self.directions[0].region is not None:
+            self.directions[0].region.cut(result)
         return result
 
-    def _input(self, indices: np.ndarray) -> torch.Tensor:
+    def _input(self, grid: SliceGrid, indices: np.ndarray) -> torch.Tensor:
         """Normalised slices (n, channels, rows, cols); channels are a slice's neighbours, repeated at the ends."""
         first = max(0, indices[0] - self.context)
-        last = min(self.grid.count - 1, indices[-1] + self.context)
-        slices = self.normalize(self.grid.to_model(self.array, np.arange(first, last + 1)))
+        last = min(grid.count - 1, indices[-1] + self.context)
+        slices = self.normalize(grid.to_model(self.array, np.arange(first, last + 1)))
         around = np.arange(-self.context, self.context + 1)
         neighbours = np.clip(indices[:, None] + around, first, last) - first
         return torch.from_numpy(slices[neighbours])
 
     @torch.inference_mode()
-    def _predict(self, slices: torch.Tensor) -> np.ndarray:
-        """Label values uint8 (n, rows, cols) on the source's pixels."""
+    def _predict(self, direction: _Direction, slices: torch.Tensor, probabilities: bool) -> np.ndarray:
+        """On the source's pixels: label values uint8 (n, rows, cols), or probabilities float32 (n, C, rows, cols)."""
         with self.steps.time("network"):
             x = slices.to(self.device).contiguous(memory_format=torch.channels_last)
-            logits = self._forward(x)
+            answer = self._forward(x, direction)
         with self.steps.time("resample"):
-            if self.grid.resamples:  # else the largest logit is where the largest probability is
-                logits = self.grid.to_source(torch.softmax(logits, dim=1))
-            # `max` and not `argmax`, which takes seven times as long on a processor.
-            best = logits.max(dim=1).indices.to("cpu", torch.uint8).numpy()
-            return best if self.plain else self.values[best]
+            if probabilities or direction.grid.resamples:
+                answer = direction.grid.to_source(torch.softmax(answer, dim=1))
+            if probabilities:
+                return answer.cpu().numpy()
+            # The largest logit is where the largest probability is. `max` and not `argmax`, which takes seven times as
+            # long on a processor.
+            return self._values(answer.max(dim=1).indices.to("cpu", torch.uint8).numpy())
 
-    def _forward(self, x: torch.Tensor) -> torch.Tensor:
+    def _values(self, classes: np.ndarray) -> np.ndarray:
+        """Label values of classes, uint8 of any shape."""
+        return classes if self.plain else self.values[classes]
+
+    def _forward(self, x: torch.Tensor, direction: _Direction) -> torch.Tensor:
         reduced = self.dtype != torch.float32
         with torch.autocast(self.device.type, self.dtype) if reduced else nullcontext():
-            logits = predict(self.network, x, self.patch, self.region.window if self.region else None).logits
+            logits = predict(self.network, x, self.patch, direction.window).logits
         logits = logits.float()
         finite_logits = bool(torch.isfinite(logits).all())  # waits for the device, so the step's time is true
         if finite_logits:
@@ -208,7 +225,7 @@ class Inference:
             )
         self.warn("precision", f"{PRECISIONS[self.dtype]} is not accurate enough for this image; going on in fp32.")
         self.dtype = torch.float32
-        return self._forward(x)
+        return self._forward(x, direction)
 
     def _smaller_batch(self) -> None:
         release(self.device)
@@ -216,3 +233,13 @@ class Inference:
             raise out_of_memory(self.device)
         self.batch = max(1, self.batch // 2)
         self.warn("smaller-batch", f"The device's memory is short; going on with {self.batch} slices at a time.")
+
+
+class _Direction:
+    """A direction in which the volume is cut, and the slices and the part of them that are wanted."""
+
+    def __init__(self, grid: SliceGrid, region: Region | None) -> None:
+        self.grid = grid
+        self.region = RegionOnGrid(region, grid) if region is not None else None
+        self.indices = np.arange(grid.count) if self.region is None else self.region.indices
+        self.window = self.region.window if self.region else None

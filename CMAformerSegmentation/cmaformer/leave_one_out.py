@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -140,13 +141,8 @@ def _train_fold(
         def asked_to_stop(self) -> bool:
             return jobs.cancel_requested(job.folder)
 
-    def role(entry: dict[str, Any]) -> str:
-        if entry["number"] in fold["test"]:
-            return "held-out"
-        return UNUSED if entry["number"] in fold["unused"] else str(entry["role"])
-
     folder = _folder(job, number)
-    processes.first(lambda: slices.share(job.folder / job.inputs["slices"], folder / "slices", role))
+    processes.first(lambda: slices.share(job.folder / job.inputs["slices"], folder / "slices", roles_of(fold)))
     inputs = {name: str((job.folder / path).resolve()) for name, path in job.inputs.items()}
     trainer = FoldTrainer(replace(job, folder=folder, inputs={**inputs, "slices": "slices"}), events, device, initial)
     resumed = trainer.load_checkpoint()
@@ -156,6 +152,19 @@ def _train_fold(
     # cases that it is tested on would make it look better than it is.
     scores = trainer.examination.scores(trainer.teacher, trainer.examination.cases)
     processes.first(lambda: _keep(scores, trainer.seconds, folder))
+
+
+def roles_of(fold: dict[str, list[int]]) -> Callable[[dict[str, Any]], str]:
+    """The role in a fold, "test" and "unused" numbers of cases, of an entry of the index of slices."""
+    from .slices import case_of
+
+    def role(entry: dict[str, Any]) -> str:
+        case = case_of(entry)
+        if case in fold["test"]:  # looked at in the first direction alone, as held-out cases are
+            return "held-out" if case == entry["number"] else UNUSED
+        return UNUSED if case in fold["unused"] else str(entry["role"])
+
+    return role
 
 
 def _keep(scores: np.ndarray, seconds: float, folder: Path) -> None:

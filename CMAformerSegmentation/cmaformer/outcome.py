@@ -124,8 +124,8 @@ def _write(trainer: Trainer, kept: Kept) -> Path:
 def _facts(trainer: Trainer, kept: Kept) -> dict[str, Any]:
     store, recipe = trainer.store, trainer.recipe
     return {
-        "labeled_cases": len(store.numbers("labeled")),
-        "unlabeled_cases": len(store.numbers("unlabeled")),
+        "labeled_cases": store.count("labeled"),
+        "unlabeled_cases": store.count("unlabeled"),
         "held_out_cases": len(trainer.examination.cases),
         "iterations": trainer.total,
         "batch_size": recipe.batch_size,

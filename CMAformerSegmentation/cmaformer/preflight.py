@@ -22,8 +22,8 @@ from .comparison import compare, compare_with_base
 from .errors import CancelledError
 from .findings import ERROR, NOTE, PREFLIGHT, WARNING, Finding, Report
 from .labels import values_of
+from .slicegrid import grids_of
 from .training_job import CASES
-from .volume import SliceGrid
 
 if TYPE_CHECKING:
     from .model import Model
@@ -134,19 +134,20 @@ def _needs(looks: Sequence[Look], classes: int, model_input: dict[str, Any]) -> 
     if not spacing and readable:
         # As a fresh model's is chosen: see `training_job.median_spacing`.
         usual = [geometry for one, geometry in readable if one.facts.role == "labeled"] or [g for _, g in readable]
-        spacing = np.median([SliceGrid(g, model_input["slicing"]).pixel_spacing for g in usual], axis=0).tolist()
+        grids = [grid for geometry in usual for grid in grids_of(geometry, model_input["slicing"])]
+        spacing = np.median([grid.pixel_spacing for grid in grids], axis=0).tolist()
     disk, memory = 0, 0
     for one, geometry in readable:
-        grid = SliceGrid(geometry, model_input["slicing"], spacing)
-        shape = (grid.count, *grid.model_shape)
         labeled = bool(one.facts.voxels)
-        size = slice_bytes(shape, classes, labeled)
-        # While a case is prepared: the image as stored and as float32, its slices as float32 (resampled, normalized)
-        # and float16, and the distances once as a list and once as an array.
-        source = int(np.prod(grid.source_shape)) * grid.count * (one.itemsize + 4)
-        distances = int(np.prod(shape)) * 2 * (classes - 1) if labeled else 0
-        memory = max(memory, source + int(np.prod(shape)) * 10 + distances)
-        disk += size
+        grids = grids_of(geometry, model_input["slicing"], spacing)
+        for grid in grids[:1] if one.facts.role == "held-out" else grids:
+            shape = (grid.count, *grid.model_shape)
+            # While a case is prepared: the image as stored and as float32, its slices as float32 (resampled,
+            # normalized) and float16, and the distances once as a list and once as an array.
+            source = int(np.prod(grid.source_shape)) * grid.count * (one.itemsize + 4)
+            distances = int(np.prod(shape)) * 2 * (classes - 1) if labeled else 0
+            memory = max(memory, source + int(np.prod(shape)) * 10 + distances)
+            disk += slice_bytes(shape, classes, labeled)
     return {"disk_mb": round(disk / 1e6, 3), "memory_mb": round(memory / 1e6, 3)}
 
 

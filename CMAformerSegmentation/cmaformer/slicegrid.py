@@ -13,10 +13,22 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
+from .description import SLICINGS
 from .geometry import Geometry
 
 # An axis counts as the thick one when its spacing exceeds the next by this factor.
 THICK = 1.25
+# Along which of the patient's axes (0 L, 1 P, 2 S), and which way, slices, rows and columns follow one another.
+PLANES = {
+    "axial": ((2, 1), (1, 1), (0, 1)),
+    "coronal": ((1, 1), (2, -1), (0, 1)),
+    "sagittal": ((0, 1), (2, -1), (1, 1)),
+}
+
+
+def grids_of(geometry: Geometry, slicing: str, spacing: Sequence[float] | None = None) -> list[SliceGrid]:
+    """The grids of a model's ``slicing``, one for each direction; the first is the one that statistics are about."""
+    return [SliceGrid(geometry, axis, spacing) for axis in SLICINGS[slicing]]
 
 
 class SliceGrid:
@@ -24,6 +36,9 @@ class SliceGrid:
 
     ``axis="axial"``: slices across the voxel axis closest to the patient's inferior-superior axis, from inferior to
     superior; rows run from anterior to posterior, columns from the patient's right to the left (LPS).
+    ``axis="coronal"``: from anterior to posterior; rows from superior to inferior, columns from right to left.
+    ``axis="sagittal"``: from right to left; rows from superior to inferior, columns from anterior to posterior. The
+    three cut a volume across three different axes of voxels, however it is oriented.
     ``axis="acquired"``: slices across the thick axis as stored (the largest spacing; a direction with one voxel only;
     else the third stored axis k), rows and columns in stored order.
     ``spacing=(row_mm, col_mm)``: distance of rows and of columns on the model's grid; None keeps the source's pixels.
@@ -33,12 +48,12 @@ class SliceGrid:
     """
 
     def __init__(self, geometry: Geometry, axis: str = "axial", spacing: Sequence[float] | None = None) -> None:
-        if axis == "axial":
-            order, signs = _axial(geometry)
-        elif axis == "acquired":
+        if axis == "acquired":
             order, signs = _acquired(geometry)
+        elif axis in PLANES:
+            order, signs = _anatomical(geometry, axis)
         else:
-            raise ValueError(f"axis must be 'axial' or 'acquired', not {axis!r}")
+            raise ValueError(f"axis must be 'acquired' or one of {', '.join(PLANES)}, not {axis!r}")
         self.geometry = geometry
         self.axis = axis
         self._order = order
@@ -131,15 +146,19 @@ class SliceGrid:
         return self.oriented(array_kji)[np.asarray(indices, dtype=np.intp)]
 
 
-def _axial(geometry: Geometry) -> tuple[tuple[int, int, int], tuple[int, int, int]]:
+def _anatomical(geometry: Geometry, plane: str) -> tuple[tuple[int, int, int], tuple[int, int, int]]:
     """Axes of the (K, J, I) array for slices, rows and columns, and +1 or -1 for each."""
     direction = np.asarray(geometry.direction).reshape(3, 3)
-    across = int(np.argmax(np.abs(direction[2])))
-    # Of the two ways to give the remaining axes to P (rows) and L (columns), the closer one.
-    candidates = [order for order in permutations(range(3)) if order[0] == across]
-    ijk = max(candidates, key=lambda order: abs(direction[1, order[1]]) + abs(direction[0, order[2]]))
-    signs = tuple(1 if direction[world, axis] >= 0 else -1 for world, axis in zip((2, 1, 0), ijk))
-    return tuple(2 - axis for axis in ijk), signs  # type: ignore[return-value]
+    up = int(np.argmax(np.abs(direction[2])))
+    # Of the two ways to give the remaining axes to P and L, the closer one.
+    candidates = [order for order in permutations(range(3)) if order[2] == up]
+    closest = max(candidates, key=lambda order: abs(direction[1, order[1]]) + abs(direction[0, order[0]]))
+    order, signs = [], []
+    for world, wanted in PLANES[plane]:
+        axis = closest[world]
+        order.append(2 - axis)
+        signs.append(wanted if direction[world, axis] >= 0 else -wanted)
+    return tuple(order), tuple(signs)  # type: ignore[return-value]
 
 
 def _acquired(geometry: Geometry) -> tuple[tuple[int, int, int], tuple[int, int, int]]:

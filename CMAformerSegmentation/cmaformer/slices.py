@@ -16,6 +16,7 @@ import numpy as np
 from scipy import ndimage
 
 from .cases import Case, CaseList, CasesError
+from .description import SLICINGS
 from .errors import CancelledError, EngineError
 from .labels import read_labels
 from .rows import Rows
@@ -46,11 +47,14 @@ def prepare(
 ) -> None:
     """Cut every case into slices on the model's grid and cache them in ``folder``; cases already there are kept.
 
+    Of a model with several slicing directions, cases to learn from have an entry for each: the further ones come after
+    those of all cases, and name the number of theirs as "case". Held-out cases have the first direction alone.
+
     Args:
         case_list: the cases; labels are needed for labeled and held-out ones.
         model_input: the ``input`` part of a ``model.json``: spacing_mm, slicing, normalization.
         folder: where the cache goes.
-        progress: called with the number of cases done and in all.
+        progress: called with the number of entries done and in all.
         cancelled: asked again and again, also within a case.
 
     Raises:
@@ -61,21 +65,27 @@ def prepare(
     Errors name a case by its number in the list, from 1: they end in the events of a job.
     """
     folder.mkdir(parents=True, exist_ok=True)
+    first, *further = SLICINGS[model_input["slicing"]]
+    work = [(number, first) for number in range(len(case_list.cases))]
+    work += [(n, axis) for axis in further for n, case in enumerate(case_list.cases) if case.role != "held-out"]
     entries = []
-    for number, case in enumerate(case_list.cases):
+    for number, (of, axis) in enumerate(work):
         if cancelled():
             raise CancelledError()
         about = folder / f"{number:05d}.json"
         if not about.exists():
+            case = case_list.cases[of]
             try:
-                entry = _prepare_case(case, number, case_list, model_input, folder, cancelled)
+                entry = _prepare_case(case, number, case_list, {**model_input, "slicing": axis}, folder, cancelled)
             except CancelledError:
                 raise
             except EngineError as error:
-                raise _by_number(error, case, number + 1) from None
+                raise _by_number(error, case, of + 1) from None
+            if number != of:
+                entry.update(case=of, facts=None)  # an image is compared in the first direction
             _write_json(about, entry)
         entries.append(json.loads(about.read_text(encoding="utf-8")))
-        progress(number + 1, len(case_list.cases))
+        progress(number + 1, len(work))
     _write_json(folder / INDEX, {"classes": len(case_list.structures) + 1, "cases": entries})
 
 
@@ -154,6 +164,11 @@ def _write_json(path: Path, content: dict[str, Any]) -> None:
     os.replace(temporary, path)
 
 
+def case_of(entry: dict[str, Any]) -> int:
+    """Number of the case, from 0, that an entry of the index has slices of."""
+    return int(entry.get("case", entry["number"]))
+
+
 class SliceStore:
     """The cached slices of a training, read in place.
 
@@ -178,8 +193,12 @@ class SliceStore:
         self._arrays: dict[tuple[int, str], np.ndarray] = {}
 
     def numbers(self, role: str) -> list[int]:
-        """Numbers of the cases of a role."""
+        """Numbers of the entries of a role: the cases, each as often as it is cut."""
         return [entry["number"] for entry in self.cases if entry["role"] == role]
+
+    def count(self, role: str) -> int:
+        """How many cases of a role there are."""
+        return len({case_of(self.cases[number]) for number in self.numbers(role)})
 
     def array(self, number: int, kind: str) -> np.ndarray:
         """One case, memory-mapped.

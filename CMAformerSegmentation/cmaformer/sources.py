@@ -42,7 +42,7 @@ def task_of(args: argparse.Namespace) -> Task | None:
 def settle(args: argparse.Namespace) -> Task | None:
     """Fill in what the task says wherever the arguments themselves say nothing. Returns the task, if any."""
     task = task_of(args)
-    settled: dict[str, Any] = {"slicing": "acquired"}
+    settled: dict[str, Any] = {}
     if task is not None:
         settled = {
             "slicing": task.slicing,
@@ -52,6 +52,8 @@ def settle(args: argparse.Namespace) -> Task | None:
             "modality": task.modality,
         }
         args.task = task.about
+        if getattr(args, "base", None):
+            del settled["slicing"]  # that of the base, unless the arguments ask for another
     for name, value in settled.items():
         if getattr(args, name, None) is None:
             setattr(args, name, value)

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from . import job as jobs
 from .cases import CasesError
+from .description import SLICINGS
 from .errors import EngineError
 from .findings import PREFLIGHT, PreflightError
 from .installed import open_model
@@ -44,7 +45,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--network", type=json.loads, metavar="JSON", help='other settings of it: {"transformer": false}'
     )
     parser.add_argument("--spacing", type=float, nargs=2, metavar="MM", help="in-plane spacing, without --base")
-    parser.add_argument("--slicing", choices=("acquired", "axial"), help="default: acquired")
+    parser.add_argument("--slicing", choices=tuple(SLICINGS), help="default: that of --base, or acquired")
     parser.add_argument("--context", type=int, default=0, help="neighbouring slices on each side as channels")
     parser.add_argument("--window", type=float, nargs=2, metavar="HU", help="CT window (default: percentiles)")
     parser.add_argument(

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from .model import Model
 
 SLICES, CASES = "slices", "cases.json"
+ACQUIRED = "acquired"  # the slicing of a fresh model
 
 
 def create(
@@ -33,7 +34,7 @@ def create(
     size: str = "small",
     network: Mapping[str, Any] | None = None,
     spacing_mm: Sequence[float] | None = None,
-    slicing: str = "acquired",
+    slicing: str | None = None,
     normalization: dict[str, Any] | None = None,
     context_slices: int = 0,
     largest_component: Sequence[int] | None = None,
@@ -57,7 +58,7 @@ def create(
         size: configuration of a fresh network.
         network: settings of :class:`cmaformer.network.NetworkConfig` that differ from it.
         spacing_mm: (row, column) in mm of a fresh model's grid.
-        slicing: "axial" or "acquired" of a fresh model.
+        slicing: one of :data:`cmaformer.description.SLICINGS`; None: that of the base, or "acquired".
         normalization: of a fresh model; see :class:`cmaformer.normalization.Normalization`.
         context_slices: neighbours on each side of a fresh model.
         largest_component: values of classes of which the model's clean-up keeps the largest component alone; None:
@@ -95,6 +96,7 @@ def create(
     if base is not None:
         config = NetworkConfig.from_dict({**base.description.network, "classes": classes})
         model_input = dict(base.description["input"])
+        model_input["slicing"] = slicing or model_input["slicing"]
     else:
         try:
             config = configuration(size, in_channels=2 * context_slices + 1, classes=classes, **(network or {}))
@@ -103,8 +105,8 @@ def create(
         model_input = {
             "channels": config.in_channels,
             "context_slices": context_slices,
-            "spacing_mm": [float(s) for s in spacing_mm or median_spacing(case_list, slicing)],
-            "slicing": slicing,
+            "spacing_mm": [float(s) for s in spacing_mm or median_spacing(case_list, slicing or ACQUIRED)],
+            "slicing": slicing or ACQUIRED,
             "normalization": normalization or {"type": "percentile", "low": 0.5, "high": 99.5},
         }
     recipe = recipe or Recipe()
@@ -168,13 +170,14 @@ def _cleaned_up(key: str, base: Model | None, names: Sequence[str]) -> list[int]
 
 
 def median_spacing(case_list: CaseList, slicing: str) -> list[float]:
-    """Median (row, column) spacing in mm of the slices of at most 20 labeled images."""
-    from .slicegrid import SliceGrid
+    """Median (row, column) spacing in mm of the slices of at most 20 labeled images, in all directions of a slicing."""
+    from .slicegrid import grids_of
     from .volume import read_volume
 
     spacings = [
-        SliceGrid(read_volume(case.image).geometry, slicing, None).pixel_spacing
+        grid.pixel_spacing
         for case in case_list.with_role("labeled")[:20]
+        for grid in grids_of(read_volume(case.image).geometry, slicing)
     ]
     return [float(s) for s in np.median(np.array(spacings), axis=0)]
 

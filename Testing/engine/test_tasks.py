@@ -227,9 +227,11 @@ def test_arguments_change_what_the_task_says():
     assert settle(args) is SYNAPSE
     assert (args.window, args.title) == ([-100, 200], "Mine")
     assert (args.spacing, args.slicing, args.task) == ([1.5, 1.5], "axial", "abdominal organs")
+    args = parser.parse_args([*command, "--base", "liver-1.0.0"])
+    assert settle(args) is SYNAPSE and args.slicing is None
     args = parser.parse_args(["--task", "two structures", "--cases", "."])
     assert settle(args) is None
-    assert (args.window, args.spacing, args.slicing, args.task) == (None, None, "acquired", "two structures")
+    assert (args.window, args.spacing, args.slicing, args.task) == (None, None, None, "two structures")
 
 
 def test_check_tells_of_incomplete_data(tmp_path, capsys):

@@ -144,7 +144,7 @@ def test_any_number_type_gives_float32(dtype: type) -> None:
 def test_wrong_use_is_refused() -> None:
     grid = SliceGrid(geometry(), "axial", (2.0, 2.0))
     with pytest.raises(ValueError, match="axis must be"):
-        SliceGrid(geometry(), "sagittal")
+        SliceGrid(geometry(), "oblique")
     with pytest.raises(ValueError, match="spacing"):
         SliceGrid(geometry(), "axial", (0.0, 1.0))
     with pytest.raises(ValueError, match="not of the grid's shape"):

@@ -162,7 +162,12 @@ def test_nothing_is_timed_beside_a_segmentation(panel, torch, computer, fakeEngi
 
 
 @pytest.mark.parametrize(
-    "slicing, expected", [("acquired", 20 * (40 * 1.0) * (30 * 0.5)), ("axial", 30 * (40 * 1.0) * (20 * 2.0))]
+    "slicing, expected",
+    [
+        ("acquired", 20 * (40 * 1.0) * (30 * 0.5)),
+        ("axial", 30 * (40 * 1.0) * (20 * 2.0)),
+        ("orthogonal", 20 * (40 * 1.0) * (30 * 0.5) + 30 * (40 * 1.0) * (20 * 2.0) + 40 * (30 * 0.5) * (20 * 2.0)),
+    ],
 )
 def test_pixels_that_a_model_sees(module, scene, slicing, expected):
     import slicer
@@ -181,7 +186,7 @@ def test_pixels_that_a_model_sees(module, scene, slicing, expected):
     entry = ModelEntry("a", "", "", "", "", "", "", (), Path(), True, slicing, (1.0, 2.0))
     assert megapixels(node, entry) * 1e6 == pytest.approx(expected / (1.0 * 2.0))
     entry = ModelEntry("b", "", "", "", "", "", "", (), Path(), True, slicing, None)
-    assert megapixels(node, entry) * 1e6 == pytest.approx(40 * 30 * 20)
+    assert megapixels(node, entry) * 1e6 == pytest.approx(40 * 30 * 20 * (3 if slicing == "orthogonal" else 1))
 
 
 def test_nothing_installed(panel, torch, installs, install, picture):
