@@ -31,6 +31,8 @@ from .windows import predict
 
 Network = Callable[[torch.Tensor], Any]
 PRECISIONS = {torch.float32: "fp32", torch.float16: "fp16", torch.bfloat16: "bf16"}
+# Of several directions, those are left out whose slices have a side of fewer pixels of the model.
+NARROWEST = 8
 # Larger slices than this come from a wrong spacing in the image or the model, and no memory holds the network's maps.
 LARGEST_SLICE = 4096 * 4096
 
@@ -106,6 +108,8 @@ class Inference:
             source = model.description.input
             self.array = volume.array
             grids = grids_of(volume.geometry, source.slicing, source.spacing_mm)
+            # Of a few slices, the views from the side are strips in which there is nothing to recognise.
+            grids = [grid for grid in grids if min(grid.model_shape) >= NARROWEST] or grids[:1]
             for grid in grids:
                 rows, cols = grid.model_shape
                 if rows * cols > LARGEST_SLICE:

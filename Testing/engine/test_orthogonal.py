@@ -72,11 +72,11 @@ def test_probabilities_are_averaged_and_not_votes_counted(model: Path, coronal: 
     """Two directions say class 1 with 0.6; the third says background, more or less certainly."""
 
     def network(x: torch.Tensor) -> SimpleNamespace:
-        background = coronal if tuple(x.shape[2:]) == (6, 10) else 0.4
+        background = coronal if tuple(x.shape[2:]) == (8, 14) else 0.4
         answer = torch.tensor([background, 1 - background, 1e-6, 1e-6]).log()
         return SimpleNamespace(logits=answer[None, :, None, None].expand(len(x), 4, *x.shape[2:]))
 
-    image = Volume(np.arange(480, dtype=np.float32).reshape(6, 8, 10), geometry((10, 8, 6)))
+    image = Volume(np.arange(1344, dtype=np.float32).reshape(8, 12, 14), geometry((14, 12, 8)))
     steps: list[tuple[int, int]] = []
     result = segment_function(
         image,
@@ -87,7 +87,20 @@ def test_probabilities_are_averaged_and_not_votes_counted(model: Path, coronal: 
         progress=lambda done, all_, _: steps.append((done, all_)),
     )
     assert (result.labels == expected).all()
-    assert steps[0] == (0, 6 + 8 + 10) and steps[-1] == (24, 24)
+    assert steps[0] == (0, 8 + 12 + 14) and steps[-1] == (34, 34)
+
+
+def test_views_of_a_few_slices_from_the_side_are_left_out(model: Path) -> None:
+    seen: list[tuple[int, int]] = []
+
+    def network(x: torch.Tensor) -> SimpleNamespace:
+        seen.append((x.shape[2], x.shape[3]))
+        return SimpleNamespace(logits=torch.zeros(len(x), 4, *x.shape[2:]))
+
+    for size in ((40, 30, 3), (40, 5, 4)):  # in the second no direction has wide slices
+        image = Volume(np.arange(np.prod(size), dtype=np.float32).reshape(size[::-1]), geometry(size))
+        segment_function(image, model, device="cpu", network=network)
+    assert set(seen) == {(30, 40), (5, 40)}
 
 
 def test_inside_of_a_region_nothing_changes(model: Path) -> None:
