@@ -14,6 +14,7 @@ import numpy as np
 from . import __version__
 from . import job as jobs
 from .cases import CaseList, CasesError
+from .description import SLICINGS
 from .errors import JobError
 from .leave_one_out import plan
 from .recipe import Recipe
@@ -58,7 +59,8 @@ def create(
         size: configuration of a fresh network.
         network: settings of :class:`cmaformer.network.NetworkConfig` that differ from it.
         spacing_mm: (row, column) in mm of a fresh model's grid.
-        slicing: one of :data:`cmaformer.description.SLICINGS`; None: that of the base, or "acquired".
+        slicing: one of :data:`cmaformer.description.SLICINGS`; None: that of the base, or "acquired". An axial base can
+            become an orthogonal model, and the other way round.
         normalization: of a fresh model; see :class:`cmaformer.normalization.Normalization`.
         context_slices: neighbours on each side of a fresh model.
         largest_component: values of classes of which the model's clean-up keeps the largest component alone; None:
@@ -72,7 +74,8 @@ def create(
         minutes: a budget of time, to which the length of both phases is fitted on the computer that trains.
 
     Raises:
-        JobError: the folder holds a job already, minutes is not positive, or the network has no such settings.
+        JobError: the folder holds a job already, minutes is not positive, the network has no such settings, or the
+            slices of the base are cut in another direction.
         CasesError: the name is empty, a value to clean up is no class, or too few patients to leave one out.
     """
     from .network import NetworkConfig, configuration
@@ -96,7 +99,7 @@ def create(
     if base is not None:
         config = NetworkConfig.from_dict({**base.description.network, "classes": classes})
         model_input = dict(base.description["input"])
-        model_input["slicing"] = slicing or model_input["slicing"]
+        model_input["slicing"] = _changed(model_input["slicing"], slicing)
     else:
         try:
             config = configuration(size, in_channels=2 * context_slices + 1, classes=classes, **(network or {}))
@@ -158,6 +161,17 @@ def create(
     )
     _write_cases(folder / CASES, case_list)
     return job
+
+
+def _changed(slicing: str, wanted: str | None) -> str:
+    """The slicing of a model whose base has another: the base is compared on slices that it knows."""
+    if wanted is not None and SLICINGS[wanted][0] != SLICINGS[slicing][0]:
+        raise JobError(
+            "bad-slicing",
+            f"The slices of the model to start from are {slicing}, and cannot become {wanted}.",
+            "Leave the slicing as it is, or train from scratch.",
+        )
+    return wanted or slicing
 
 
 def _cleaned_up(key: str, base: Model | None, names: Sequence[str]) -> list[int]:

@@ -165,13 +165,17 @@ def test_no_direction_of_a_patient_who_is_left_out_is_trained_on(tmp_path: Path)
     assert [number for number, role in found.items() if role == "labeled"] == [0, 2, 3, 5, 6, 8]
 
 
-def test_command_changes_the_directions_of_the_base(tmp_path: Path) -> None:
+def test_command_changes_the_directions_of_an_axial_base(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = write_cases(tmp_path, ["labeled", "held-out"])
-    save_tiny(tmp_path / "models" / "tiny-1.0.0", structures=2)
-    arguments = ["train", "--cases", str(path), "--name", "m", "--base", "tiny-1.0.0"]
-    arguments += ["--models", str(tmp_path / "models"), "--prepare-only"]
-    for wanted, expected in (([], "acquired"), (["--slicing", "orthogonal"], "orthogonal")):
+    for name in ("axial", "acquired"):
+        save_tiny(tmp_path / "models" / name, id=name, structures=2, input={"slicing": name})
+    arguments = ["train", "--cases", str(path), "--name", "m", "--models", str(tmp_path / "models"), "--prepare-only"]
+    for wanted, expected in (([], "axial"), (["--slicing", "orthogonal"], "orthogonal")):
         job = tmp_path / expected
-        assert main([*arguments, "--job", str(job), *wanted]) == 0
+        assert main([*arguments, "--base", "axial", "--job", str(job), *wanted]) == 0
         description = json.loads((job / "job.json").read_text())["parameters"]["description"]
         assert description["input"]["slicing"] == expected
+    refused = ["--base", "acquired", "--slicing", "orthogonal", "--job", str(tmp_path / "no")]
+    assert main([*arguments, *refused]) == 1
+    assert "are acquired, and cannot become orthogonal" in capsys.readouterr().err
+    assert not (tmp_path / "no" / "job.json").exists()
