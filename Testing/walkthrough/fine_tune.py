@@ -14,17 +14,13 @@ import json
 import os
 import shutil
 import signal
-import sys
 import time
 from pathlib import Path
 
-repository = Path(__file__).resolve().parents[2]
-sys.path[:0] = [str(repository / "Testing"), str(Path(__file__).parent)]
-os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
+from begin import openPanel
+from pictures import drawChart, drawSlices, isBlank
 
-from pictures import drawChart, drawSlices, isBlank  # noqa: E402
-
-import standin  # noqa: E402
+import standin
 
 
 class Walkthrough:
@@ -33,13 +29,8 @@ class Walkthrough:
     def __init__(self, data: Path, out: Path) -> None:
         self.data, self.out = data.resolve() / "cardiac_cine_mr", out.resolve()
         self.out.mkdir(parents=True, exist_ok=True)
-        standin.start()
-        standin.loadModule(repository / "CMAformerSegmentation" / "CMAformerSegmentation.py")
-        import slicer
-
-        self.panel = slicer.util.getModuleWidget("CMAformerSegmentation")
+        self.panel = openPanel()
         self.ui = self.panel.ui
-        self.panel.parent.enter()
         self.ui.termsCheckBox.click()  # of the bundled model
         self.ui.segmentCollapsibleButton.collapsed = True
         self.ui.trainCollapsibleButton.collapsed = False

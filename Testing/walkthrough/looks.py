@@ -9,15 +9,12 @@ Ends with exit status 1, and says what, where a text or a button is cut off.
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 from pathlib import Path
 
-repository = Path(__file__).resolve().parents[2]
-sys.path[:0] = [str(repository / "Testing"), str(repository / "CMAformerSegmentation")]
-os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
+from begin import drawSample, openPanel
 
-import standin  # noqa: E402
+import standin
 
 looks = {"light": ("light", 9), "dark": ("dark", 9), "large-letters": ("light", 14)}
 sections = ("segment", "train", "models")
@@ -30,17 +27,10 @@ def main() -> int:
     parser.add_argument("--width", type=int, default=440, help="of the panel, in pixels before scaling")
     options = parser.parse_args()
     options.out.mkdir(parents=True, exist_ok=True)
-    standin.start()
+    panel = openPanel()
     from standin.looks import cutOff, setLooks
 
-    standin.loadModule(repository / "CMAformerSegmentation" / "CMAformerSegmentation.py")
-    import slicer
-
-    panel = slicer.util.getModuleWidget("CMAformerSegmentation")
-    panel.parent.enter()
-    (sample,) = [action for action in panel.ui.loadButton.menu().actions() if action.text.startswith("Sample data")]
-    sample.trigger()
-    standin.processUntil(lambda: panel.ui.inputSelector.currentNode() is not None, timeout=60)
+    drawSample(panel)
     for section in sections:
         getattr(panel.ui, f"{section}CollapsibleButton").collapsed = False
     for group in ("modelCard", "batch", "advanced"):

@@ -8,15 +8,11 @@ Leaves the picture of the panel that is in the README.
 from __future__ import annotations
 
 import argparse
-import os
-import sys
 from pathlib import Path
 
-repository = Path(__file__).resolve().parents[2]
-sys.path[:0] = [str(repository / "Testing"), str(repository / "CMAformerSegmentation")]
-os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
+from begin import drawSample, openPanel
 
-import standin  # noqa: E402
+import standin
 
 
 def main() -> None:
@@ -25,15 +21,9 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True)
     options = parser.parse_args()
     options.out.mkdir(parents=True, exist_ok=True)
-    standin.start()
-    standin.loadModule(repository / "CMAformerSegmentation" / "CMAformerSegmentation.py")
-    import slicer
-
-    panel = slicer.util.getModuleWidget("CMAformerSegmentation")
-    panel.parent.enter()
+    panel = openPanel()
     panel.ui.termsCheckBox.click()
-    (sample,) = [action for action in panel.ui.loadButton.menu().actions() if action.text.startswith("Sample data")]
-    sample.trigger()
+    drawSample(panel)
     standin.processUntil(lambda: panel.ui.applyButton.enabled, timeout=60)
     panel.ui.applyButton.click()
     standin.processUntil(lambda: panel.segmentPanel.task.ended, timeout=300)
