@@ -60,7 +60,7 @@ def draw(rows: dict[str, tuple[float, float]], output: Path) -> None:
         )
         for place, mean, (_labeled, seeds, _spread) in zip(places, means, found):
             axes.plot([place] * len(seeds), seeds, "o", color=color, markersize=4)
-            side, align = ((6, 5), "left") if kind == "second" else ((-6, -12), "right")
+            side, align = ((-6, 5), "right") if kind == "second" else ((6, -12), "left")
             axes.annotate(
                 f"{mean:.3f}", (place, mean), side, textcoords="offset points", ha=align, color=color, fontsize=8
             )
