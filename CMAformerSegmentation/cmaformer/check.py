@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .cases import Case, CaseList, CasesError
-from .description import SLICINGS
+from .directions import SLICINGS
 from .findings import ERROR, NOTE, WARNING, Report
 from .installed import open_model
 from .preflight import DEFAULT_INPUT, check

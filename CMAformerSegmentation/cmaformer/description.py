@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from . import normalization
+from .directions import SLICINGS
 from .errors import ModelError
 
 SCHEMA = 1
@@ -29,9 +30,6 @@ class Structure:
     terminology: dict[str, Any] | None = None
 
 
-# Ways to cut a volume into slices, and the directions of each (see `slicegrid.py`). Of several directions, what the
-# network says of a voxel is averaged.
-SLICINGS = {"acquired": ("acquired",), "axial": ("axial",), "orthogonal": ("axial", "coronal", "sagittal")}
 # Directions in which a network may see mirror images, and the dimension of (B, C, H, W) that each turns around.
 MIRRORS = {"rows": 2, "columns": 3}
 

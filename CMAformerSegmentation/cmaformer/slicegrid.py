@@ -13,17 +13,11 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
-from .description import SLICINGS
+from .directions import PLANES, SLICINGS
 from .geometry import Geometry
 
 # An axis counts as the thick one when its spacing exceeds the next by this factor.
 THICK = 1.25
-# Along which of the patient's axes (0 L, 1 P, 2 S), and which way, slices, rows and columns follow one another.
-PLANES = {
-    "axial": ((2, 1), (1, 1), (0, 1)),
-    "coronal": ((1, 1), (2, -1), (0, 1)),
-    "sagittal": ((0, 1), (2, -1), (1, 1)),
-}
 
 
 def grids_of(geometry: Geometry, slicing: str, spacing: Sequence[float] | None = None) -> list[SliceGrid]:

@@ -16,7 +16,7 @@ import numpy as np
 from scipy import ndimage
 
 from .cases import Case, CaseList, CasesError
-from .description import SLICINGS
+from .directions import SLICINGS
 from .errors import CancelledError, EngineError
 from .labels import read_labels
 from .rows import Rows

@@ -48,7 +48,7 @@ class Task:
         structures: its classes, with terminology.
         label_map: class (0 for background) of each value in its label maps; None: the values are the classes.
         normalization: see :class:`cmaformer.normalization.Normalization`.
-        slicing: one of :data:`cmaformer.description.SLICINGS`.
+        slicing: one of :data:`cmaformer.directions.SLICINGS`.
         spacing_mm: (row, column) of the pixels.
         image: pattern of the names of its images; the first group is the number of the case.
         labels: the same of its label maps.

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from . import job as jobs
 from .cases import CasesError
-from .description import SLICINGS
+from .directions import SLICINGS
 from .errors import EngineError
 from .findings import PREFLIGHT, PreflightError
 from .installed import open_model

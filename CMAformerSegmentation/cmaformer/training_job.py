@@ -14,7 +14,7 @@ import numpy as np
 from . import __version__
 from . import job as jobs
 from .cases import CaseList, CasesError
-from .description import SLICINGS
+from .directions import SLICINGS
 from .errors import JobError
 from .leave_one_out import plan
 from .recipe import Recipe
@@ -59,7 +59,7 @@ def create(
         size: configuration of a fresh network.
         network: settings of :class:`cmaformer.network.NetworkConfig` that differ from it.
         spacing_mm: (row, column) in mm of a fresh model's grid.
-        slicing: one of :data:`cmaformer.description.SLICINGS`; None: that of the base, or "acquired". An axial base can
+        slicing: one of :data:`cmaformer.directions.SLICINGS`; None: that of the base, or "acquired". An axial base can
             become an orthogonal model, and the other way round.
         normalization: of a fresh model; see :class:`cmaformer.normalization.Normalization`.
         context_slices: neighbours on each side of a fresh model.

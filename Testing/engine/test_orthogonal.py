@@ -19,9 +19,10 @@ from cmaformer import leave_one_out, votes
 from cmaformer import segment as segment_function
 from cmaformer.__main__ import main
 from cmaformer.cases import read_cases
+from cmaformer.directions import PLANES
 from cmaformer.errors import EngineError
 from cmaformer.model import load_model
-from cmaformer.slicegrid import PLANES, SliceGrid, grids_of
+from cmaformer.slicegrid import SliceGrid, grids_of
 from cmaformer.slices import SliceStore, prepare
 from cmaformer.train import train, work
 from cmaformer.training_job import create
