@@ -5,7 +5,9 @@ Nothing of Slicer or Qt is imported until a test uses the ``slicerApp`` fixture,
 
 from __future__ import annotations
 
+import gc
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -14,6 +16,14 @@ _TESTING = Path(__file__).resolve().parent
 for _folder in (_TESTING.parent / "CMAformerSegmentation", _TESTING):
     if str(_folder) not in sys.path:
         sys.path.insert(0, str(_folder))
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _garbageOfTheMainThread() -> Iterator[None]:
+    """Collect garbage here alone: a background thread that happens to collect widgets of PySide crashes the process."""
+    gc.disable()
+    yield
+    gc.collect()
 
 
 @pytest.fixture(scope="session")

@@ -19,6 +19,7 @@ from cmaformer import job as jobs
 from cmaformer.augmentation import Augmentation, augment
 from cmaformer.cases import read_cases
 from cmaformer.copypaste import mix
+from cmaformer.device import processor_has_bfloat16
 from cmaformer.errors import EngineError
 from cmaformer.recipe import Recipe
 from cmaformer.rows import Rows
@@ -112,7 +113,8 @@ def assert_same_training(one, two, recipe) -> None:
     assert {i for i, name in expected if name == "/loss"} == set(
         range(1, 1 + recipe.iterations + recipe.semi_iterations)
     )
-    assert got == pytest.approx(expected, abs=1e-3)
+    # Processors that compute in bfloat16 round after two or three digits, and otherwise for other batches.
+    assert got == pytest.approx(expected, abs=5e-2 if processor_has_bfloat16() else 1e-3)
     ours, theirs = (
         torch.load(folder / "result" / "model-1.0.0" / "weights.pt", weights_only=True) for folder in (two, one)
     )
