@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import gc
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -18,12 +17,13 @@ for _folder in (_TESTING.parent / "CMAformerSegmentation", _TESTING):
         sys.path.insert(0, str(_folder))
 
 
-@pytest.fixture(autouse=True, scope="module")
-def _garbageOfTheMainThread() -> Iterator[None]:
-    """Collect garbage here alone: a background thread that happens to collect widgets of PySide crashes the process."""
+@pytest.fixture(autouse=True, scope="session")
+def _noGarbageCollection() -> None:
+    """Never collect reference cycles: some hold PySide's widgets, which the panel of the stand-in still shows.
+
+    When that happened depended on the order of the files, and in a background thread it ended the process.
+    """
     gc.disable()
-    yield
-    gc.collect()
 
 
 @pytest.fixture(scope="session")
