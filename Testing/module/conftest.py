@@ -197,11 +197,17 @@ def panel(module, scene, models, fakeEngine, monkeypatch):
 
 
 @pytest.fixture
-def picture(tmp_path):
-    """Draw the module's widget into $CMAFORMER_SCREENSHOTS, or into a temporary folder."""
+def pictures(tmp_path):
+    """The folder for pictures: $CMAFORMER_SCREENSHOTS, or a temporary one."""
     folder = Path(os.environ.get("CMAFORMER_SCREENSHOTS") or tmp_path)
     folder.mkdir(parents=True, exist_ok=True)
-    return lambda widget, name: standin.grab(widget.parent, folder / f"panel-{name}.png", 400)
+    return folder
+
+
+@pytest.fixture
+def picture(pictures):
+    """Draw the module's widget."""
+    return lambda widget, name: standin.grab(widget.parent, pictures / f"panel-{name}.png", 400)
 
 
 @pytest.fixture

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import os
-from pathlib import Path
-
 import pytest
 from fakes import segmentations
 from test_sequences import begun, makeCine
@@ -54,10 +51,8 @@ def panel(module, scene, models, fakeEngine, made, monkeypatch):
 
 
 @pytest.fixture
-def picture(tmp_path):
-    folder = Path(os.environ.get("CMAFORMER_SCREENSHOTS") or tmp_path)
-    folder.mkdir(parents=True, exist_ok=True)
-    return lambda widget, name: standin.grab(widget.parent, folder / f"batch-{name}.png", 440)
+def picture(pictures):
+    return lambda widget, name: standin.grab(widget.parent, pictures / f"batch-{name}.png", 440)
 
 
 def volumes(panel, *names):

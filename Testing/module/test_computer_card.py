@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib.util
-import os
 import sys
 from pathlib import Path
 
@@ -76,10 +75,8 @@ def install(say):
 
 
 @pytest.fixture
-def picture(tmp_path):
-    folder = Path(os.environ.get("CMAFORMER_SCREENSHOTS") or tmp_path)
-    folder.mkdir(parents=True, exist_ok=True)
-    return lambda widget, name: standin.grab(widget.parent, folder / f"first-run-{name}.png", 420)
+def picture(pictures):
+    return lambda widget, name: standin.grab(widget.parent, pictures / f"first-run-{name}.png", 420)
 
 
 def volume():

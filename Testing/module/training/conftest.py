@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import os
-from pathlib import Path
-
 import pytest
 from trainingnodes import makeCase, makeVolume
 
@@ -37,10 +34,8 @@ def panel(module, scene, models, trainings, processes, monkeypatch):
 
 
 @pytest.fixture
-def picture(tmp_path):
-    folder = Path(os.environ.get("CMAFORMER_SCREENSHOTS") or tmp_path)
-    folder.mkdir(parents=True, exist_ok=True)
-    return lambda widget, name: standin.grab(widget.parent, folder / f"train-{name}.png", 440)
+def picture(pictures):
+    return lambda widget, name: standin.grab(widget.parent, pictures / f"train-{name}.png", 440)
 
 
 @pytest.fixture
