@@ -1,4 +1,4 @@
-"""Qt objects end with the last name for them, as in PythonQt; Python's collector, which may run in any thread, finds none."""
+"""Qt objects end with the last name for them, as in PythonQt; the collector, which runs in any thread, finds none."""
 
 from __future__ import annotations
 
