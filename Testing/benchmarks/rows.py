@@ -35,12 +35,18 @@ GRIDS = "--batch-size 4 --keep-largest 1 2 3 --learning-rate 0.002 --evaluate-ev
 TAUGHT = "--taught"  # no argument of the training: the model that a row starts from labels the unlabeled cases first
 AGAIN = "-again"  # how the rows of the second seed end
 NUMBERS = {"one": 1, "three": 3, "seven": 7, "fourteen": 14, "all": 70}  # labeled patients
+WIDE = (16, 32, 48, 80, 128, 160)  # `small` with twice the channels where the pixels are fine
 PLAIN = {"transformer": False, "cross_attention": False, "channel_attention": False, "spatial_attention": False}
+
+
+def network(**settings: object) -> str:
+    """The argument that changes the network."""
+    return "--network " + shlex.quote(json.dumps(settings))
 
 
 def without(*parts: str) -> str:
     """The argument that leaves parts out of the network."""
-    return "--network " + shlex.quote(json.dumps({part: PLAIN[part] for part in parts}))
+    return network(**{part: PLAIN[part] for part in parts})
 
 
 def further(labeled: str, arguments: str, rate: str = FURTHER, again: str = "") -> tuple[str, str, str]:
@@ -83,6 +89,9 @@ ROWS = {
     **few("one"),
     **few("fourteen"),
     **few("all"),
+    "all-context": ("cardiac-70", f"{CARDIAC} {FRESH} {SUPERVISED} --context 1", ""),
+    "all-wide": ("cardiac-70", f"{CARDIAC} {FRESH} {SUPERVISED} {network(widths=WIDE)}", ""),
+    "all-base": ("cardiac-70", f"{CARDIAC} {FRESH} {SUPERVISED} --size base", ""),
     **few("one", 1),
     **few("three", 1),
     **few("seven", 1),
