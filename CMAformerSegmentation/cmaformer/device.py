@@ -83,34 +83,34 @@ def synchronize(device: torch.device) -> None:
 
 
 def precision(device: torch.device) -> torch.dtype:
-    """Number type of the network: bfloat16 where the hardware computes it, float16 on older GPUs, float32 else.
-
-    A processor without such instructions emulates bfloat16 and is slower with it than with float32.
-    """
+    """Number type of the network: bfloat16 where the hardware is faster with it, float16 on older GPUs, float32 else."""
     if device.type == "cuda":
         if torch.version.hip:  # AMD: capability numbers mean something else
             return torch.bfloat16 if torch.cuda.is_bf16_supported() else torch.float16
         major, _ = torch.cuda.get_device_capability(device)
         return torch.bfloat16 if major >= 8 else torch.float16 if major >= 7 else torch.float32
-    if device.type == "cpu" and processor_has_bfloat16():
+    if device.type == "cpu" and processor_prefers_bfloat16():
         return torch.bfloat16
     return torch.float32
 
 
 @functools.cache
-def processor_has_bfloat16() -> bool:
-    """Whether the processor multiplies bfloat16 matrices itself (AVX512-BF16, AMX, or Arm's BF16)."""
-    for probe in ("_is_avx512_bf16_supported", "_is_amx_tile_supported"):
-        found = getattr(torch.cpu, probe, None)  # private, so possibly gone in another version
-        if found is not None and found():
-            return True
+def processor_prefers_bfloat16() -> bool:
+    """Whether the processor multiplies tiles of bfloat16 (AMX, or Arm's BF16), and is faster with it than with float32.
+
+    With the vector instructions alone (AVX512-BF16) it is slower: the network's maps are narrow, and the conversions
+    cost more than the products save. `Testing/benchmarks/precision.py` compares the two.
+    """
+    probe = getattr(torch.cpu, "_is_amx_tile_supported", None)  # private, so possibly gone in another version
+    if probe is not None and probe():
+        return True
     if sys.platform != "linux":
         return False
     try:
         words = set(Path("/proc/cpuinfo").read_text(errors="replace").split())
     except OSError:
         return False
-    return bool(words & {"avx512_bf16", "amx_bf16", "bf16"})
+    return bool(words & {"amx_bf16", "bf16"})
 
 
 def batch_size(device: torch.device, model_shape: tuple[int, int], source_shape: tuple[int, int], classes: int) -> int:

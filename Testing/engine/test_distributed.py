@@ -43,7 +43,7 @@ import os, sys
 from cmaformer import device, job, processes, trainer
 from cmaformer.__main__ import main
 
-device.processor_has_bfloat16 = lambda: False
+device.processor_prefers_bfloat16 = lambda: False
 tell, trainer.METRIC_EVERY = trainer.Trainer.tell, 1
 
 def watched(self, *arguments):
@@ -87,7 +87,7 @@ def two_processes(*arguments: str, **environment: str) -> subprocess.CompletedPr
 def one_process(folder):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("cmaformer.trainer.METRIC_EVERY", 1)
-        patch.setattr("cmaformer.device.processor_has_bfloat16", lambda: False)  # it rounds too much to compare
+        patch.setattr("cmaformer.device.processor_prefers_bfloat16", lambda: False)  # it rounds too much to compare
         return work(folder, "cpu")
 
 

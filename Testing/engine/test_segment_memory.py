@@ -19,7 +19,7 @@ from cmaformer.device import (
     is_out_of_memory,
     out_of_memory,
     precision,
-    processor_has_bfloat16,
+    processor_prefers_bfloat16,
 )
 from cmaformer.errors import EngineError
 from cmaformer.volume import Volume
@@ -133,13 +133,13 @@ def test_devices_are_chosen_and_missing_ones_named() -> None:
         assert caught.value.code == "no-device"
 
 
-def test_precision_is_what_the_processor_can_do(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_precision_is_what_the_processor_is_faster_with(monkeypatch: pytest.MonkeyPatch) -> None:
     for able, expected in ((True, torch.bfloat16), (False, torch.float32)):
-        monkeypatch.setattr("cmaformer.device.processor_has_bfloat16", lambda able=able: able)
+        monkeypatch.setattr("cmaformer.device.processor_prefers_bfloat16", lambda able=able: able)
         assert precision(torch.device("cpu")) == expected
     if Path("/proc/cpuinfo").exists():
         words = set(Path("/proc/cpuinfo").read_text().split())
-        assert processor_has_bfloat16() == bool(words & {"avx512_bf16", "amx_bf16", "amx_tile", "bf16"})
+        assert processor_prefers_bfloat16() == bool(words & {"amx_bf16", "bf16"})
 
 
 def test_batches_shrink_as_slices_and_classes_grow() -> None:
