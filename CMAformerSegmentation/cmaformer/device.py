@@ -83,7 +83,7 @@ def synchronize(device: torch.device) -> None:
 
 
 def precision(device: torch.device) -> torch.dtype:
-    """Number type of the network: bfloat16 where the hardware is faster with it, float16 on older GPUs, float32 else."""
+    """Number type of the network: bfloat16 where the hardware is faster so, float16 on older GPUs, float32 else."""
     if device.type == "cuda":
         if torch.version.hip:  # AMD: capability numbers mean something else
             return torch.bfloat16 if torch.cuda.is_bf16_supported() else torch.float16

@@ -20,7 +20,7 @@ from .device import batch_size as default_batch_size
 from .device import is_out_of_memory, out_of_memory, precision, release
 from .errors import CancelledError, EngineError, ImageError
 from .geometry import Volume
-from .likeness import facts_of, remarks
+from .likeness import facts_of, recognisable, remarks
 from .model import Model
 from .normalization import Normalization
 from .region import Region, RegionOnGrid
@@ -31,8 +31,6 @@ from .windows import predict
 
 Network = Callable[[torch.Tensor], Any]
 PRECISIONS = {torch.float32: "fp32", torch.float16: "fp16", torch.bfloat16: "bf16"}
-# Of several directions, those are left out whose slices have a side of fewer pixels of the model.
-NARROWEST = 8
 # Larger slices than this come from a wrong spacing in the image or the model, and no memory holds the network's maps.
 LARGEST_SLICE = 4096 * 4096
 
@@ -108,8 +106,8 @@ class Inference:
             source = model.description.input
             self.array = volume.array
             grids = grids_of(volume.geometry, source.slicing, source.spacing_mm)
-            # Of a few slices, the views from the side are strips in which there is nothing to recognise.
-            grids = [grid for grid in grids if min(grid.model_shape) >= NARROWEST] or grids[:1]
+            seen = model.description.training.get("images")
+            grids = recognisable(grids, seen)
             for grid in grids:
                 rows, cols = grid.model_shape
                 if rows * cols > LARGEST_SLICE:
@@ -127,7 +125,7 @@ class Inference:
                 )
             else:
                 facts = facts_of(self.array, grids[0], self.normalize)
-                unlike = remarks(facts, model.description.training.get("images"))
+                unlike = remarks(facts, seen)
                 if unlike:
                     self.warn(
                         "unlike-training",

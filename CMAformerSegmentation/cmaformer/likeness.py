@@ -7,7 +7,7 @@ one; they tell a CT from an MR, and a thumbnail from a heart.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -21,6 +21,8 @@ SAMPLE = 200_000
 # How far an image may lie outside of what the training has seen: factors of pixels and fields of view (models are
 # trained with zoom), parts of voxels, and of the skewness of gray values.
 PIXELS, FIELD, NEGATIVE, SKEWNESS = 2.2, 1.8, 0.05, 1.5
+# Views from the side whose slices have fewer pixels of the model show nothing, whatever the training has seen.
+NARROWEST = 8
 
 Ranges = Mapping[str, tuple[float, float]]
 
@@ -34,8 +36,8 @@ def facts_of(array: np.ndarray, grid: SliceGrid, normalization: Normalization) -
         normalization: of the model, made for this image.
 
     Returns:
-        "pixel_mm" and "field_mm", in plane, the geometric means of rows and columns; "negative", the part of voxels
-        below zero; "skewness" of the normalised gray values.
+        "pixel_mm" and "field_mm", in plane, the geometric means of rows and columns; "shortest_mm", the shortest side
+        of the volume; "negative", the part of voxels below zero; "skewness" of the normalised gray values.
     """
     step = max(1, array.size // SAMPLE)
     values = array.reshape(-1)[::step] if array.flags.c_contiguous else array.ravel()[::step]
@@ -46,6 +48,7 @@ def facts_of(array: np.ndarray, grid: SliceGrid, normalization: Normalization) -
     return {
         "pixel_mm": math.sqrt(math.prod(grid.pixel_spacing)),
         "field_mm": math.sqrt(rows * columns),
+        "shortest_mm": min(rows, columns, grid.count * grid.slice_spacing),
         "negative": float((values < 0).mean()),
         "skewness": float((gray**3).mean() / deviation**3) if deviation > 1e-6 else 0.0,
     }
@@ -80,6 +83,23 @@ def remarks(facts: Mapping[str, float], seen: Any) -> list[str]:
         if not low - SKEWNESS <= facts["skewness"] <= high + SKEWNESS:
             found.append("its bright and dark parts are distributed unlike those that the model has seen")
     return found
+
+
+def recognisable(grids: Sequence[SliceGrid], seen: Any) -> list[SliceGrid]:
+    """Of the directions in which a volume can be cut, the first, and those whose slices are as wide as in the training.
+
+    Slices of a volume that is cut through what is sought are strips, in which a network that has seen it whole finds
+    nothing, and it would outvote the direction in which the slices are whole.
+
+    Args:
+        grids: one for each direction of the model.
+        seen: as in :func:`remarks`.
+    """
+    shortest = _checked(seen).get("shortest_mm", (0.0, 0.0))[0]
+    sides = [min(count * mm for count, mm in zip(grid.source_shape, grid.pixel_spacing)) for grid in grids]
+    # Rounded, the stored range may lie above the very volume that it comes from.
+    wide = [side >= shortest - 0.01 and min(grid.model_shape) >= NARROWEST for grid, side in zip(grids, sides)]
+    return [grid for number, grid in enumerate(grids) if number == 0 or wide[number]]
 
 
 def _span(low: float, high: float) -> str:

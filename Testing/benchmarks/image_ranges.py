@@ -12,7 +12,9 @@ from pathlib import Path
 from cmaformer.cases import read_cases
 from cmaformer.likeness import facts_of, ranges
 from cmaformer.model import load_model
-from cmaformer.volume import Normalization, SliceGrid, finite, read_volume
+from cmaformer.normalization import Normalization
+from cmaformer.slicegrid import grids_of
+from cmaformer.volume import finite, read_volume
 
 
 def main() -> None:
@@ -26,7 +28,7 @@ def main() -> None:
     for case in read_cases(options.cases).cases:
         if case.role != "held-out":
             volume, _ = finite(read_volume(case.image))
-            grid = SliceGrid(volume.geometry, source.slicing, source.spacing_mm)
+            grid = grids_of(volume.geometry, source.slicing, source.spacing_mm)[0]
             found.append(facts_of(volume.array, grid, Normalization(source.normalization, volume.array)))
     print(json.dumps(ranges(found)))
 

@@ -21,7 +21,7 @@ from cmaformer.device import choose_device
 from cmaformer.installed import open_model
 from cmaformer.metrics import dice
 from cmaformer.segment import prepare, segment
-from cmaformer.slicegrid import SliceGrid
+from cmaformer.slicegrid import grids_of
 from cmaformer.volume import quiet, read_volume
 
 SLICES, SIDE, OPACITY, MARGIN = 5, 192, 0.45, 1.5
@@ -86,7 +86,7 @@ def main() -> None:
     results.sort(key=lambda result: result[0])
     for name, result in (("worst", results[0]), ("median", results[len(results) // 2]), ("best", results[-1])):
         mean, number, scores, volume, labels, truth = result
-        grid = SliceGrid(volume.geometry, model.description.input.slicing)
+        grid = grids_of(volume.geometry, model.description.input.slicing)[0]
         drawn = picture(*(grid.oriented(one) for one in (volume.array, labels, truth)), colors)
         path = options.output / f"{name}.png"
         sitk.WriteImage(sitk.GetImageFromArray(drawn, isVector=True), str(path))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -102,6 +103,35 @@ def test_views_of_a_few_slices_from_the_side_are_left_out(model: Path) -> None:
         image = Volume(np.arange(np.prod(size), dtype=np.float32).reshape(size[::-1]), geometry(size))
         segment_function(image, model, device="cpu", network=network)
     assert set(seen) == {(30, 40), (5, 40)}
+
+
+@pytest.mark.parametrize("slices, views", [(26, 3), (25, 1)])
+def test_strips_of_a_volume_that_is_cut_do_not_outvote_whole_slices(
+    model: Path, tmp_path: Path, slices: int, views: int
+) -> None:
+    """The volumes of the training measured 26 mm or more across; the network finds nothing in narrower slices."""
+    shutil.copytree(model, tmp_path / "learned")
+    description = json.loads((tmp_path / "learned" / "model.json").read_text())
+    description.setdefault("training", {})["images"] = {"shortest_mm": [26.0, 41.0]}
+    (tmp_path / "learned" / "model.json").write_text(json.dumps(description))
+    size = (40, 30, slices)
+
+    def network(x: torch.Tensor) -> SimpleNamespace:
+        logits = torch.zeros(len(x), 4, *x.shape[2:])
+        logits[:, 1 if min(x.shape[2:]) >= 26 else 0] = 9
+        return SimpleNamespace(logits=logits)
+
+    image = Volume(np.arange(np.prod(size), dtype=np.float32).reshape(size[::-1]), geometry(size, spacing=(1, 1, 1)))
+    steps: list[int] = []
+    result = segment_function(
+        image,
+        tmp_path / "learned",
+        device="cpu",
+        network=network,
+        progress=lambda done, total, eta: steps.append(total),
+    )
+    assert steps[0] == (slices if views == 1 else slices + 40 + 30)
+    assert (result.labels == 1).all()
 
 
 def test_inside_of_a_region_nothing_changes(model: Path) -> None:
