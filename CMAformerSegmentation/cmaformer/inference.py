@@ -107,7 +107,15 @@ class Inference:
             self.array = volume.array
             grids = grids_of(volume.geometry, source.slicing, source.spacing_mm)
             seen = model.description.training.get("images")
-            grids = recognisable(grids, seen)
+            wide = recognisable(grids, seen)
+            if len(wide) < len(grids):
+                self.warn(
+                    "fewer-directions",
+                    f"The volume is narrower than those of the training; only {' and '.join(g.axis for g in wide)} "
+                    "slices are looked at.",
+                    "If it was cut close to the structures, leave a margin of some voxels around them.",
+                )
+            grids = wide
             for grid in grids:
                 rows, cols = grid.model_shape
                 if rows * cols > LARGEST_SLICE:

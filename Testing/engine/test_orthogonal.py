@@ -131,6 +131,7 @@ def test_strips_of_a_volume_that_is_cut_do_not_outvote_whole_slices(
         progress=lambda done, total, eta: steps.append(total),
     )
     assert steps[0] == (slices if views == 1 else slices + 40 + 30)
+    assert [code for code, _ in result.warnings] == ["fewer-directions"] * (views == 1)
     assert (result.labels == 1).all()
 
 
