@@ -5,6 +5,7 @@ Nothing of Slicer or Qt is imported until a test uses the ``slicerApp`` fixture,
 
 from __future__ import annotations
 
+import gc
 import sys
 from pathlib import Path
 
@@ -14,6 +15,16 @@ _TESTING = Path(__file__).resolve().parent
 for _folder in (_TESTING.parent / "CMAformerSegmentation", _TESTING):
     if str(_folder) not in sys.path:
         sys.path.insert(0, str(_folder))
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _noGarbageCollection() -> None:
+    """Never collect reference cycles: some hold PySide's widgets, which the panel of the stand-in still shows.
+
+    When that happened depended on the order of the files, and in a background thread it ended the process.
+    """
+    gc.disable()
+    gc.collect = lambda *_generation: 0  # the engine asks for it between the folds of a training
 
 
 @pytest.fixture(scope="session")

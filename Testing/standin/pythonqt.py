@@ -8,7 +8,6 @@ else raises. There are no hand-written lists of widgets, properties or signals.
 from __future__ import annotations
 
 import enum
-import weakref
 from numbers import Integral
 
 import shiboken6
@@ -51,18 +50,12 @@ def toPython(value):
 
 
 def wrap(qtObject):
-    """Return the wrapper of a PySide6 object; the same wrapper as long as anyone holds it."""
-    wrapper = existingWrapper(qtObject)
+    """Return the wrapper of a PySide6 object; the same wrapper as long as the object lives."""
+    wrapper = getattr(qtObject, "_standinWrapper", None)
     if wrapper is None:
         wrapper = wrapperClass(type(qtObject)).__new__(wrapperClass(type(qtObject)))
         wrapper._attach(qtObject)
     return wrapper
-
-
-def existingWrapper(qtObject):
-    """Return the wrapper that someone holds, or None."""
-    reference = getattr(qtObject, "_standinWrapper", None)
-    return reference() if reference is not None else None
 
 
 def wrapperClass(qtClass: type) -> type:
@@ -169,8 +162,7 @@ class Wrapped(metaclass=WrapperType):
     def _attach(self, qtObject) -> None:
         object.__setattr__(self, "_qt", qtObject)
         if isinstance(qtObject, QtCore.QObject):
-            # Weak, as in PythonQt: a timer without a parent goes with the last name for it, and at once.
-            qtObject._standinWrapper = weakref.ref(self)
+            qtObject._standinWrapper = self
 
     def _method(self, name: str):
         for candidate in (name, name[:-1]) if name.endswith("_") else (name,):

@@ -27,10 +27,10 @@ def implementation(cls: type) -> type:
 
 
 def _override(name: str, original):
-    from .pythonqt import existingWrapper, toPython, toQt
+    from .pythonqt import toPython, toQt
 
     def method(qtObject, *arguments):
-        wrapper = existingWrapper(qtObject)
+        wrapper = getattr(qtObject, "_standinWrapper", None)
         if wrapper is None:  # Qt calls virtual methods while the object is still being made
             return original(qtObject, *arguments)
         try:

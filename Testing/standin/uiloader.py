@@ -174,6 +174,7 @@ def load(device, parent=None):
         QtCore.qInstallMessageHandler(failures.collectQtMessage)
     if root is None or messages:
         raise UiError(f"Qt could not load the file: {'; '.join(messages) or loader.errorString()}")
+    root._standinMade = loader.made
     for name, item, qtClass in deferred:
         widget = root if root.objectName() == name else root.findChild(QtWidgets.QWidget, name)
         setattr(wrap(widget), item.get("name"), _value(item, qtClass))
