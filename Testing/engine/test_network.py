@@ -245,3 +245,10 @@ def test_configuration_survives_json():
         NetworkConfig.from_dict({"layers": 3})
     with pytest.raises(ValueError, match="huge"):
         configuration("huge")
+
+
+def test_no_strided_convolution_of_one_pixel() -> None:
+    """Their float32 gradient writes beyond its memory on processors with AVX-512 (8 channels, PyTorch 2.13)."""
+    modules = CMAformer(configuration("small")).modules()
+    kernels = [(m.kernel_size, m.stride) for m in modules if isinstance(m, torch.nn.Conv2d)]
+    assert kernels and all(kernel != (1, 1) or stride == (1, 1) for kernel, stride in kernels)
