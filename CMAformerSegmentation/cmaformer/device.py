@@ -98,8 +98,7 @@ def precision(device: torch.device) -> torch.dtype:
 def processor_prefers_bfloat16() -> bool:
     """Whether the processor multiplies tiles of bfloat16 (AMX, or Arm's BF16), and is faster with it than with float32.
 
-    With the vector instructions alone (AVX512-BF16) it is slower: the network's maps are narrow, and the conversions
-    cost more than the products save. `Testing/benchmarks/precision.py` compares the two.
+    With the vector instructions alone (AVX512-BF16) it is slower: `Testing/benchmarks/precision.py` compares the two.
     """
     probe = getattr(torch.cpu, "_is_amx_tile_supported", None)  # private, so possibly gone in another version
     if probe is not None and probe():

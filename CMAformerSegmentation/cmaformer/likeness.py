@@ -96,10 +96,13 @@ def recognisable(grids: Sequence[SliceGrid], seen: Any) -> list[SliceGrid]:
         seen: as in :func:`remarks`.
     """
     shortest = _checked(seen).get("shortest_mm", (0.0, 0.0))[0]
-    sides = [min(count * mm for count, mm in zip(grid.source_shape, grid.pixel_spacing)) for grid in grids]
-    # Rounded, the stored range may lie above the very volume that it comes from.
-    wide = [side >= shortest - 0.01 and min(grid.model_shape) >= NARROWEST for grid, side in zip(grids, sides)]
-    return [grid for number, grid in enumerate(grids) if number == 0 or wide[number]]
+
+    def wide(grid: SliceGrid) -> bool:
+        side = min(count * mm for count, mm in zip(grid.source_shape, grid.pixel_spacing))
+        # Rounded, the stored range may lie above the very volume that it comes from.
+        return side >= shortest - 0.01 and min(grid.model_shape) >= NARROWEST
+
+    return [*grids[:1], *(grid for grid in grids[1:] if wide(grid))]
 
 
 def _span(low: float, high: float) -> str:
