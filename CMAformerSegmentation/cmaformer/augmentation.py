@@ -37,6 +37,8 @@ class Augmentation:
         brightness: largest shift, in standard deviations of the volume.
         noise: largest standard deviation of Gaussian noise, likewise.
         blur: probability of a window of half the resolution.
+        cut: probability of a volume that ends near the window, for each of its six sides (see
+            :class:`cmaformer.sampler.Sampler`).
     """
 
     rotation: float = 25.0
@@ -51,6 +53,7 @@ class Augmentation:
     brightness: float = 0.2
     noise: float = 0.12
     blur: float = 0.1
+    cut: float = 0.0
 
 
 @dataclass
@@ -80,7 +83,7 @@ def augment(
     device: Any,
     rows: Rows | None = None,
 ) -> Batch:
-    """Cut augmented patches out of larger windows (see :meth:`cmaformer.slices.Sampler.batch`).
+    """Cut augmented patches out of larger windows (see :meth:`cmaformer.sampler.Sampler.batch`).
 
     Distances scale with the magnification, because they are measured in pixels of the patch. ``rows`` tells which rows
     of the joint batch the windows are; all of it if None.

@@ -21,7 +21,8 @@ from .objectives.supervised import supervised_loss
 from .places import Places
 from .recipe import Recipe
 from .rows import Rows
-from .slices import Sampler, SliceStore
+from .sampler import Sampler
+from .slices import SliceStore
 from .unlabeled import UnlabeledTerms
 from .windows import predict
 
@@ -64,7 +65,7 @@ class SupervisedPhase:
 
     def __init__(self, training: Training) -> None:
         self.training, self.recipe = training, training.recipe
-        self.labeled = self._sampler("labeled", training.seed)
+        self.labeled = self.sampler(training.store, training.store.numbers("labeled"), training.seed)
         self.own = distributed.rows(self.recipe.batch_size)
 
     def due(self, iteration: int) -> bool:
@@ -135,10 +136,12 @@ class SupervisedPhase:
         """int64 (B, H, W) -> float (B, C, H, W)."""
         return F.one_hot(labels, self.training.store.classes).permute(0, 3, 1, 2).float()
 
-    def _sampler(self, role: str, seed: int) -> Sampler:
-        training, recipe = self.training, self.recipe
-        numbers = training.store.numbers(role)
-        return Sampler(training.store, numbers, recipe.window, training.context, recipe.centred, seed)
+    def sampler(self, store: SliceStore, numbers: list[int], seed: int) -> Sampler:
+        """Windows out of these cases, as the recipe wants them."""
+        recipe = self.recipe
+        return Sampler(
+            store, numbers, recipe.window, self.training.context, recipe.centred, seed, recipe.augmentation.cut
+        )
 
 
 class SemiSupervisedPhase(SupervisedPhase):
@@ -148,7 +151,7 @@ class SemiSupervisedPhase(SupervisedPhase):
 
     def __init__(self, training: Training) -> None:
         super().__init__(training)
-        self.unlabeled = self._sampler("unlabeled", training.seed + 1)
+        self.unlabeled = self.sampler(training.store, training.store.numbers("unlabeled"), training.seed + 1)
         self.places = Places(training.store, training.store.numbers("unlabeled"), training.context)
         # Every second patch is used for the further terms: equally many in each process.
         self.own = distributed.rows(self.recipe.batch_size, 2 if training.unlabeled.wanted else 1)

@@ -1,4 +1,4 @@
-"""Training slices: cut, normalised and cached on disk once, then read as windows, batch by batch.
+"""Training slices: cut, normalised and cached on disk once, then read in place.
 
 The cache holds one set of ``.npy`` files a case on the model's grid, memory-mapped when read, so memory does not grow
 with the number of cases; a cache made on one computer can be trained on another that has only torch, numpy and scipy.
@@ -19,7 +19,6 @@ from .cases import Case, CaseList, CasesError
 from .directions import SLICINGS
 from .errors import CancelledError, EngineError
 from .labels import read_labels
-from .rows import Rows
 
 # Signed distances are cached up to here (in pixels of the model's grid): twice what a network learns (see
 # `augmentation.DISTANCE_PIXELS`), so that a patch shrunk to half still knows them all.
@@ -221,90 +220,3 @@ class SliceStore:
             for value, pixels in self.cases[number]["pixels"].items():
                 counts[int(value)] += sum(pixels)
         return counts / max(1.0, counts.sum())
-
-
-class Sampler:
-    """Draws training windows: a part anywhere, the rest centred on a class drawn with equal chances.
-
-    A batch depends only on the seed and its number, so that a resumed training continues with the very batches it would
-    have had, and several processes can share one batch without talking to each other.
-
-    Args:
-        store: the cached slices.
-        numbers: the cases to draw from.
-        window: side of the square windows in pixels; slices are zero-padded (the mean intensity) where they end.
-        context: neighbouring slices on each side that become channels.
-        centred: part of the windows that are centred on a structure (where its place is known).
-        seed: of the training.
-
-    Attributes:
-        places: where the structures of cases without labels are, as far as anybody has looked: for each class int64
-            (n, 4) of case, slice, row and column. Windows are centred on them as on labels.
-    """
-
-    def __init__(
-        self, store: SliceStore, numbers: list[int], window: int, context: int, centred: float, seed: int
-    ) -> None:
-        self.store, self.window, self.context, self.centred, self.seed = store, window, context, centred, seed
-        self.slices = [(number, index) for number in numbers for index in range(store.cases[number]["shape"][0])]
-        by_class: list[list[tuple[int, int]]] = [
-            [
-                (number, index)
-                for number in numbers
-                for index, pixels in enumerate(store.cases[number]["pixels"].get(str(value), []))
-                if pixels
-            ]
-            for value in range(1, store.classes)
-        ]
-        self.by_class = [(value, slices) for value, slices in enumerate(by_class, 1) if slices]
-        self.places: list[np.ndarray] = []
-
-    def batch(self, size: int, number: int, rows: Rows | None = None) -> dict[str, np.ndarray]:
-        """Batch ``number`` of the training, or some rows of it.
-
-        Returns:
-            images float32 (B, Cin, window, window), labels uint8 (B, window, window), distances int8
-            (B, C-1, window, window), frames float32 (B, 4): top, left, bottom, right of each window in slice
-            coordinates ([-1, 1] from border to border), slices int64 (B, 2): number of the case and of the slice.
-        """
-        rng = np.random.default_rng([self.seed, number])
-        drawn = [self._draw(rng) for _ in range(size)]
-        items = [self._window(*place) for place in (rows or Rows.all(size)).of(drawn)]
-        return {key: np.stack([item[key] for item in items]) for key in items[0]}
-
-    def _draw(self, rng: np.random.Generator) -> tuple[int, int, int, int]:
-        """Case, slice, row and column of the centre of a window."""
-        if self.by_class and rng.random() < self.centred:
-            value, slices = self.by_class[rng.integers(len(self.by_class))]
-            number, index = slices[rng.integers(len(slices))]
-            places = np.argwhere(self.store.array(number, "labels")[index] == value)
-            row, column = (int(x) for x in places[rng.integers(len(places))])
-        elif self.places and rng.random() < self.centred:
-            known = self.places[rng.integers(len(self.places))]
-            number, index, row, column = (int(x) for x in known[rng.integers(len(known))])
-        else:
-            number, index = self.slices[rng.integers(len(self.slices))]
-            height, width = self.store.cases[number]["shape"][1:]
-            row, column = int(rng.integers(height)), int(rng.integers(width))
-        return number, index, row, column
-
-    def _window(self, number: int, index: int, row: int, column: int) -> dict[str, np.ndarray]:
-        images = self.store.array(number, "images")
-        count, height, width = images.shape
-        side = self.window
-        top, left = row - side // 2, column - side // 2
-        rows = slice(max(0, top), min(height, top + side))
-        columns = slice(max(0, left), min(width, left + side))
-        inside = (slice(rows.start - top, rows.stop - top), slice(columns.start - left, columns.stop - left))
-        neighbours = np.clip(np.arange(index - self.context, index + self.context + 1), 0, count - 1)
-        item = {"images": np.zeros((len(neighbours), side, side), np.float32)}
-        item["images"][(slice(None), *inside)] = images[neighbours, rows, columns]
-        if self.store.cases[number]["pixels"]:
-            item["labels"] = np.zeros((side, side), np.uint8)
-            item["labels"][inside] = self.store.array(number, "labels")[index, rows, columns]
-            item["distances"] = np.full((self.store.classes - 1, side, side), 127, np.int8)
-            item["distances"][(slice(None), *inside)] = self.store.array(number, "distances")[index, :, rows, columns]
-        corners = np.array([top / height, left / width, (top + side) / height, (left + side) / width])
-        item["frames"] = (corners * 2 - 1).astype(np.float32)
-        item["slices"] = np.array([number, index])
-        return item

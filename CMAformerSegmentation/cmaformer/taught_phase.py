@@ -14,7 +14,7 @@ from .augmentation import Batch
 from .errors import JobError
 from .network import Prediction
 from .phases import LOOKING, SemiSupervisedPhase, SupervisedPhase, Training, Windows, autocast
-from .slices import INDEX, Sampler
+from .slices import INDEX
 from .taught import TaughtStore, label_volumes
 from .windows import predict
 
@@ -92,7 +92,7 @@ class TaughtPhase(SemiSupervisedPhase):
         return self.training.job.folder / FOLDER / f"{iteration:07d}-{self.recipe.look_slices}"
 
     def _use(self, iteration: int) -> None:
-        training, recipe, folder = self.training, self.recipe, self.folder(iteration)
+        training, folder = self.training, self.folder(iteration)
         if not (folder / INDEX).exists():
             raise JobError(
                 "no-labels",
@@ -100,7 +100,5 @@ class TaughtPhase(SemiSupervisedPhase):
                 "Copy the whole folder, or start the training again.",
             )
         store = TaughtStore(training.store, folder)
-        self.unlabeled = Sampler(
-            store, store.taught, recipe.window, training.context, recipe.centred, training.seed + 1
-        )
+        self.unlabeled = self.sampler(store, store.taught, training.seed + 1)
         self.labeled_at = iteration

@@ -14,7 +14,8 @@ from .network import CMAformer, Prediction
 from .objectives.constraints import Constraints, ConstraintSettings, size_prior, squared_norm
 from .objectives.contrastive import Contrast, Projection
 from .recipe import Recipe
-from .slices import Sampler, SliceStore
+from .sampler import Sampler
+from .slices import SliceStore
 
 # The limit of |w|^2 is this times its value at the beginning of the semi-supervised phase.
 NORM_LIMIT = 1.1

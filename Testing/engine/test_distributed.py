@@ -22,7 +22,8 @@ from cmaformer.copypaste import mix
 from cmaformer.errors import EngineError
 from cmaformer.recipe import Recipe
 from cmaformer.rows import Rows
-from cmaformer.slices import Sampler, SliceStore
+from cmaformer.sampler import Sampler
+from cmaformer.slices import SliceStore
 from cmaformer.train import work
 from cmaformer.training_job import create
 

@@ -10,7 +10,8 @@ from trainingdata import phantom, write_cases, write_volume
 from cmaformer.augmentation import DISTANCE_PIXELS, Augmentation, augment
 from cmaformer.cases import CasesError, read_cases
 from cmaformer.errors import ImageError
-from cmaformer.slices import CACHED_PIXELS, Sampler, SliceStore, prepare, signed_distance
+from cmaformer.sampler import Sampler
+from cmaformer.slices import CACHED_PIXELS, SliceStore, prepare, signed_distance
 
 INPUT = {
     "spacing_mm": [1.5, 1.5],
