@@ -5,12 +5,13 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
 import standin
-from conftest import repository
 
+repository = Path(__file__).resolve().parents[2]
 groups = ("segmentCollapsibleButton", "trainCollapsibleButton", "modelsCollapsibleButton", "advancedGroupBox")
 
 
@@ -63,6 +64,30 @@ def test_tab_goes_down_the_panel(panel, tmp_path):
     assert {"loadButton", "modelSelector", "addCasesButton", "modelNameEdit", "modelSearchEdit"} <= set(names)
     for (name, y, x), (following, nextY, nextX) in zip(order, order[1:]):
         assert nextY > y or (abs(nextY - y) <= 4 and nextX > x), f"{name} is followed by {following}"
+
+
+def test_looking_at_the_tab_order_harms_no_widget(app, tmp_path):
+    """What the stand-in asks Qt for must not tie the life of one widget's wrapper to another widget."""
+    import qt
+    import slicer
+
+    from standin.looks import tabOrder
+
+    (tmp_path / "form.ui").write_text(
+        '<ui version="4.0"><class>Form</class><widget class="QWidget" name="Form"><layout class="QVBoxLayout">'
+        '<item><widget class="QTableWidget" name="table"/></item><item><widget class="QComboBox" name="box"/></item>'
+        "</layout></widget></ui>"
+    )
+    form = slicer.util.loadUI(str(tmp_path / "form.ui"))
+    table, box = (form.findChild(kind, name) for kind, name in ((qt.QTableWidget, "table"), (qt.QComboBox, "box")))
+    table.setColumnCount(1)
+    table.setRowCount(1)
+    table.setCellWidget(0, 0, qt.QComboBox())
+    standin.grab(form, tmp_path / "form.png")
+    assert {"table", "box"} <= {name for name, _y, _x in tabOrder(form)}
+    table.setRowCount(0)
+    standin.processFor(0.01)  # Qt deletes the box in the table
+    assert box.count == 0 and form.name == "Form"
 
 
 def test_what_is_cut_off_is_found(app, tmp_path):

@@ -73,13 +73,12 @@ def cutOff(widget) -> list[str]:
 def tabOrder(widget) -> list[tuple[str, int, int]]:
     """The widgets that Tab goes to, one after the other: name, and upper left corner (y, x) in the panel."""
     root = _native(widget)
-    root.activateWindow()
     root.setFocus()
     order, seen = [], []
     # QWidget.nextInFocusChain would be shorter, but PySide takes what it returns for a child of the widget that was
-    # asked: when that one goes, all wrappers of the panel would count as deleted.
+    # asked: when that one goes, all wrappers of the panel would count as deleted. Here that is the root.
     while root.focusNextChild():
-        child = QtWidgets.QApplication.focusWidget()
+        child = root.focusWidget()
         if child in seen:
             return order
         seen.append(child)
