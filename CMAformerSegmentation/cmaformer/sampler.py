@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -17,14 +18,14 @@ class Place(NamedTuple):
         number: of the case.
         slice_index: of the slice.
         row, column: of the centre, in pixels.
-        box: first and last (excluded) slice, row and column of what is left of the volume; None for all of it.
+        box: slices, rows and columns of what is left of the volume.
     """
 
     number: int
     slice_index: int
     row: int
     column: int
-    box: tuple[slice, slice, slice] | None = None
+    box: tuple[slice, slice, slice]
 
 
 class Sampler:
@@ -99,24 +100,25 @@ class Sampler:
             number, index = self.slices[rng.integers(len(self.slices))]
             height, width = self.store.cases[number]["shape"][1:]
             row, column = int(rng.integers(height)), int(rng.integers(width))
-        place = Place(number, index, row, column)
-        return place._replace(box=self._box(place, rng)) if self.cut else place
+        return Place(
+            number, index, row, column, self._box(self.store.cases[number]["shape"], (index, row, column), rng)
+        )
 
-    def _box(self, place: Place, rng: np.random.Generator) -> tuple[slice, slice, slice]:
-        """What is left of the volume around a place, with any of its six sides cut."""
+    def _box(self, shape: Sequence[int], centre: Sequence[int], rng: np.random.Generator) -> tuple[slice, slice, slice]:
+        """What is left of a volume around the centre of a window, with any of its six sides cut."""
+        if not self.cut:  # and no random numbers are drawn, so that trainings of before have the batches they had
+            return slice(0, shape[0]), slice(0, shape[1]), slice(0, shape[2])
         far = (max(1, self.context), self.window // 2, self.window // 2)  # what is beyond, a window does not show
         sides = []
-        for at, length, reach in zip(place[1:4], self.store.cases[place.number]["shape"], far):
+        for at, length, reach in zip(centre, shape, far):
             before, after = (int(n) for n in rng.integers(1, reach + 1, 2))
             lower, upper = rng.random(2) < self.cut
             sides.append(slice(max(0, at + 1 - before) if lower else 0, min(length, at + after) if upper else length))
         return sides[0], sides[1], sides[2]
 
     def _window(self, place: Place) -> dict[str, np.ndarray]:
-        number, index, row, column, box = place
+        number, index, row, column, (depth, *plane) = place
         images = self.store.array(number, "images")
-        count, height, width = images.shape
-        depth, *plane = box or (slice(0, count), slice(0, height), slice(0, width))
         height, width = (side.stop - side.start for side in plane)
         side = self.window
         top, left = row - side // 2, column - side // 2
@@ -131,7 +133,7 @@ class Sampler:
             item["labels"] = np.zeros((side, side), np.uint8)
             item["labels"][inside] = labels[rows, columns]
             item["distances"] = np.full((self.store.classes - 1, side, side), 127, np.int8)
-            if box is None or plane == [slice(0, n) for n in labels.shape]:
+            if plane == [slice(0, n) for n in labels.shape]:
                 seen = self.store.array(number, "distances")[index, :, rows, columns]
             else:  # the nearest pixel of a structure, or of anything else, may be beyond the end
                 left_over = labels[tuple(plane)]
