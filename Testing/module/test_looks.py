@@ -109,6 +109,26 @@ def test_what_is_cut_off_is_found(app, tmp_path):
     assert cutOff(widget) == ["Start the training of the model", "Stop"]
 
 
+def test_a_text_that_changes_while_the_picture_is_drawn_is_not_cut_off(app, tmp_path):
+    """As the line about the computer, which gets longer once the computer is known."""
+    import qt
+
+    from standin.looks import cutOff
+
+    widget = qt.QWidget()
+    layout = qt.QVBoxLayout(widget)
+    label = qt.QLabel("Looking at this computer...")
+    label.setWordWrap(True)
+    for child in (label, qt.QPushButton("Install PyTorch...")):
+        layout.addWidget(child)
+    timer = qt.QTimer()
+    timer.connect("timeout()", lambda: label.setText(label.text + " and at what it can do" * 40))
+    timer.start(0)
+    standin.grab(widget, tmp_path / "grown.png", 440)
+    timer.stop()
+    assert "what it can do" in label.text and cutOff(widget) == []
+
+
 def test_nothing_is_cut_off_on_a_screen_with_twice_the_pixels(app, tmp_path):
     """In a process of its own: Qt reads the factor when it starts. Light and dark style, and large letters."""
     from PySide6.QtGui import QImage

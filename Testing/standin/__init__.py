@@ -148,8 +148,11 @@ def grab(widget, path, width: int = 420) -> str:
     target.resize(width, max(target.sizeHint().height(), target.heightForWidth(width)))
     target.show()
     QtCore.QCoreApplication.processEvents()
-    target.resize(width, target.sizeHint().height())
-    QtCore.QCoreApplication.processEvents()
+    # As high as the scroll area of Slicer's module panel makes it: lines that break need what this width asks for, and
+    # where the letters are large, it may be wider than was asked. No timer runs from here on, which could change a text.
+    QtCore.QCoreApplication.sendPostedEvents(None, QtCore.QEvent.Type.LayoutRequest.value)
+    target.resize(width, max(target.sizeHint().height(), target.heightForWidth(target.width())))
+    QtCore.QCoreApplication.sendPostedEvents(None, QtCore.QEvent.Type.LayoutRequest.value)
     if not target.grab().save(str(path)):
         raise OSError(f"could not write {path}")
     failures.raiseCollected()
