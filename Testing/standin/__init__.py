@@ -149,7 +149,7 @@ def grab(widget, path, width: int = 420) -> str:
     target.show()
     QtCore.QCoreApplication.processEvents()
     # As high as the scroll area of Slicer's module panel makes it: lines that break need what this width asks for, and
-    # where the letters are large, it may be wider than was asked. No timer runs from here on, which could change a text.
+    # where the letters are large, it may be wider than was asked. No timer changes a text from here on.
     QtCore.QCoreApplication.sendPostedEvents(None, QtCore.QEvent.Type.LayoutRequest.value)
     target.resize(width, max(target.sizeHint().height(), target.heightForWidth(target.width())))
     QtCore.QCoreApplication.sendPostedEvents(None, QtCore.QEvent.Type.LayoutRequest.value)
