@@ -111,8 +111,8 @@ class Inference:
             if len(wide) < len(grids):
                 self.warn(
                     "fewer-directions",
-                    f"The volume is narrower than those of the training; only {' and '.join(g.axis for g in wide)} "
-                    "slices are looked at.",
+                    "The volume is much narrower than those of the training; only "
+                    f"{' and '.join(g.axis for g in wide)} slices are looked at.",
                     "If it was cut close to the structures, leave a margin of some voxels around them.",
                 )
             grids = wide

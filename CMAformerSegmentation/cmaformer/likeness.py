@@ -21,6 +21,10 @@ SAMPLE = 200_000
 # How far an image may lie outside of what the training has seen: factors of pixels and fields of view (models are
 # trained with zoom), parts of voxels, and of the skewness of gray values.
 PIXELS, FIELD, NEGATIVE, SKEWNESS = 2.2, 1.8, 0.05, 1.5
+# Views from the side are looked at where the volume is not narrower than this part of the narrowest of the training.
+# Measured with the bundled model of the hippocampus (Testing/benchmarks): cut to four fifths, three directions are
+# better than one, to two thirds a little worse, and to one third much worse.
+NARROWER = 0.8
 # Views from the side whose slices have fewer pixels of the model show nothing, whatever the training has seen.
 NARROWEST = 8
 
@@ -86,7 +90,7 @@ def remarks(facts: Mapping[str, float], seen: Any) -> list[str]:
 
 
 def recognisable(grids: Sequence[SliceGrid], seen: Any) -> list[SliceGrid]:
-    """Of the directions in which a volume can be cut, the first, and those whose slices are as wide as in the training.
+    """Of the directions in which a volume is cut, the first, and those with slices nearly as wide as in the training.
 
     Slices of a volume that is cut through what is sought are strips, in which a network that has seen it whole finds
     nothing, and it would outvote the direction in which the slices are whole.
@@ -99,8 +103,7 @@ def recognisable(grids: Sequence[SliceGrid], seen: Any) -> list[SliceGrid]:
 
     def wide(grid: SliceGrid) -> bool:
         side = min(count * mm for count, mm in zip(grid.source_shape, grid.pixel_spacing))
-        # Rounded, the stored range may lie above the very volume that it comes from.
-        return side >= shortest - 0.01 and min(grid.model_shape) >= NARROWEST
+        return side >= NARROWER * shortest and min(grid.model_shape) >= NARROWEST
 
     return [*grids[:1], *(grid for grid in grids[1:] if wide(grid))]
 

@@ -18,7 +18,7 @@ from cmaformer.train import train
 from cmaformer.volume import Normalization, SliceGrid, read_volume
 
 DATA = Path(__file__).resolve().parents[3] / "shared" / "data" / "cardiac_cine_mr"
-BUNDLED = Path(__file__).resolve().parents[2] / "Resources" / "Models" / "cardiac-cine-mr-1.2.0"
+BUNDLED = Path(__file__).resolve().parents[2] / "Resources" / "Models" / "cardiac-cine-mr-1.3.0"
 
 
 @pytest.fixture(scope="module")
