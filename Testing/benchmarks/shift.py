@@ -112,6 +112,7 @@ CHANGES: dict[str, Callable[[sitk.Image, sitk.Image], Pair]] = {
     "one slice in the middle": some_slices(0.5, 0.5),
     "the middle third of the slices": some_slices(0.34, 0.67),
     "the first four fifths of the slices": some_slices(0.0, 0.8),
+    "the first two thirds of the slices": some_slices(0.0, 0.67),
     "columns stored backwards": stored((0, 1, 2), (True, False, False)),
     "rows and columns stored backwards": stored((0, 1, 2), (True, True, False)),
     "slices stored backwards": stored((0, 1, 2), (False, False, True)),
