@@ -19,26 +19,31 @@ from slicer.ScriptedLoadableModule import (
 )
 from slicer.util import VTKObservationMixin
 
-from CMAformerSegmentationLib.batch import Batch
-from CMAformerSegmentationLib.batchPanel import BatchPanel
-from CMAformerSegmentationLib.catalog import Catalog, findModels
-from CMAformerSegmentationLib.computerCard import ComputerCard
-from CMAformerSegmentationLib.environment import bundledModelFolders, deviceArgument, engineVersion, userModelFolder
-from CMAformerSegmentationLib.learnedStructures import segmentKey, structuresToLearn
-from CMAformerSegmentationLib.loading import loadVolume
-from CMAformerSegmentationLib.modelsPanel import ModelsPanel
-from CMAformerSegmentationLib.request import Request
-from CMAformerSegmentationLib.sampleData import registerSampleData
-from CMAformerSegmentationLib.segmentationBatch import VolumesBatch
-from CMAformerSegmentationLib.segmentPanel import SegmentPanel
-from CMAformerSegmentationLib.selftest import runSelfTest
-from CMAformerSegmentationLib.sequenceBatch import SequenceBatch, sequenceOf
-from CMAformerSegmentationLib.taskRunner import TaskRunner
-from CMAformerSegmentationLib.trainingCases import HELD_OUT, LABELED, UNLABELED, casesOf
-from CMAformerSegmentationLib.trainingQueue import TrainingQueue
-from CMAformerSegmentationLib.trainingRequest import TrainingRequest
-from CMAformerSegmentationLib.trainingsPanel import TrainingsPanel
-from CMAformerSegmentationLib.trainPanel import TrainPanel
+from CMAformerSegmentationLib.batches.batch import Batch
+from CMAformerSegmentationLib.batches.panel import BatchPanel
+from CMAformerSegmentationLib.batches.sequence import SequenceBatch, sequenceOf
+from CMAformerSegmentationLib.batches.volumes import VolumesBatch
+from CMAformerSegmentationLib.cases.case import HELD_OUT, LABELED, UNLABELED, casesOf
+from CMAformerSegmentationLib.cases.structures import segmentKey, structuresToLearn
+from CMAformerSegmentationLib.computer.card import ComputerCard
+from CMAformerSegmentationLib.jobs.environment import (
+    bundledModelFolders,
+    deviceArgument,
+    engineVersion,
+    userModelFolder,
+)
+from CMAformerSegmentationLib.models.catalog import Catalog, findModels
+from CMAformerSegmentationLib.models.panel import ModelsPanel
+from CMAformerSegmentationLib.scene.loading import loadVolume
+from CMAformerSegmentationLib.scene.sampleData import registerSampleData
+from CMAformerSegmentationLib.segmenting.panel import SegmentPanel
+from CMAformerSegmentationLib.segmenting.request import Request
+from CMAformerSegmentationLib.segmenting.selftest import runSelfTest
+from CMAformerSegmentationLib.segmenting.taskRunner import TaskRunner
+from CMAformerSegmentationLib.training.list import TrainingsPanel
+from CMAformerSegmentationLib.training.panel import TrainPanel
+from CMAformerSegmentationLib.training.queue import TrainingQueue
+from CMAformerSegmentationLib.training.request import TrainingRequest
 
 
 class CMAformerSegmentation(ScriptedLoadableModule):
@@ -153,7 +158,8 @@ class CMAformerSegmentationWidget(ScriptedLoadableModuleWidget, VTKObservationMi
 
     def onReload(self) -> None:
         """Reload the module and everything that belongs to it."""
-        for name in [name for name in sys.modules if name.partition(".")[0] == "CMAformerSegmentationLib"]:
+        packages = ("CMAformerSegmentationLib", "cmaformer")
+        for name in [name for name in sys.modules if name.partition(".")[0] in packages]:
             del sys.modules[name]
         ScriptedLoadableModuleWidget.onReload(self)
 

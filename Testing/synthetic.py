@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from CMAformerSegmentationLib.syntheticHeart import NAME, STRUCTURES, SyntheticVolume
-from CMAformerSegmentationLib.syntheticHeart import shortAxisHeart as short_axis_heart
+from CMAformerSegmentationLib.scene.syntheticHeart import NAME, STRUCTURES, SyntheticVolume
+from CMAformerSegmentationLib.scene.syntheticHeart import shortAxisHeart as short_axis_heart
 
 __all__ = ["NAME", "STRUCTURES", "SyntheticVolume", "direction_from_angles", "ellipsoid_labels", "short_axis_heart"]
 

@@ -113,7 +113,7 @@ def test_segment_from_the_command_line(extension: Path, heart: tuple[Path, Path]
         timeout=300,
     )
     assert done.returncode == 0, done.stderr[-3000:]
-    assert str(extension / installation.modules / "cmaformer" / "segment.py") in done.stderr
+    assert str(extension / installation.modules / "cmaformer" / "segmenting" / "segment.py") in done.stderr
     assert os.path.join("CMAformerSegmentation", "cmaformer") not in done.stderr  # nothing of a checkout
     assert json.loads(done.stdout.splitlines()[-1])["type"] == "finished"
     labels, truth = sitk.ReadImage(str(tmp_path / "labels.nrrd")), sitk.ReadImage(str(heart[1]))
@@ -164,10 +164,10 @@ def test_a_file_that_is_missing_or_that_no_list_names_is_noticed(tmp_path: Path)
     shutil.copytree(ROOT / "Resources" / "Models", sources / "Resources" / "Models")
     shutil.copy(ROOT / "CMakeLists.txt", sources)
     lists = sources / "CMAformerSegmentation" / "CMakeLists.txt"
-    lists.write_text(lists.read_text().replace("  cmaformer/segment.py\n", ""))
+    lists.write_text(lists.read_text().replace("  cmaformer/segmenting/segment.py\n", ""))
     installation.install(sources, tmp_path / "build", tmp_path / "prefix")
     engine = tmp_path / "prefix" / installation.modules / "cmaformer"
-    assert (engine / "model.py").is_file() and not (engine / "segment.py").exists()
-    (sources / "CMAformerSegmentation" / "cmaformer" / "model.py").unlink()
-    with pytest.raises(RuntimeError, match=r"given cmaformer/model\.py"):
+    assert (engine / "models" / "model.py").is_file() and not (engine / "segmenting" / "segment.py").exists()
+    (sources / "CMAformerSegmentation" / "cmaformer" / "models" / "model.py").unlink()
+    with pytest.raises(RuntimeError, match=r"given cmaformer/models/model\.py"):
         installation.install(sources, tmp_path / "build", tmp_path / "prefix")

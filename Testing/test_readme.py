@@ -20,9 +20,9 @@ import pytest
 import torch
 
 import readme
-from cmaformer import job as jobs
-from cmaformer import trainer
-from cmaformer.__main__ import CANCELLED, DONE, main
+from cmaformer.__main__ import CANCELLED, main
+from cmaformer.door import job as jobs
+from cmaformer.training import trainer
 from readme.examples import FILES, console, listed
 
 ROOT = readme.repository
@@ -126,7 +126,7 @@ def test_the_commands_of_a_section(section: str, tmp_path: Path, monkeypatch, ca
                 torchrun(arguments)
             else:
                 code = main(arguments)
-                assert code == DONE, f"{command}\n{capsys.readouterr().err}"
+                assert code == 0, f"{command}\n{capsys.readouterr().err}"
             for option in ("-o", "--csv"):
                 if option in arguments:
                     assert Path(arguments[arguments.index(option) + 1]).exists(), command
@@ -232,7 +232,7 @@ def test_commands_within_sentences(capsys) -> None:
     found = [command for command in INLINE if engine_command(command)]
     assert found
     for command in found:
-        assert main(expanded(command, Path())) == DONE
+        assert main(expanded(command, Path())) == 0
         assert capsys.readouterr().out
 
 
@@ -240,7 +240,7 @@ def test_options_within_sentences_exist(capsys) -> None:
     """Every option that a sentence names is one of some command, of make's, torchrun's or pip's."""
     known = {"--nproc_per_node", "--extra-index-url", "--help"}
     for command in ("segment", "check", "train", "evaluate", "inspect"):
-        assert main([command, "--help"]) == DONE
+        assert main([command, "--help"]) == 0
         known |= set(re.findall(r"--[a-z][a-z-]*", capsys.readouterr().out))
     prose = re.sub(r"^```.*?^```", "", (ROOT / "README.md").read_text(encoding="utf-8"), flags=re.S | re.M)
     spans = re.findall(r"`([^`]+)`", prose)

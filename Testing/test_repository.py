@@ -74,7 +74,7 @@ def test_the_licence_is_apache_2_in_full() -> None:
 
 
 def test_the_version_is_the_same_everywhere() -> None:
-    version = _first(r'^__version__ = "([^"]+)"', "CMAformerSegmentation/cmaformer/__init__.py")
+    version = _first(r'^__version__ = "([^"]+)"', "CMAformerSegmentation/cmaformer/door/version.py")
     assert _first(r"^version: (\S+)", "CITATION.cff") == version
     assert _first(r"^## \[([^\]]+)\]", "CHANGELOG.md") == version
     assert 'dynamic = ["version"]' in (ROOT / "pyproject.toml").read_text(encoding="utf-8")
@@ -98,39 +98,12 @@ def test_local_links_of_the_documents_lead_somewhere() -> None:
     assert broken == []
 
 
-def test_the_files_that_contributing_names_exist() -> None:
-    sides = {
-        "Lib/": "CMAformerSegmentation/CMAformerSegmentationLib/",
-        "cmaformer/": "CMAformerSegmentation/cmaformer/",
-    }
-    rows = _text("CONTRIBUTING.md").partition("### Where do I change")[2].partition("## Rules")[0]
-    named = re.findall(r"`([\w./-]*[/.][\w./-]*)`", rows)
-    assert len(named) > 80
-    for name in named:
-        for short, folder in sides.items():
-            if name.startswith(short):
-                name = folder + name[len(short) :]
-        assert name in (".ui", "logic....") or (ROOT / name).exists(), name
-
-
-@pytest.mark.parametrize(("box", "folder"), [(0, "CMAformerSegmentationLib"), (1, "cmaformer")])
-def test_in_the_figure_of_contributing_no_file_imports_from_above(box: int, folder: str) -> None:
-    files = {path.stem: path for path in (ROOT / "CMAformerSegmentation" / folder).glob("*.py")}
-    figure = _text("CONTRIBUTING.md").partition("## How the code is laid out")[2].split("```")[1].splitlines()
-    edges = next(line for line in figure if "┌" in line)
-    left = [n for n, letter in enumerate(edges) if letter == "┌"][box]
-    right = [n for n, letter in enumerate(edges) if letter == "┐"][box]
-    floor, floors = 0, {}
-    for line in figure:
-        inside = line[left:right]
-        floor += "▼" in inside
-        floors.update({word: floor for word in re.findall(r"\w+", inside) if word in files and word not in floors})
-    assert len(floors) > 20 and floor > 2
-    for name, own in floors.items():
-        for node in ast.walk(ast.parse(files[name].read_text(encoding="utf-8"))):
-            if isinstance(node, ast.ImportFrom) and node.level == 1:
-                for other in [node.module] if node.module else [alias.name for alias in node.names]:
-                    assert floors.get(other.partition(".")[0], own) >= own, f"{name} imports {other}"
+def test_the_rooms_that_contributing_draws_are_those_of_the_code() -> None:
+    """The figure names every room of both floors (their order: test_rooms.py)."""
+    figure = _text("CONTRIBUTING.md").partition("## How the code is laid out")[2].split("```")[1]
+    for floor in ("cmaformer", "CMAformerSegmentationLib"):
+        rooms = {path.parent.name for path in (ROOT / "CMAformerSegmentation" / floor).glob("*/__init__.py")}
+        assert {name for name in rooms if f" {name}/ " in figure} == rooms
 
 
 def test_the_evidence_of_the_index_checklist_exists() -> None:

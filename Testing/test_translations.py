@@ -19,7 +19,7 @@ def test_the_committed_source_is_up_to_date(tmp_path: Path) -> None:
 def test_texts_of_code_and_of_the_ui_file_are_in_it() -> None:
     source = translations.translations.read_text(encoding="utf-8")
     contexts = re.findall(r"<name>(.*?)</name>", source)
-    assert "CMAformerSegmentation" in contexts and "CMAformerSegmentationLib.words" in contexts
+    assert "CMAformerSegmentation" in contexts and "segmenting.words" in contexts
     for text in ("Done in {time}: {count} structures.", "The CT or MR volume to segment."):
         assert f"<source>{text}</source>" in source
 

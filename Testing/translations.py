@@ -45,7 +45,7 @@ def write(path: Path) -> None:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         sources = [module / "Resources" / "UI" / "CMAformerSegmentation.ui"]
-        for file in (module / "CMAformerSegmentation.py", *sorted((module / "CMAformerSegmentationLib").glob("*.py"))):
+        for file in (module / "CMAformerSegmentation.py", *sorted((module / "CMAformerSegmentationLib").rglob("*.py"))):
             calls = [f'translate("{context(file)}", {json.dumps(text, ensure_ascii=False)})' for text in texts(file)]
             if calls:
                 sources.append(folder / f"{context(file)}.py")

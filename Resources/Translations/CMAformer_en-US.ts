@@ -691,7 +691,7 @@ The network follows the CMAformer publication; see the extension&apos;s home pag
     </message>
 </context>
 <context>
-    <name>CMAformerSegmentationLib.batch</name>
+    <name>batches.batch</name>
     <message>
         <source>Name</source>
         <translation type="unfinished"></translation>
@@ -762,7 +762,26 @@ The network follows the CMAformer publication; see the extension&apos;s home pag
     </message>
 </context>
 <context>
-    <name>CMAformerSegmentationLib.batchPanel</name>
+    <name>batches.folder</name>
+    <message>
+        <source>Stopped.</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>Something unexpected happened: {error}</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>Image {n}</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>The volumes are in {table} in the folder {name}.</source>
+        <translation type="unfinished"></translation>
+    </message>
+</context>
+<context>
+    <name>batches.panel</name>
     <message>
         <source>Volumes of the scene...</source>
         <translation type="unfinished"></translation>
@@ -837,7 +856,73 @@ The network follows the CMAformer publication; see the extension&apos;s home pag
     </message>
 </context>
 <context>
-    <name>CMAformerSegmentationLib.caseAdding</name>
+    <name>batches.sequence</name>
+    <message>
+        <source>{name} {value} {unit}</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>Frame of {sequence}</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>The frame was deleted.</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>A hidden node of the scene was deleted. Segment the sequence again.</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>{sequence} segmentation</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>The sequence was deleted.</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>This Slicer was built without sequences.</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>Choose a volume that is a frame of a sequence.</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>The sequence is empty.</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>The sequence has no volumes.</source>
+        <translation type="unfinished"></translation>
+    </message>
+</context>
+<context>
+    <name>batches.volumes</name>
+    <message>
+        <source>Stopped.</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>The segmentation was interrupted.</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>Something unexpected happened: {error}</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>The scene was closed.</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>The volume was deleted.</source>
+        <translation type="unfinished"></translation>
+    </message>
+</context>
+<context>
+    <name>cases.adding</name>
     <message>
         <source>Volumes of the scene</source>
         <translation type="unfinished"></translation>
@@ -880,57 +965,58 @@ The network follows the CMAformer publication; see the extension&apos;s home pag
     </message>
 </context>
 <context>
-    <name>CMAformerSegmentationLib.caseCheck</name>
+    <name>cases.case</name>
     <message>
-        <source>Saving the cases: {done} of {total}.</source>
+        <source>A case has no image.</source>
         <translation type="unfinished"></translation>
     </message>
     <message>
-        <source>Looking at the cases...</source>
+        <source>{case}: a labeled or held-out case needs a segmentation.</source>
         <translation type="unfinished"></translation>
     </message>
     <message>
-        <source>The check was stopped.</source>
+        <source>{case}: {problem}</source>
         <translation type="unfinished"></translation>
     </message>
     <message>
-        <source>The cases cannot be checked ({reason}).</source>
+        <source>give the label map as a file, too, or load the image.</source>
         <translation type="unfinished"></translation>
     </message>
     <message>
-        <source>Check the Python program in the settings.</source>
+        <source>the file {name} does not exist.</source>
         <translation type="unfinished"></translation>
     </message>
     <message>
-        <source>The check stopped before it was done.</source>
+        <source>choose a volume as the image.</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>load the label map, too, or give both as files.</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>the label map is empty.</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>choose a segmentation.</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>the segmentation is empty.</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>the segmentation is made of surfaces; create its binary label map in the module Segmentations.</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>image and segmentation are under different transforms that are not linear; harden them first.</source>
         <translation type="unfinished"></translation>
     </message>
 </context>
 <context>
-    <name>CMAformerSegmentationLib.caseChecker</name>
-    <message>
-        <source>The check found problems that must be solved first: {errors}; further remarks: {others}.</source>
-        <translation type="unfinished"></translation>
-    </message>
-    <message>
-        <source>The check found nothing that stops a training; remarks: {others}.</source>
-        <translation type="unfinished"></translation>
-    </message>
-    <message>
-        <source>The check found nothing to remark.</source>
-        <translation type="unfinished"></translation>
-    </message>
-    <message>
-        <source>About {steps} training steps fit into the time on this computer.</source>
-        <translation type="unfinished"></translation>
-    </message>
-    <message>
-        <source>That is little: give it more time.</source>
-        <translation type="unfinished"></translation>
-    </message>
-</context>
-<context>
-    <name>CMAformerSegmentationLib.caseExport</name>
+    <name>cases.export</name>
     <message>
         <source>Image and segmentation are under different transforms that are not linear.</source>
         <translation type="unfinished"></translation>
@@ -945,14 +1031,32 @@ The network follows the CMAformer publication; see the extension&apos;s home pag
     </message>
 </context>
 <context>
-    <name>CMAformerSegmentationLib.caseFolder</name>
+    <name>cases.folder</name>
     <message>
         <source>There are no images in the folder {name}.</source>
         <translation type="unfinished"></translation>
     </message>
 </context>
 <context>
-    <name>CMAformerSegmentationLib.caseTable</name>
+    <name>cases.segmentsTable</name>
+    <message>
+        <source>What the model learns of this segment.</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>(leave out)</source>
+        <translation type="unfinished"></translation>
+    </message>
+</context>
+<context>
+    <name>cases.structures</name>
+    <message>
+        <source>Say what the values of the label maps mean: classes=[&apos;liver&apos;, ...].</source>
+        <translation type="unfinished"></translation>
+    </message>
+</context>
+<context>
+    <name>cases.table</name>
     <message>
         <source>labeled</source>
         <translation type="unfinished"></translation>
@@ -987,69 +1091,7 @@ The network follows the CMAformer publication; see the extension&apos;s home pag
     </message>
 </context>
 <context>
-    <name>CMAformerSegmentationLib.catalog</name>
-    <message>
-        <source>Another model has the same id, {id}; that one is used.</source>
-        <translation type="unfinished"></translation>
-    </message>
-    <message>
-        <source>The file weights.pt is missing.</source>
-        <translation type="unfinished"></translation>
-    </message>
-    <message>
-        <source>model.json is incomplete or damaged ({what}).</source>
-        <translation type="unfinished"></translation>
-    </message>
-    <message>
-        <source>model.json names no structures.</source>
-        <translation type="unfinished"></translation>
-    </message>
-    <message>
-        <source>model.json uses one value for two structures.</source>
-        <translation type="unfinished"></translation>
-    </message>
-    <message>
-        <source>The file model.json is missing.</source>
-        <translation type="unfinished"></translation>
-    </message>
-    <message>
-        <source>model.json cannot be read.</source>
-        <translation type="unfinished"></translation>
-    </message>
-    <message>
-        <source>The model is made for another version of CMAformer.</source>
-        <translation type="unfinished"></translation>
-    </message>
-</context>
-<context>
-    <name>CMAformerSegmentationLib.charts</name>
-    <message>
-        <source>{name}: loss</source>
-        <translation type="unfinished"></translation>
-    </message>
-    <message>
-        <source>loss</source>
-        <translation type="unfinished"></translation>
-    </message>
-    <message>
-        <source>{name}: Dice on held-out cases</source>
-        <translation type="unfinished"></translation>
-    </message>
-    <message>
-        <source>Dice</source>
-        <translation type="unfinished"></translation>
-    </message>
-    <message>
-        <source>iteration</source>
-        <translation type="unfinished"></translation>
-    </message>
-    <message>
-        <source>CMAformer training: {part}</source>
-        <translation type="unfinished"></translation>
-    </message>
-</context>
-<context>
-    <name>CMAformerSegmentationLib.computerCard</name>
+    <name>computer.card</name>
     <message>
         <source>PyTorch is being installed.</source>
         <translation type="unfinished"></translation>
@@ -1124,7 +1166,7 @@ The network follows the CMAformer publication; see the extension&apos;s home pag
     </message>
 </context>
 <context>
-    <name>CMAformerSegmentationLib.computerProbe</name>
+    <name>computer.probe</name>
     <message>
         <source>CPU with 1 core</source>
         <translation type="unfinished"></translation>
@@ -1135,30 +1177,54 @@ The network follows the CMAformer publication; see the extension&apos;s home pag
     </message>
 </context>
 <context>
-    <name>CMAformerSegmentationLib.dicomExport</name>
+    <name>computer.torchInstaller</name>
     <message>
-        <source>This Slicer cannot export DICOM segmentations. Use Slicer 5.12 or later, or export a label map.</source>
+        <source>The server of PyTorch cannot be reached from this computer.</source>
         <translation type="unfinished"></translation>
     </message>
     <message>
-        <source>The volume was not loaded from DICOM, so that there is no study to add to. Load it from the DICOM module and segment it there, or export a label map.</source>
+        <source>The disk is full.</source>
         <translation type="unfinished"></translation>
     </message>
     <message>
-        <source>The DICOM images of the volume are not in Slicer&apos;s DICOM database. Import them in the DICOM module, load the volume from there, and segment it.</source>
+        <source>Make room for some gigabytes, and try again.</source>
         <translation type="unfinished"></translation>
     </message>
     <message>
-        <source>The volume belongs to no study in the module Data. Load it from the DICOM module and segment it.</source>
+        <source>Install Slicer in a folder with a short name, such as C:/Slicer, and try again.</source>
         <translation type="unfinished"></translation>
     </message>
     <message>
-        <source>The segmentation was set to another geometry than the volume&apos;s. Segment the volume again.</source>
+        <source>Paths in Slicer&apos;s folder are too long for Windows.</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>Close other Slicer windows. Where Slicer was installed by somebody else, ask them to install PyTorch.</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>Slicer&apos;s folder cannot be written.</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>No version of PyTorch that fits was found there.</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>PyTorch could not be installed.</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>The log below says why.</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>Set the proxy of your hospital (environment variable HTTPS_PROXY) and try again. Or run this on a computer with Internet, bring the folder wheels here, and press From folder: {command}</source>
         <translation type="unfinished"></translation>
     </message>
 </context>
 <context>
-    <name>CMAformerSegmentationLib.engineProcess</name>
+    <name>jobs.engineProcess</name>
     <message>
         <source>The computer ran out of memory and stopped the segmentation.</source>
         <translation type="unfinished"></translation>
@@ -1185,7 +1251,7 @@ The network follows the CMAformer publication; see the extension&apos;s home pag
     </message>
 </context>
 <context>
-    <name>CMAformerSegmentationLib.environment</name>
+    <name>jobs.environment</name>
     <message>
         <source>This computer seems to have a usable GPU.</source>
         <translation type="unfinished"></translation>
@@ -1208,7 +1274,216 @@ The network follows the CMAformer publication; see the extension&apos;s home pag
     </message>
 </context>
 <context>
-    <name>CMAformerSegmentationLib.export</name>
+    <name>models.catalog</name>
+    <message>
+        <source>Another model has the same id, {id}; that one is used.</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>The file weights.pt is missing.</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>model.json is incomplete or damaged ({what}).</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>model.json names no structures.</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>model.json uses one value for two structures.</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>The file model.json is missing.</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>model.json cannot be read.</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>The model is made for another version of CMAformer.</source>
+        <translation type="unfinished"></translation>
+    </message>
+</context>
+<context>
+    <name>models.library</name>
+    <message>
+        <source>{name} is not a zip file, or it is damaged.</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>Give the model a title.</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>The weights of the model are damaged: they are not those that its description names.</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>The id of the model must be made of letters, digits, dots and dashes.</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>{name} holds more than one model.</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>{name} is too large for a model.</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>This model comes with the extension and cannot be changed.</source>
+        <translation type="unfinished"></translation>
+    </message>
+</context>
+<context>
+    <name>models.panel</name>
+    <message>
+        <source>Zip file...</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>Model folder...</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>extension</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>mine</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>Rename the model</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>Title:</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>Delete the model {title} from this computer? This cannot be undone.</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>Export the model</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>Zip files</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>Exported to {name}.</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>Import a model</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>The model is in the list.</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>Working...</source>
+        <translation type="unfinished"></translation>
+    </message>
+</context>
+<context>
+    <name>scene.loading</name>
+    <message>
+        <source>{name} does not exist.</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>{name} cannot be read as a volume.</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>There are no DICOM images in the folder {name}.</source>
+        <translation type="unfinished"></translation>
+    </message>
+</context>
+<context>
+    <name>scene.nodes</name>
+    <message>
+        <source>Choose a volume to segment.</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>The volume is empty. Choose another one.</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>This is a label map, not an image. Choose another volume.</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>The volume has {count} values per voxel (color or vector). Choose one with a single value.</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>The chosen result is made of surfaces. Choose another one, or create a new segmentation.</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>The chosen result has segments under another transform. Create a new segmentation instead.</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>{volume} segmentation</source>
+        <translation type="unfinished"></translation>
+    </message>
+</context>
+<context>
+    <name>scene.sampleData</name>
+    <message>
+        <source>The synthetic heart could not be drawn: {reason}</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>Drawing a synthetic heart. This takes a few seconds.</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>CMAformer Segmentation</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>{name} is loaded.</source>
+        <translation type="unfinished"></translation>
+    </message>
+</context>
+<context>
+    <name>segmenting.dicomExport</name>
+    <message>
+        <source>This Slicer cannot export DICOM segmentations. Use Slicer 5.12 or later, or export a label map.</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>The volume was not loaded from DICOM, so that there is no study to add to. Load it from the DICOM module and segment it there, or export a label map.</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>The DICOM images of the volume are not in Slicer&apos;s DICOM database. Import them in the DICOM module, load the volume from there, and segment it.</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>The volume belongs to no study in the module Data. Load it from the DICOM module and segment it.</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>The segmentation was set to another geometry than the volume&apos;s. Segment the volume again.</source>
+        <translation type="unfinished"></translation>
+    </message>
+</context>
+<context>
+    <name>segmenting.export</name>
     <message>
         <source>Choose a name that ends in {suffixes}.</source>
         <translation type="unfinished"></translation>
@@ -1223,7 +1498,7 @@ The network follows the CMAformer publication; see the extension&apos;s home pag
     </message>
 </context>
 <context>
-    <name>CMAformerSegmentationLib.exportPanel</name>
+    <name>segmenting.exportPanel</name>
     <message>
         <source>Label map (NRRD, NIfTI)...</source>
         <translation type="unfinished"></translation>
@@ -1302,68 +1577,7 @@ The network follows the CMAformer publication; see the extension&apos;s home pag
     </message>
 </context>
 <context>
-    <name>CMAformerSegmentationLib.folderBatch</name>
-    <message>
-        <source>Stopped.</source>
-        <translation type="unfinished"></translation>
-    </message>
-    <message>
-        <source>Something unexpected happened: {error}</source>
-        <translation type="unfinished"></translation>
-    </message>
-    <message>
-        <source>Image {n}</source>
-        <translation type="unfinished"></translation>
-    </message>
-    <message>
-        <source>The volumes are in {table} in the folder {name}.</source>
-        <translation type="unfinished"></translation>
-    </message>
-</context>
-<context>
-    <name>CMAformerSegmentationLib.heldOutView</name>
-    <message>
-        <source>The training has no result yet.</source>
-        <translation type="unfinished"></translation>
-    </message>
-    <message>
-        <source>The file {name} is not there any more.</source>
-        <translation type="unfinished"></translation>
-    </message>
-    <message>
-        <source>after</source>
-        <translation type="unfinished"></translation>
-    </message>
-    <message>
-        <source>before</source>
-        <translation type="unfinished"></translation>
-    </message>
-    <message>
-        <source>The volume was removed from the scene meanwhile.</source>
-        <translation type="unfinished"></translation>
-    </message>
-    <message>
-        <source>The reference lies on another grid than the image.</source>
-        <translation type="unfinished"></translation>
-    </message>
-    <message>
-        <source>reference</source>
-        <translation type="unfinished"></translation>
-    </message>
-    <message>
-        <source>The case cannot be segmented: {words}</source>
-        <translation type="unfinished"></translation>
-    </message>
-</context>
-<context>
-    <name>CMAformerSegmentationLib.learnedStructures</name>
-    <message>
-        <source>Say what the values of the label maps mean: classes=[&apos;liver&apos;, ...].</source>
-        <translation type="unfinished"></translation>
-    </message>
-</context>
-<context>
-    <name>CMAformerSegmentationLib.loadMenu</name>
+    <name>segmenting.loadMenu</name>
     <message>
         <source>Volume file...</source>
         <translation type="unfinished"></translation>
@@ -1394,219 +1608,7 @@ The network follows the CMAformer publication; see the extension&apos;s home pag
     </message>
 </context>
 <context>
-    <name>CMAformerSegmentationLib.loading</name>
-    <message>
-        <source>{name} does not exist.</source>
-        <translation type="unfinished"></translation>
-    </message>
-    <message>
-        <source>{name} cannot be read as a volume.</source>
-        <translation type="unfinished"></translation>
-    </message>
-    <message>
-        <source>There are no DICOM images in the folder {name}.</source>
-        <translation type="unfinished"></translation>
-    </message>
-</context>
-<context>
-    <name>CMAformerSegmentationLib.modelLibrary</name>
-    <message>
-        <source>{name} is not a zip file, or it is damaged.</source>
-        <translation type="unfinished"></translation>
-    </message>
-    <message>
-        <source>Give the model a title.</source>
-        <translation type="unfinished"></translation>
-    </message>
-    <message>
-        <source>The weights of the model are damaged: they are not those that its description names.</source>
-        <translation type="unfinished"></translation>
-    </message>
-    <message>
-        <source>The id of the model must be made of letters, digits, dots and dashes.</source>
-        <translation type="unfinished"></translation>
-    </message>
-    <message>
-        <source>{name} holds more than one model.</source>
-        <translation type="unfinished"></translation>
-    </message>
-    <message>
-        <source>{name} is too large for a model.</source>
-        <translation type="unfinished"></translation>
-    </message>
-    <message>
-        <source>This model comes with the extension and cannot be changed.</source>
-        <translation type="unfinished"></translation>
-    </message>
-</context>
-<context>
-    <name>CMAformerSegmentationLib.modelsPanel</name>
-    <message>
-        <source>Zip file...</source>
-        <translation type="unfinished"></translation>
-    </message>
-    <message>
-        <source>Model folder...</source>
-        <translation type="unfinished"></translation>
-    </message>
-    <message>
-        <source>extension</source>
-        <translation type="unfinished"></translation>
-    </message>
-    <message>
-        <source>mine</source>
-        <translation type="unfinished"></translation>
-    </message>
-    <message>
-        <source>Rename the model</source>
-        <translation type="unfinished"></translation>
-    </message>
-    <message>
-        <source>Title:</source>
-        <translation type="unfinished"></translation>
-    </message>
-    <message>
-        <source>Delete the model {title} from this computer? This cannot be undone.</source>
-        <translation type="unfinished"></translation>
-    </message>
-    <message>
-        <source>Export the model</source>
-        <translation type="unfinished"></translation>
-    </message>
-    <message>
-        <source>Zip files</source>
-        <translation type="unfinished"></translation>
-    </message>
-    <message>
-        <source>Exported to {name}.</source>
-        <translation type="unfinished"></translation>
-    </message>
-    <message>
-        <source>Import a model</source>
-        <translation type="unfinished"></translation>
-    </message>
-    <message>
-        <source>The model is in the list.</source>
-        <translation type="unfinished"></translation>
-    </message>
-    <message>
-        <source>Working...</source>
-        <translation type="unfinished"></translation>
-    </message>
-</context>
-<context>
-    <name>CMAformerSegmentationLib.quitting</name>
-    <message>
-        <source>CMAformer Segmentation</source>
-        <translation type="unfinished"></translation>
-    </message>
-    <message>
-        <source>A training is not done yet: {names}</source>
-        <translation type="unfinished"></translation>
-    </message>
-    <message>
-        <source>It can go on without Slicer, and waits in the list when Slicer is open again.</source>
-        <translation type="unfinished"></translation>
-    </message>
-    <message>
-        <source>Its cases are still being saved from the scene; that is lost when Slicer is closed now.</source>
-        <translation type="unfinished"></translation>
-    </message>
-    <message>
-        <source>Go on without Slicer</source>
-        <translation type="unfinished"></translation>
-    </message>
-    <message>
-        <source>Pause the training</source>
-        <translation type="unfinished"></translation>
-    </message>
-    <message>
-        <source>Keep Slicer open</source>
-        <translation type="unfinished"></translation>
-    </message>
-</context>
-<context>
-    <name>CMAformerSegmentationLib.region</name>
-    <message>
-        <source>The region is not placed yet. Place it in the slice views, or choose the whole volume.</source>
-        <translation type="unfinished"></translation>
-    </message>
-    <message>
-        <source>A transform that is not linear lies between the region and the volume. Harden it first.</source>
-        <translation type="unfinished"></translation>
-    </message>
-    <message>
-        <source>The region lies outside of the volume. Move it onto what is to be segmented.</source>
-        <translation type="unfinished"></translation>
-    </message>
-</context>
-<context>
-    <name>CMAformerSegmentationLib.regionResult</name>
-    <message>
-        <source>The chosen result is not on the grid of the volume, so that it could not be kept outside of the region. Create a new segmentation instead.</source>
-        <translation type="unfinished"></translation>
-    </message>
-    <message>
-        <source>Only the region was segmented; outside of it the earlier result was kept.</source>
-        <translation type="unfinished"></translation>
-    </message>
-    <message>
-        <source>Only the region was segmented.</source>
-        <translation type="unfinished"></translation>
-    </message>
-</context>
-<context>
-    <name>CMAformerSegmentationLib.sampleData</name>
-    <message>
-        <source>The synthetic heart could not be drawn: {reason}</source>
-        <translation type="unfinished"></translation>
-    </message>
-    <message>
-        <source>Drawing a synthetic heart. This takes a few seconds.</source>
-        <translation type="unfinished"></translation>
-    </message>
-    <message>
-        <source>CMAformer Segmentation</source>
-        <translation type="unfinished"></translation>
-    </message>
-    <message>
-        <source>{name} is loaded.</source>
-        <translation type="unfinished"></translation>
-    </message>
-</context>
-<context>
-    <name>CMAformerSegmentationLib.scene</name>
-    <message>
-        <source>Choose a volume to segment.</source>
-        <translation type="unfinished"></translation>
-    </message>
-    <message>
-        <source>The volume is empty. Choose another one.</source>
-        <translation type="unfinished"></translation>
-    </message>
-    <message>
-        <source>This is a label map, not an image. Choose another volume.</source>
-        <translation type="unfinished"></translation>
-    </message>
-    <message>
-        <source>The volume has {count} values per voxel (color or vector). Choose one with a single value.</source>
-        <translation type="unfinished"></translation>
-    </message>
-    <message>
-        <source>The chosen result is made of surfaces. Choose another one, or create a new segmentation.</source>
-        <translation type="unfinished"></translation>
-    </message>
-    <message>
-        <source>The chosen result has segments under another transform. Create a new segmentation instead.</source>
-        <translation type="unfinished"></translation>
-    </message>
-    <message>
-        <source>{volume} segmentation</source>
-        <translation type="unfinished"></translation>
-    </message>
-</context>
-<context>
-    <name>CMAformerSegmentationLib.segmentPanel</name>
+    <name>segmenting.panel</name>
     <message>
         <source>Cancel</source>
         <translation type="unfinished"></translation>
@@ -1645,7 +1647,37 @@ The network follows the CMAformer publication; see the extension&apos;s home pag
     </message>
 </context>
 <context>
-    <name>CMAformerSegmentationLib.segmentation</name>
+    <name>segmenting.region</name>
+    <message>
+        <source>The region is not placed yet. Place it in the slice views, or choose the whole volume.</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>A transform that is not linear lies between the region and the volume. Harden it first.</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>The region lies outside of the volume. Move it onto what is to be segmented.</source>
+        <translation type="unfinished"></translation>
+    </message>
+</context>
+<context>
+    <name>segmenting.regionResult</name>
+    <message>
+        <source>The chosen result is not on the grid of the volume, so that it could not be kept outside of the region. Create a new segmentation instead.</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>Only the region was segmented; outside of it the earlier result was kept.</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>Only the region was segmented.</source>
+        <translation type="unfinished"></translation>
+    </message>
+</context>
+<context>
+    <name>segmenting.segmentation</name>
     <message>
         <source>The segmentation was cancelled.</source>
         <translation type="unfinished"></translation>
@@ -1708,84 +1740,7 @@ The network follows the CMAformer publication; see the extension&apos;s home pag
     </message>
 </context>
 <context>
-    <name>CMAformerSegmentationLib.segmentationBatch</name>
-    <message>
-        <source>Stopped.</source>
-        <translation type="unfinished"></translation>
-    </message>
-    <message>
-        <source>The segmentation was interrupted.</source>
-        <translation type="unfinished"></translation>
-    </message>
-    <message>
-        <source>Something unexpected happened: {error}</source>
-        <translation type="unfinished"></translation>
-    </message>
-    <message>
-        <source>The scene was closed.</source>
-        <translation type="unfinished"></translation>
-    </message>
-    <message>
-        <source>The volume was deleted.</source>
-        <translation type="unfinished"></translation>
-    </message>
-</context>
-<context>
-    <name>CMAformerSegmentationLib.segmentsTable</name>
-    <message>
-        <source>What the model learns of this segment.</source>
-        <translation type="unfinished"></translation>
-    </message>
-    <message>
-        <source>(leave out)</source>
-        <translation type="unfinished"></translation>
-    </message>
-</context>
-<context>
-    <name>CMAformerSegmentationLib.sequenceBatch</name>
-    <message>
-        <source>{name} {value} {unit}</source>
-        <translation type="unfinished"></translation>
-    </message>
-    <message>
-        <source>Frame of {sequence}</source>
-        <translation type="unfinished"></translation>
-    </message>
-    <message>
-        <source>The frame was deleted.</source>
-        <translation type="unfinished"></translation>
-    </message>
-    <message>
-        <source>A hidden node of the scene was deleted. Segment the sequence again.</source>
-        <translation type="unfinished"></translation>
-    </message>
-    <message>
-        <source>{sequence} segmentation</source>
-        <translation type="unfinished"></translation>
-    </message>
-    <message>
-        <source>The sequence was deleted.</source>
-        <translation type="unfinished"></translation>
-    </message>
-    <message>
-        <source>This Slicer was built without sequences.</source>
-        <translation type="unfinished"></translation>
-    </message>
-    <message>
-        <source>Choose a volume that is a frame of a sequence.</source>
-        <translation type="unfinished"></translation>
-    </message>
-    <message>
-        <source>The sequence is empty.</source>
-        <translation type="unfinished"></translation>
-    </message>
-    <message>
-        <source>The sequence has no volumes.</source>
-        <translation type="unfinished"></translation>
-    </message>
-</context>
-<context>
-    <name>CMAformerSegmentationLib.structures</name>
+    <name>segmenting.structuresTable</name>
     <message>
         <source>Structure</source>
         <translation type="unfinished"></translation>
@@ -1804,61 +1759,263 @@ The network follows the CMAformer publication; see the extension&apos;s home pag
     </message>
 </context>
 <context>
-    <name>CMAformerSegmentationLib.taskRunner</name>
+    <name>segmenting.taskRunner</name>
     <message>
         <source>Slicer was closed.</source>
         <translation type="unfinished"></translation>
     </message>
 </context>
 <context>
-    <name>CMAformerSegmentationLib.torchInstaller</name>
+    <name>segmenting.words</name>
     <message>
-        <source>The server of PyTorch cannot be reached from this computer.</source>
+        <source>Stopping...</source>
         <translation type="unfinished"></translation>
     </message>
     <message>
-        <source>The disk is full.</source>
+        <source>Preparing the volume...</source>
         <translation type="unfinished"></translation>
     </message>
     <message>
-        <source>Make room for some gigabytes, and try again.</source>
+        <source>Loading the model... The first time takes a little longer.</source>
         <translation type="unfinished"></translation>
     </message>
     <message>
-        <source>Install Slicer in a folder with a short name, such as C:/Slicer, and try again.</source>
+        <source>Showing the result...</source>
         <translation type="unfinished"></translation>
     </message>
     <message>
-        <source>Paths in Slicer&apos;s folder are too long for Windows.</source>
+        <source>No progress for over a minute at slice {done} of {total}. Wait, or cancel and try the CPU.</source>
         <translation type="unfinished"></translation>
     </message>
     <message>
-        <source>Close other Slicer windows. Where Slicer was installed by somebody else, ask them to install PyTorch.</source>
+        <source>Finishing the result...</source>
         <translation type="unfinished"></translation>
     </message>
     <message>
-        <source>Slicer&apos;s folder cannot be written.</source>
+        <source>Segmenting: slice {done} of {total}.</source>
         <translation type="unfinished"></translation>
     </message>
     <message>
-        <source>No version of PyTorch that fits was found there.</source>
+        <source>Segmenting: slice {done} of {total}, about {left} left.</source>
         <translation type="unfinished"></translation>
     </message>
     <message>
-        <source>PyTorch could not be installed.</source>
+        <source>Look at every slice. Corrected it? Learn from it makes it a labeled case.</source>
         <translation type="unfinished"></translation>
     </message>
     <message>
-        <source>The log below says why.</source>
+        <source>Done in {time}, but none of the model&apos;s structures was found. Is it the right kind of image?</source>
         <translation type="unfinished"></translation>
     </message>
     <message>
-        <source>Set the proxy of your hospital (environment variable HTTPS_PROXY) and try again. Or run this on a computer with Internet, bring the folder wheels here, and press From folder: {command}</source>
+        <source>Done in {time}: 1 structure.</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>Done in {time}: {count} structures.</source>
         <translation type="unfinished"></translation>
     </message>
 </context>
 <context>
-    <name>CMAformerSegmentationLib.trainPanel</name>
+    <name>training.charts</name>
+    <message>
+        <source>{name}: loss</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>loss</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>{name}: Dice on held-out cases</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>Dice</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>iteration</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>CMAformer training: {part}</source>
+        <translation type="unfinished"></translation>
+    </message>
+</context>
+<context>
+    <name>training.check</name>
+    <message>
+        <source>Saving the cases: {done} of {total}.</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>Looking at the cases...</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>The check was stopped.</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>The cases cannot be checked ({reason}).</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>Check the Python program in the settings.</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>The check stopped before it was done.</source>
+        <translation type="unfinished"></translation>
+    </message>
+</context>
+<context>
+    <name>training.checker</name>
+    <message>
+        <source>The check found problems that must be solved first: {errors}; further remarks: {others}.</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>The check found nothing that stops a training; remarks: {others}.</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>The check found nothing to remark.</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>About {steps} training steps fit into the time on this computer.</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>That is little: give it more time.</source>
+        <translation type="unfinished"></translation>
+    </message>
+</context>
+<context>
+    <name>training.heldOutView</name>
+    <message>
+        <source>The training has no result yet.</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>The file {name} is not there any more.</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>after</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>before</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>The volume was removed from the scene meanwhile.</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>The reference lies on another grid than the image.</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>reference</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>The case cannot be segmented: {words}</source>
+        <translation type="unfinished"></translation>
+    </message>
+</context>
+<context>
+    <name>training.job</name>
+    <message>
+        <source>The folder of this training was deleted.</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>Start a new one.</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>The training was paused.</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>The training was stopped.</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>It can go on from where it was.</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>Only a training that was stopped can be resumed.</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>The cases of this training were not saved completely. Start a new one.</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>Stop the training before it is deleted.</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>A case is just being saved. Try again in a moment.</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>The training has no result yet.</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>The training was stopped before its cases were saved.</source>
+        <translation type="unfinished"></translation>
+    </message>
+</context>
+<context>
+    <name>training.list</name>
+    <message>
+        <source>Resume</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>Pause</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>Stop the training? What it has learned so far is saved, and it can be resumed.</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>Keeping the model...</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>Kept: {title} is in the lists of models.</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>Segmenting {name} with both models...</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>White outline: reference. Yellow outline: before. Filled: after.</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>Delete this training with its copies of images and its result? A model that you kept stays.</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>The curves are in the module Plots.</source>
+        <translation type="unfinished"></translation>
+    </message>
+</context>
+<context>
+    <name>training.panel</name>
     <message>
         <source>None: start afresh</source>
         <translation type="unfinished"></translation>
@@ -1909,7 +2066,119 @@ The network follows the CMAformer publication; see the extension&apos;s home pag
     </message>
 </context>
 <context>
-    <name>CMAformerSegmentationLib.trainSettings</name>
+    <name>training.problems</name>
+    <message>
+        <source>Slicer was closed before the cases of this training were saved.</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>Delete it and start a new one.</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>The cases cannot be saved ({reason}).</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>Free some disk space and start again.</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>It can be resumed from its last checkpoint.</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>The training was ended from outside; most often the computer had run out of memory.</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>Close other programs, then resume it.</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>The training crashed.</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>The training could not go on. The log tells why.</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>The training was interrupted.</source>
+        <translation type="unfinished"></translation>
+    </message>
+</context>
+<context>
+    <name>training.queue</name>
+    <message>
+        <source>The training cannot be started ({reason}).</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>Check the Python program in the settings, and the disk; then resume it.</source>
+        <translation type="unfinished"></translation>
+    </message>
+</context>
+<context>
+    <name>training.quitting</name>
+    <message>
+        <source>CMAformer Segmentation</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>A training is not done yet: {names}</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>It can go on without Slicer, and waits in the list when Slicer is open again.</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>Its cases are still being saved from the scene; that is lost when Slicer is closed now.</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>Go on without Slicer</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>Pause the training</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>Keep Slicer open</source>
+        <translation type="unfinished"></translation>
+    </message>
+</context>
+<context>
+    <name>training.request</name>
+    <message>
+        <source>Give the new model a name with letters or digits.</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>A training needs more than 0 minutes.</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>At least one labeled case is needed.</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>The segmentations hold no structure to learn.</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>The values of the structures must be 1, 2, 3 and so on, without gaps.</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>{case}: the role {role} is unknown.</source>
+        <translation type="unfinished"></translation>
+    </message>
+</context>
+<context>
+    <name>training.settings</name>
     <message>
         <source>Quick: 10 minutes</source>
         <translation type="unfinished"></translation>
@@ -1964,186 +2233,7 @@ The network follows the CMAformer publication; see the extension&apos;s home pag
     </message>
 </context>
 <context>
-    <name>CMAformerSegmentationLib.training</name>
-    <message>
-        <source>The folder of this training was deleted.</source>
-        <translation type="unfinished"></translation>
-    </message>
-    <message>
-        <source>Start a new one.</source>
-        <translation type="unfinished"></translation>
-    </message>
-    <message>
-        <source>The training was paused.</source>
-        <translation type="unfinished"></translation>
-    </message>
-    <message>
-        <source>The training was stopped.</source>
-        <translation type="unfinished"></translation>
-    </message>
-    <message>
-        <source>It can go on from where it was.</source>
-        <translation type="unfinished"></translation>
-    </message>
-    <message>
-        <source>Only a training that was stopped can be resumed.</source>
-        <translation type="unfinished"></translation>
-    </message>
-    <message>
-        <source>The cases of this training were not saved completely. Start a new one.</source>
-        <translation type="unfinished"></translation>
-    </message>
-    <message>
-        <source>Stop the training before it is deleted.</source>
-        <translation type="unfinished"></translation>
-    </message>
-    <message>
-        <source>A case is just being saved. Try again in a moment.</source>
-        <translation type="unfinished"></translation>
-    </message>
-    <message>
-        <source>The training has no result yet.</source>
-        <translation type="unfinished"></translation>
-    </message>
-    <message>
-        <source>The training was stopped before its cases were saved.</source>
-        <translation type="unfinished"></translation>
-    </message>
-</context>
-<context>
-    <name>CMAformerSegmentationLib.trainingCases</name>
-    <message>
-        <source>A case has no image.</source>
-        <translation type="unfinished"></translation>
-    </message>
-    <message>
-        <source>{case}: a labeled or held-out case needs a segmentation.</source>
-        <translation type="unfinished"></translation>
-    </message>
-    <message>
-        <source>{case}: {problem}</source>
-        <translation type="unfinished"></translation>
-    </message>
-    <message>
-        <source>give the label map as a file, too, or load the image.</source>
-        <translation type="unfinished"></translation>
-    </message>
-    <message>
-        <source>the file {name} does not exist.</source>
-        <translation type="unfinished"></translation>
-    </message>
-    <message>
-        <source>choose a volume as the image.</source>
-        <translation type="unfinished"></translation>
-    </message>
-    <message>
-        <source>load the label map, too, or give both as files.</source>
-        <translation type="unfinished"></translation>
-    </message>
-    <message>
-        <source>the label map is empty.</source>
-        <translation type="unfinished"></translation>
-    </message>
-    <message>
-        <source>choose a segmentation.</source>
-        <translation type="unfinished"></translation>
-    </message>
-    <message>
-        <source>the segmentation is empty.</source>
-        <translation type="unfinished"></translation>
-    </message>
-    <message>
-        <source>the segmentation is made of surfaces; create its binary label map in the module Segmentations.</source>
-        <translation type="unfinished"></translation>
-    </message>
-    <message>
-        <source>image and segmentation are under different transforms that are not linear; harden them first.</source>
-        <translation type="unfinished"></translation>
-    </message>
-</context>
-<context>
-    <name>CMAformerSegmentationLib.trainingProblems</name>
-    <message>
-        <source>Slicer was closed before the cases of this training were saved.</source>
-        <translation type="unfinished"></translation>
-    </message>
-    <message>
-        <source>Delete it and start a new one.</source>
-        <translation type="unfinished"></translation>
-    </message>
-    <message>
-        <source>The cases cannot be saved ({reason}).</source>
-        <translation type="unfinished"></translation>
-    </message>
-    <message>
-        <source>Free some disk space and start again.</source>
-        <translation type="unfinished"></translation>
-    </message>
-    <message>
-        <source>It can be resumed from its last checkpoint.</source>
-        <translation type="unfinished"></translation>
-    </message>
-    <message>
-        <source>The training was ended from outside; most often the computer had run out of memory.</source>
-        <translation type="unfinished"></translation>
-    </message>
-    <message>
-        <source>Close other programs, then resume it.</source>
-        <translation type="unfinished"></translation>
-    </message>
-    <message>
-        <source>The training crashed.</source>
-        <translation type="unfinished"></translation>
-    </message>
-    <message>
-        <source>The training could not go on. The log tells why.</source>
-        <translation type="unfinished"></translation>
-    </message>
-    <message>
-        <source>The training was interrupted.</source>
-        <translation type="unfinished"></translation>
-    </message>
-</context>
-<context>
-    <name>CMAformerSegmentationLib.trainingQueue</name>
-    <message>
-        <source>The training cannot be started ({reason}).</source>
-        <translation type="unfinished"></translation>
-    </message>
-    <message>
-        <source>Check the Python program in the settings, and the disk; then resume it.</source>
-        <translation type="unfinished"></translation>
-    </message>
-</context>
-<context>
-    <name>CMAformerSegmentationLib.trainingRequest</name>
-    <message>
-        <source>Give the new model a name with letters or digits.</source>
-        <translation type="unfinished"></translation>
-    </message>
-    <message>
-        <source>A training needs more than 0 minutes.</source>
-        <translation type="unfinished"></translation>
-    </message>
-    <message>
-        <source>At least one labeled case is needed.</source>
-        <translation type="unfinished"></translation>
-    </message>
-    <message>
-        <source>The segmentations hold no structure to learn.</source>
-        <translation type="unfinished"></translation>
-    </message>
-    <message>
-        <source>The values of the structures must be 1, 2, 3 and so on, without gaps.</source>
-        <translation type="unfinished"></translation>
-    </message>
-    <message>
-        <source>{case}: the role {role} is unknown.</source>
-        <translation type="unfinished"></translation>
-    </message>
-</context>
-<context>
-    <name>CMAformerSegmentationLib.trainingWords</name>
+    <name>training.words</name>
     <message>
         <source>stopping</source>
         <translation type="unfinished"></translation>
@@ -2266,46 +2356,7 @@ The network follows the CMAformer publication; see the extension&apos;s home pag
     </message>
 </context>
 <context>
-    <name>CMAformerSegmentationLib.trainingsPanel</name>
-    <message>
-        <source>Resume</source>
-        <translation type="unfinished"></translation>
-    </message>
-    <message>
-        <source>Pause</source>
-        <translation type="unfinished"></translation>
-    </message>
-    <message>
-        <source>Stop the training? What it has learned so far is saved, and it can be resumed.</source>
-        <translation type="unfinished"></translation>
-    </message>
-    <message>
-        <source>Keeping the model...</source>
-        <translation type="unfinished"></translation>
-    </message>
-    <message>
-        <source>Kept: {title} is in the lists of models.</source>
-        <translation type="unfinished"></translation>
-    </message>
-    <message>
-        <source>Segmenting {name} with both models...</source>
-        <translation type="unfinished"></translation>
-    </message>
-    <message>
-        <source>White outline: reference. Yellow outline: before. Filled: after.</source>
-        <translation type="unfinished"></translation>
-    </message>
-    <message>
-        <source>Delete this training with its copies of images and its result? A model that you kept stays.</source>
-        <translation type="unfinished"></translation>
-    </message>
-    <message>
-        <source>The curves are in the module Plots.</source>
-        <translation type="unfinished"></translation>
-    </message>
-</context>
-<context>
-    <name>CMAformerSegmentationLib.words</name>
+    <name>widgets.duration</name>
     <message>
         <source>{seconds} s</source>
         <translation type="unfinished"></translation>
@@ -2316,54 +2367,6 @@ The network follows the CMAformer publication; see the extension&apos;s home pag
     </message>
     <message>
         <source>{hours} h {minutes} min</source>
-        <translation type="unfinished"></translation>
-    </message>
-    <message>
-        <source>Stopping...</source>
-        <translation type="unfinished"></translation>
-    </message>
-    <message>
-        <source>Preparing the volume...</source>
-        <translation type="unfinished"></translation>
-    </message>
-    <message>
-        <source>Loading the model... The first time takes a little longer.</source>
-        <translation type="unfinished"></translation>
-    </message>
-    <message>
-        <source>Showing the result...</source>
-        <translation type="unfinished"></translation>
-    </message>
-    <message>
-        <source>No progress for over a minute at slice {done} of {total}. Wait, or cancel and try the CPU.</source>
-        <translation type="unfinished"></translation>
-    </message>
-    <message>
-        <source>Finishing the result...</source>
-        <translation type="unfinished"></translation>
-    </message>
-    <message>
-        <source>Segmenting: slice {done} of {total}.</source>
-        <translation type="unfinished"></translation>
-    </message>
-    <message>
-        <source>Segmenting: slice {done} of {total}, about {left} left.</source>
-        <translation type="unfinished"></translation>
-    </message>
-    <message>
-        <source>Look at every slice. Corrected it? Learn from it makes it a labeled case.</source>
-        <translation type="unfinished"></translation>
-    </message>
-    <message>
-        <source>Done in {time}, but none of the model&apos;s structures was found. Is it the right kind of image?</source>
-        <translation type="unfinished"></translation>
-    </message>
-    <message>
-        <source>Done in {time}: 1 structure.</source>
-        <translation type="unfinished"></translation>
-    </message>
-    <message>
-        <source>Done in {time}: {count} structures.</source>
         <translation type="unfinished"></translation>
     </message>
 </context>

@@ -9,12 +9,12 @@ import argparse
 import json
 from pathlib import Path
 
-from cmaformer.cases import read_cases
-from cmaformer.likeness import facts_of, ranges
-from cmaformer.model import load_model
-from cmaformer.normalization import Normalization
-from cmaformer.slicegrid import grids_of
-from cmaformer.volume import finite, read_volume
+from cmaformer.cases.reading import read_cases
+from cmaformer.images.grid import grids_of
+from cmaformer.images.intensity import Normalization
+from cmaformer.images.likeness import facts_of, ranges
+from cmaformer.images.volume import finite, read_volume
+from cmaformer.models.model import load_model
 
 
 def main() -> None:

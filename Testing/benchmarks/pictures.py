@@ -16,13 +16,13 @@ import numpy as np
 import SimpleITK as sitk
 from scipy import ndimage
 
-from cmaformer.cases import read_cases
-from cmaformer.device import choose_device
-from cmaformer.installed import open_model
-from cmaformer.metrics import dice
-from cmaformer.segment import prepare, segment
-from cmaformer.slicegrid import grids_of
-from cmaformer.volume import quiet, read_volume
+from cmaformer.cases.reading import read_cases
+from cmaformer.images.grid import grids_of
+from cmaformer.images.volume import quiet, read_volume
+from cmaformer.models.installed import open_model
+from cmaformer.network.device import choose_device
+from cmaformer.segmenting.metrics import dice
+from cmaformer.segmenting.segment import prepare, segment
 
 SLICES, SIDE, OPACITY, MARGIN = 5, 192, 0.45, 1.5
 

@@ -15,7 +15,7 @@ from collections.abc import Callable
 
 import torch
 
-from cmaformer.installed import open_model
+from cmaformer.models.installed import open_model
 
 PATCHES = 4
 TURNS = 9

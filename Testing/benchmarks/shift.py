@@ -14,12 +14,13 @@ from collections.abc import Callable
 import numpy as np
 import SimpleITK as sitk
 
-from cmaformer.cases import read_cases
-from cmaformer.device import choose_device
-from cmaformer.installed import open_model
-from cmaformer.metrics import dice
-from cmaformer.segment import prepare, segment
-from cmaformer.volume import Volume, quiet
+from cmaformer.cases.reading import read_cases
+from cmaformer.images.geometry import Volume
+from cmaformer.images.volume import quiet
+from cmaformer.models.installed import open_model
+from cmaformer.network.device import choose_device
+from cmaformer.segmenting.metrics import dice
+from cmaformer.segmenting.segment import prepare, segment
 
 Pair = tuple[sitk.Image, sitk.Image]
 

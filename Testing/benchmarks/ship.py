@@ -20,7 +20,7 @@ from pathlib import Path
 
 import torch
 
-from cmaformer.model import load_model
+from cmaformer.models.model import load_model
 
 MODELS = Path(__file__).resolve().parents[2] / "Resources" / "Models"
 # A step is between 1/16 and 1/8 of the root mean square of its channel: the errors, evenly spread over a step, are

@@ -16,8 +16,8 @@ from pathlib import Path
 import numpy as np
 
 import cmaformer
-from cmaformer.metrics import dice
-from cmaformer.volume import read_volume
+from cmaformer.images.volume import read_volume
+from cmaformer.segmenting.metrics import dice
 
 
 def teach(cases: Path, model_folder: Path, folder: Path, times: int) -> float:

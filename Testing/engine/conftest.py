@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 from pathlib import Path
 
 import pytest
@@ -23,10 +22,10 @@ def one_thread():
 @pytest.fixture
 def busy_card(monkeypatch: pytest.MonkeyPatch) -> None:
     """A computer with a graphics card whose memory is taken."""
-    from cmaformer import device
-    from cmaformer.model import Model
+    from cmaformer.models.model import Model
+    from cmaformer.network import device
+    from cmaformer.segmenting import segment
 
-    segment = importlib.import_module("cmaformer.segment")  # the package's `segment` is its function
     real = segment.prepare
 
     def prepare(model: Model, where: torch.device) -> torch.nn.Module:

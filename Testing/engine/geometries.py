@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from cmaformer.volume import Geometry
+from cmaformer.images.geometry import Geometry
 
 
 def rotation(seed: int) -> np.ndarray:

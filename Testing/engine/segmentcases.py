@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from cmaformer.volume import Volume
+from cmaformer.images.geometry import Volume
 
 WINDOW = {"normalization": {"type": "window", "low": 0, "high": 3}}
 

@@ -7,8 +7,8 @@ from types import SimpleNamespace
 
 import torch
 
-from cmaformer.model import Model, save_model
-from cmaformer.network import CMAformer, NetworkConfig, configuration
+from cmaformer.models.model import Model, save_model
+from cmaformer.network.cmaformer import CMAformer, NetworkConfig, configuration
 
 NAMES = ["right ventricle", "myocardium", "left ventricle"]
 COLORS = [[0, 80, 200], [220, 180, 0], [200, 30, 30]]

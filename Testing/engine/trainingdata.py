@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import SimpleITK as sitk
 
-from cmaformer.recipe import Recipe
+from cmaformer.recipes.recipe import Recipe
 
 # A training of a second, without a look at the held-out cases.
 SHORT = Recipe(iterations=6, batch_size=2, patch=32, evaluate_every=0, checkpoint_every=2)

@@ -34,7 +34,7 @@ def module(app):
 @pytest.fixture(autouse=True)
 def computer(module, monkeypatch):
     """What the engine says of the computer when the panel asks, at once and without PyTorch; tests change it."""
-    from CMAformerSegmentationLib import computerProbe
+    from CMAformerSegmentationLib.computer import probe as computerProbe
 
     facts = {
         "type": "computer",
@@ -80,7 +80,8 @@ def scene(module):
 @pytest.fixture
 def models(module, modelsFolder, tmp_path, monkeypatch):
     """The tiny model is the only one on this computer."""
-    from CMAformerSegmentationLib import environment, training
+    from CMAformerSegmentationLib.jobs import environment
+    from CMAformerSegmentationLib.training import job as training
 
     own = tmp_path / "own models"
     for where in (environment, module, training):
@@ -107,7 +108,7 @@ def fakeEngine():
 @pytest.fixture
 def fakeLogic(module, scene, models, fakeEngine):
     """The logic with an engine that does what the test says."""
-    from CMAformerSegmentationLib.taskRunner import TaskRunner
+    from CMAformerSegmentationLib.segmenting.taskRunner import TaskRunner
 
     logic = module.CMAformerSegmentationLogic()
     logic.runner = TaskRunner(lambda folder: fakeEngine)
@@ -124,7 +125,9 @@ def tiny(modelsFolder):
 @pytest.fixture
 def trainings(module, tmp_path, monkeypatch):
     """The folder of the trainings, empty."""
-    from CMAformerSegmentationLib import caseChecker, heldOutView, trainingQueue
+    from CMAformerSegmentationLib.training import checker as caseChecker
+    from CMAformerSegmentationLib.training import heldOutView
+    from CMAformerSegmentationLib.training import queue as trainingQueue
 
     folder = tmp_path / "trainings"
     for where in (trainingQueue, caseChecker, heldOutView):
@@ -143,7 +146,7 @@ def trainingLogic(module, scene, models, processes):
     """The logic with such processes."""
     from fakes import FakeProcess
 
-    from CMAformerSegmentationLib.trainingQueue import TrainingQueue
+    from CMAformerSegmentationLib.training.queue import TrainingQueue
 
     logic = module.CMAformerSegmentationLogic()
     logic.queue = TrainingQueue(lambda folder: processes.setdefault(folder.name, FakeProcess(folder)))
@@ -161,7 +164,7 @@ def say():
 
 @pytest.fixture
 def volume(scene, module):
-    from CMAformerSegmentationLib.selftest import makeTestVolume
+    from CMAformerSegmentationLib.segmenting.selftest import makeTestVolume
 
     return makeTestVolume()
 
@@ -182,7 +185,7 @@ def panel(module, scene, models, fakeEngine, monkeypatch):
     """The module's widget, entered, with the fake engine."""
     import slicer
 
-    from CMAformerSegmentationLib.taskRunner import TaskRunner
+    from CMAformerSegmentationLib.segmenting.taskRunner import TaskRunner
 
     widget = slicer.util.getModuleWidget("CMAformerSegmentation")
     runner = TaskRunner(lambda folder: fakeEngine)
@@ -213,7 +216,7 @@ def picture(pictures):
 @pytest.fixture
 def result(panel, fakeEngine):
     """The panel with a result: three structures. Returns (panel, volume node, segmentation node, labels)."""
-    from CMAformerSegmentationLib.selftest import makeTestVolume
+    from CMAformerSegmentationLib.segmenting.selftest import makeTestVolume
 
     volumeNode = makeTestVolume()
     volumeNode.SetName("Heart: 1/2")

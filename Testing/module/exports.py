@@ -11,7 +11,7 @@ SUFFIXES = (".nrrd", ".nii", ".nii.gz", ".mha")
 
 def itkImage(volumeNode):
     """The volume as its file has it."""
-    from CMAformerSegmentationLib import scene
+    from CMAformerSegmentationLib.scene import nodes as scene
 
     geometry = scene.volumeGeometry(volumeNode).flippedXY()
     image = sitk.Image(*geometry.size, sitk.sitkInt16)

@@ -6,7 +6,7 @@ import standin
 
 
 def volume():
-    from CMAformerSegmentationLib.selftest import makeTestVolume
+    from CMAformerSegmentationLib.segmenting.selftest import makeTestVolume
 
     node = makeTestVolume()
     node.SetName("CineHeart 4D, end diastole")
@@ -44,7 +44,7 @@ def ijkToRas(node):
 
 
 def smallHeart(monkeypatch, draw=None):
-    from CMAformerSegmentationLib import sampleData, syntheticHeart
+    from CMAformerSegmentationLib.scene import sampleData, syntheticHeart
 
     small = draw or (lambda: syntheticHeart.shortAxisHeart(64, 56, 3, (6.0, 6.0, 25.0)))
     monkeypatch.setattr(sampleData, "shortAxisHeart", small)

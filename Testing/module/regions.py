@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
-from test_scene import rotation
+from scenenodes import rotation
 
 
 def makeRoi(matrix, size, transformNode=None):
@@ -56,7 +56,7 @@ def insideByVtk(roiNode, volumeNode):
 
 
 def insideByUs(roiNode, volumeNode):
-    from CMAformerSegmentationLib.region import regionOf
+    from CMAformerSegmentationLib.segmenting.region import regionOf
 
     first, last = regionOf(roiNode, volumeNode).spans()
     i = np.arange(volumeNode.GetImageData().GetDimensions()[0])

@@ -50,7 +50,7 @@ def test_cancel_lets_the_engine_stop_by_itself(running, fakeEngine):
 
 
 def test_cancel_ends_an_engine_that_does_not_listen(running, fakeEngine, monkeypatch):
-    from CMAformerSegmentationLib import segmentation
+    from CMAformerSegmentationLib.segmenting import segmentation
 
     monkeypatch.setattr(segmentation, "cancelGraceSeconds", 0.1)
     running.cancel()
@@ -153,7 +153,7 @@ def test_own_segments_are_untouched_until_success(fakeLogic, fakeEngine, volume)
 def test_an_interrupted_script_leaves_nothing_behind(fakeLogic, fakeEngine, volume, monkeypatch):
     import time
 
-    from CMAformerSegmentationLib import segmentation
+    from CMAformerSegmentationLib.segmenting import segmentation
 
     write = segmentation.writeMetaImage
 

@@ -35,10 +35,12 @@ def test_marks_stand_out_and_text_keeps_the_color_of_the_style(app):
     import qt
     from PySide6 import QtGui
 
-    from CMAformerSegmentationLib import batchTable, caseTable, trainingCases
-    from CMAformerSegmentationLib.batch import BatchItem
-    from CMAformerSegmentationLib.caseList import IGNORED
-    from CMAformerSegmentationLib.jobs import FAILED
+    from CMAformerSegmentationLib.batches import table as batchTable
+    from CMAformerSegmentationLib.batches.batch import BatchItem
+    from CMAformerSegmentationLib.cases import case as trainingCases
+    from CMAformerSegmentationLib.cases import table as caseTable
+    from CMAformerSegmentationLib.cases.list import IGNORED
+    from CMAformerSegmentationLib.jobs.job import FAILED
     from standin.looks import TABLES, contrast
 
     cases, items = qt.QTableWidget(0, 4), qt.QTableWidget(0, 3)

@@ -26,7 +26,8 @@ def main(data: Path) -> None:
     import qt
     import slicer
 
-    from CMAformerSegmentationLib import environment, training
+    from CMAformerSegmentationLib.jobs import environment
+    from CMAformerSegmentationLib.training import job as training
 
     for key, folder in ((environment.modelsKey, "own"), (environment.trainingsKey, "trainings")):
         qt.QSettings().setValue(key, str(data / folder))

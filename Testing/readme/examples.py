@@ -14,8 +14,8 @@ from readme import repository
 
 sys.path.append(str(repository / "Testing" / "engine"))
 
-from test_tasks import NUMBERS, lits, synapse
-from test_volume_dicom import write_series
+from dicomseries import write_series
+from taskdata import NUMBERS, lits, synapse
 from tinymodel import save_tiny
 from trainingdata import phantom, write_volume
 

@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ..distributed import mean, total
+from ..parallel.distributed import mean, total
 
 # Published weights of the two foreground classes, common and rare.
 BETA_TWO = (0.314, 0.685)

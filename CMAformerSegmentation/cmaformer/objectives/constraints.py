@@ -24,7 +24,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from .. import distributed
+from ..parallel import distributed
 
 SOLVERS = ("alm", "penalty", "log-barrier")
 FAMILIES = ("upper bound", "lower bound", "size above", "size below")

@@ -18,7 +18,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from .. import distributed, processes
+from ..parallel import distributed, processes
 
 
 @dataclass(frozen=True)

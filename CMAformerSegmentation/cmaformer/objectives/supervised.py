@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch.nn.functional as F
 from torch import Tensor
 
-from ..distributed import mean, total
+from ..parallel.distributed import mean, total
 
 
 def supervised_loss(

@@ -14,7 +14,7 @@ def panel(module, scene, models, trainings, processes, monkeypatch):
     import slicer
     from fakes import FakeProcess
 
-    from CMAformerSegmentationLib.trainingQueue import TrainingQueue
+    from CMAformerSegmentationLib.training.queue import TrainingQueue
 
     widget = slicer.util.getModuleWidget("CMAformerSegmentation")
     queue = TrainingQueue(lambda folder: processes.setdefault(folder.name, FakeProcess(folder)))

@@ -21,7 +21,7 @@ def again(module, processes):
     """The logic of a later Slicer."""
     from fakes import FakeProcess
 
-    from CMAformerSegmentationLib.trainingQueue import TrainingQueue
+    from CMAformerSegmentationLib.training.queue import TrainingQueue
 
     logic = module.CMAformerSegmentationLogic()
     logic.queue = TrainingQueue(lambda folder: processes.setdefault(folder.name, FakeProcess(folder)))
@@ -78,7 +78,7 @@ def test_pause_saves_and_resume_goes_on(running):
 
 
 def test_cancel_ends_a_process_that_does_not_listen(running, monkeypatch):
-    from CMAformerSegmentationLib import training as module
+    from CMAformerSegmentationLib.training import job as module
 
     monkeypatch.setattr(module, "stopGraceSeconds", 0.1)
     training, process = running
@@ -146,8 +146,8 @@ def test_a_waiting_training_is_cancelled_at_once(start):
 
 def test_the_main_thread_is_never_blocked_for_long(trainingLogic, processes, scene):
     """Saving large cases and reading a long history."""
-    from CMAformerSegmentationLib.training import Training
-    from CMAformerSegmentationLib.trainingQueue import TrainingQueue
+    from CMAformerSegmentationLib.training.job import Training
+    from CMAformerSegmentationLib.training.queue import TrainingQueue
 
     labeled = [makeCase(f"big {n}", n, shape=(60, 256, 256)) for n in range(2)]
     training = trainingLogic.startTraining(labeled, name="x")

@@ -17,7 +17,7 @@ def test_the_engines_word_is_passed_on(running):
     process.exit(1)
     standin.processUntil(lambda: training.ended)
     assert training.state == "failed" and str(training.problem) == "The loss was not finite 3 times. Lower the rate."
-    from CMAformerSegmentationLib.trainingRequest import TrainingError
+    from CMAformerSegmentationLib.training.request import TrainingError
 
     with pytest.raises(TrainingError, match="not finite"):
         training.wait()
@@ -46,7 +46,7 @@ def test_a_deleted_folder_ends_it(running, trainingLogic):
 
 
 def test_a_stalled_training_is_noticed(running, monkeypatch):
-    from CMAformerSegmentationLib import training as module
+    from CMAformerSegmentationLib.training import job as module
 
     training, process = running
     assert not training.stalled
@@ -93,7 +93,7 @@ def test_keep_gives_the_result_an_id_of_its_own(running, trainingLogic, tiny, mo
 
 def test_from_the_scene_to_a_model_with_the_real_engine(logic, trainings, scene, monkeypatch):
     """The whole way: nodes, a process, kill -9, resume, a model that segments."""
-    from CMAformerSegmentationLib import trainingQueue
+    from CMAformerSegmentationLib.training import queue as trainingQueue
 
     assert trainingQueue.trainingsFolder() == trainings
     monkeypatch.setenv("OMP_NUM_THREADS", "1")  # threads that wait for each other on a busy machine take for ever
@@ -134,7 +134,7 @@ def test_from_the_scene_to_a_model_with_the_real_engine(logic, trainings, scene,
     # The held-out case with both results over the reference.
     import slicer
 
-    from CMAformerSegmentationLib.heldOutView import HeldOutView, heldOutCases
+    from CMAformerSegmentationLib.training.heldOutView import HeldOutView, heldOutCases
 
     (case,) = heldOutCases(training)
     view = HeldOutView(training, case, logic.catalog().find("tiny-1.0.0"))

@@ -1,0 +1,1 @@
+"""Several volumes, folders and sequences, one after the other."""

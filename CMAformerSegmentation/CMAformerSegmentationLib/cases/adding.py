@@ -1,0 +1,79 @@
+"""The menu that adds cases to the list: from the scene, from files, and from a folder."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import qt
+from slicer.i18n import tr as _
+
+from ..scene.loading import fileFilter
+from ..widgets.panelWork import PanelWork
+from .case import TrainingCase
+from .folder import casesInFolder, casesOfFiles
+from .list import casesOfScene
+
+
+class CaseAdding:
+    """The menu of a button. A folder is looked into beside the panel: it may be large, and on a slow disk.
+
+    :param cases: gives the cases that are in the list.
+    :param add: takes cases that were found, and what to say when there are none.
+    :param tell: takes what else is to be said.
+    """
+
+    def __init__(
+        self,
+        button,
+        cases: Callable[[], list[TrainingCase]],
+        add: Callable[[list[TrainingCase], str], None],
+        tell: Callable[[str], None],
+    ) -> None:
+        self._button = button
+        self._cases, self._add, self._tell = cases, add, tell
+        self._work = PanelWork()
+        self.menu = qt.QMenu(button)
+        self._connections = [
+            (self.menu.addAction(_("Volumes of the scene")), self.onScene),
+            (self.menu.addAction(_("Files...")), self.onFiles),
+            (self.menu.addAction(_("Folder...")), self.onFolder),
+        ]
+        for action, slot in self._connections:
+            action.connect("triggered(bool)", slot)
+        button.setMenu(self.menu)
+
+    def cleanup(self) -> None:
+        """Disconnect everything."""
+        self._work.cleanup()
+        for action, slot in self._connections:
+            action.disconnect("triggered(bool)", slot)
+
+    @property
+    def isBusy(self) -> bool:
+        """Whether a folder is being looked into."""
+        return self._work.isBusy
+
+    def onScene(self, _checked: bool = False) -> None:
+        """Add the volumes of the scene, with the segmentations that belong to them."""
+        self._add(casesOfScene(self._cases()), _("There are no further volumes in the scene."))
+
+    def onFiles(self, _checked: bool = False) -> None:
+        """Ask for image files; label maps among them are recognized by their names."""
+        filters = _("Volumes") + f" ({fileFilter})"
+        paths = qt.QFileDialog.getOpenFileNames(self._button, _("Add images and label maps"), "", filters)
+        if paths:
+            self._add(casesOfFiles(paths), _("There are no images among these files."))
+
+    def onFolder(self, _checked: bool = False) -> None:
+        """Ask for a folder and add the cases in it."""
+        path = qt.QFileDialog.getExistingDirectory(self._button, _("Add the cases of a folder"), "")
+        if path:
+            self._work.start(lambda: casesInFolder(path), self._onFolder)
+            self._tell(_("Looking into the folder..."))
+
+    def _onFolder(self, cases: Any, error: BaseException | None) -> None:
+        if error is None:
+            self._add(cases, _("There are no further cases in the folder."))
+        else:
+            self._tell(str(error))

@@ -1,0 +1,108 @@
+"""The list of cases that a clinician puts together: kept in the scene, saved and loaded with it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import slicer
+
+from .case import LABELED, UNLABELED, TrainingCase
+from .structures import SegmentMapping
+
+IGNORED = "ignored"  # stays in the list, and out of the training
+_parameter = "trainingCaseList"
+_mappingParameter = "trainingSegmentMapping"
+_imageRole, _labelsRole = "trainingImage", "trainingLabels"
+
+
+def casesOfScene(known: Iterable[TrainingCase] = ()) -> list[TrainingCase]:
+    """The volumes of the scene that are not in the list yet, each with the segmentation that refers to it, if any."""
+    own = {case.image.GetID() for case in known if not case.isFile}
+    role = slicer.vtkMRMLSegmentationNode.GetReferenceImageGeometryReferenceRole()
+    segmentations: dict[str, Any] = {}
+    for node in slicer.util.getNodesByClass("vtkMRMLSegmentationNode"):
+        if node.GetSegmentation().GetNumberOfSegments():
+            segmentations[node.GetNodeReferenceID(role)] = node  # of several the newest
+    cases = []
+    for node in slicer.util.getNodesByClass("vtkMRMLScalarVolumeNode"):
+        usable = not node.IsA("vtkMRMLLabelMapVolumeNode") and not node.GetHideFromEditors()
+        if usable and node.GetID() not in own:
+            labels = segmentations.get(node.GetID())
+            cases.append(TrainingCase(node, labels, LABELED if labels is not None else UNLABELED))
+    return cases
+
+
+def saveCases(parameterNode, cases: Iterable[TrainingCase]) -> None:
+    """Write the list into the module's node: nodes as references, which MRML keeps right, the rest as text.
+
+    :param parameterNode: a vtkMRMLScriptedModuleNode.
+    """
+    rows = []
+    wasModifying = parameterNode.StartModify()
+    try:
+        before = len(_rows(parameterNode))
+        for number, case in enumerate(cases):
+            row: dict[str, Any] = {"role": case.role, "name": case.name, "patient": case.patient}
+            if case.isFile:
+                row.update(image=str(case.image), labels=str(case.labels) if case.labels else None)
+                _refer(parameterNode, number, None, None)
+            else:
+                _refer(parameterNode, number, case.image, case.labels)
+            rows.append(row)
+        for number in range(len(rows), before):
+            _refer(parameterNode, number, None, None)
+        text = json.dumps(rows)
+        if parameterNode.GetParameter(_parameter) != text:
+            parameterNode.SetParameter(_parameter, text)
+    finally:
+        parameterNode.EndModify(wasModifying)
+
+
+def loadCases(parameterNode) -> list[TrainingCase]:
+    """The list back from the module's node. Cases whose image has left the scene are gone."""
+    cases = []
+    for number, row in enumerate(_rows(parameterNode)):
+        if row.get("image"):
+            labels = Path(row["labels"]) if row.get("labels") else None
+            case = TrainingCase(Path(row["image"]), labels)
+        else:
+            image = parameterNode.GetNodeReference(f"{_imageRole}{number}")
+            if image is None:
+                continue
+            case = TrainingCase(image, parameterNode.GetNodeReference(f"{_labelsRole}{number}"))
+        texts = {key: str(row.get(key) or "") for key in ("name", "patient")}
+        cases.append(replace(case, role=str(row.get("role") or UNLABELED), **texts))
+    return cases
+
+
+def saveMapping(parameterNode, mapping: SegmentMapping) -> None:
+    """Write what the user says about segments into the module's node."""
+    parameterNode.SetParameter(_mappingParameter, json.dumps(dict(mapping)) if mapping else "")
+
+
+def loadMapping(parameterNode) -> dict[str, str]:
+    """What `saveMapping` wrote."""
+    try:
+        mapping = json.loads(parameterNode.GetParameter(_mappingParameter) or "{}")
+    except ValueError:
+        return {}
+    return {str(key): str(value) for key, value in mapping.items()} if isinstance(mapping, dict) else {}
+
+
+def _rows(parameterNode) -> list[dict[str, Any]]:
+    try:
+        rows = json.loads(parameterNode.GetParameter(_parameter) or "[]")
+    except ValueError:
+        return []
+    return [row for row in rows if isinstance(row, dict)] if isinstance(rows, list) else []
+
+
+def _refer(parameterNode, number: int, image, labels) -> None:
+    for role, node in ((_imageRole, image), (_labelsRole, labels)):
+        nodeId = node.GetID() if node is not None else None
+        if parameterNode.GetNodeReferenceID(f"{role}{number}") != nodeId:
+            parameterNode.SetNodeReferenceID(f"{role}{number}", nodeId)

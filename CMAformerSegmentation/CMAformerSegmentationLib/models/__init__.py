@@ -1,0 +1,1 @@
+"""The models on this computer, the section Models, and the terms of weights."""

@@ -1,0 +1,175 @@
+"""The section Models of the panel: what there is, its card, and what can be done with one's own."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import qt
+import slicer
+from slicer.i18n import tr as _
+
+from ..jobs.environment import bundledModelFolders, userModelFolder
+from ..widgets.panelWork import PanelWork
+from .catalog import ModelEntry
+from .library import deleteModel, exportModel, importModel, renameModel
+
+
+class ModelsPanel:
+    """Lists the models of this computer. Bundled ones can be looked at and exported; the user's own also changed.
+
+    :param onChanged: called when the list of models has changed.
+    """
+
+    def __init__(self, ui, logic, onChanged: Callable[[], None]) -> None:
+        self.ui = ui
+        self.logic = logic
+        self.onChanged = onChanged
+        self._models: list[ModelEntry] = []
+        self._message = ""
+        self._shown: tuple[str, str] | None = None
+        self._work = PanelWork()
+        header = ui.modelsTable.horizontalHeader()
+        for column, mode in enumerate(("Stretch", "ResizeToContents", "ResizeToContents")):
+            header.setSectionResizeMode(column, getattr(qt.QHeaderView, mode))
+        ui.modelsTable.verticalHeader().setVisible(False)
+        self._importMenu = qt.QMenu(ui.importModelButton)
+        self._connections = [
+            (ui.modelSearchEdit, "textChanged(QString)", self._onSearch),
+            (ui.modelsTable, "itemSelectionChanged()", self._onSelected),
+            (ui.renameModelButton, "clicked(bool)", self.onRename),
+            (ui.exportModelButton, "clicked(bool)", self.onExport),
+            (ui.deleteModelButton, "clicked(bool)", self.onDelete),
+            (ui.openModelButton, "clicked(bool)", self.onOpen),
+            (self._importMenu.addAction(_("Zip file...")), "triggered(bool)", self.onImportFile),
+            (self._importMenu.addAction(_("Model folder...")), "triggered(bool)", self.onImportFolder),
+        ]
+        ui.importModelButton.setMenu(self._importMenu)
+        for sender, signal, slot in self._connections:
+            sender.connect(signal, slot)
+        self.refresh()
+
+    def cleanup(self) -> None:
+        """Disconnect everything."""
+        self._work.cleanup()
+        for sender, signal, slot in self._connections:
+            sender.disconnect(signal, slot)
+
+    def refresh(self) -> None:
+        """Read the list of models again; what was chosen stays chosen."""
+        chosen = self._selected()
+        sought = self.ui.modelSearchEdit.text.strip().casefold()
+        self._models = [entry for entry in self.logic.models() if sought in _searchText(entry)]
+        table = self.ui.modelsTable
+        wasBlocked = table.blockSignals(True)
+        table.setRowCount(len(self._models))
+        for row, entry in enumerate(self._models):
+            origin = _("extension") if entry.bundled else _("mine")
+            for column, text in enumerate((entry.title, entry.version, origin)):
+                item = qt.QTableWidgetItem(text)
+                item.setFlags(qt.Qt.ItemIsEnabled | qt.Qt.ItemIsSelectable)
+                item.setToolTip(entry.description)
+                table.setItem(row, column, item)
+        ids = [entry.id for entry in self._models]
+        if ids:
+            table.selectRow(ids.index(chosen.id) if chosen is not None and chosen.id in ids else 0)
+        table.blockSignals(wasBlocked)
+        self.update()
+
+    def update(self) -> None:
+        """Bring every widget up to date with the chosen model."""
+        ui, entry = self.ui, self._selected()
+        isFree = entry is not None and not self._work.isBusy
+        isOwn = isFree and entry is not None and not entry.bundled
+        ui.renameModelButton.setEnabled(isOwn)
+        ui.deleteModelButton.setEnabled(isOwn)
+        ui.exportModelButton.setEnabled(isFree)
+        ui.openModelButton.setEnabled(entry is not None)
+        ui.importModelButton.setEnabled(not self._work.isBusy)
+        ui.modelsStatusLabel.text = self._message
+        ui.modelsStatusLabel.setVisible(bool(self._message))
+        shown = (entry.id, entry.title) if entry is not None else ("", "")
+        if shown != self._shown:
+            self._shown = shown
+            ui.modelDetailsBrowser.setMarkdown(entry.card if entry is not None else "")
+
+    def onRename(self, _checked: bool = False) -> None:
+        """Ask for another title."""
+        entry = self._selected()
+        if entry is None:
+            return
+        title = qt.QInputDialog.getText(
+            self.ui.modelsTable, _("Rename the model"), _("Title:"), qt.QLineEdit.Normal, entry.title
+        )
+        if title:
+            self._do(lambda: renameModel(entry, title))
+
+    def onDelete(self, _checked: bool = False) -> None:
+        """Ask, and delete."""
+        entry = self._selected()
+        question = _("Delete the model {title} from this computer? This cannot be undone.")
+        if entry is not None and slicer.util.confirmYesNoDisplay(question.format(title=entry.title)):
+            self._do(lambda: deleteModel(entry))
+
+    def onExport(self, _checked: bool = False) -> None:
+        """Ask for a file and write the model into it."""
+        entry = self._selected()
+        if entry is None:
+            return
+        path = qt.QFileDialog.getSaveFileName(
+            self.ui.modelsTable, _("Export the model"), f"{entry.id}.zip", _("Zip files") + " (*.zip)"
+        )
+        if path:
+            self._do(lambda: exportModel(entry, Path(path)), _("Exported to {name}.").format(name=Path(path).name))
+
+    def onImportFile(self, _checked: bool = False) -> None:
+        """Ask for a zip and take the model in it over."""
+        filters = _("Zip files") + " (*.zip)"
+        self._import(qt.QFileDialog.getOpenFileName(self.ui.modelsTable, _("Import a model"), "", filters))
+
+    def onImportFolder(self, _checked: bool = False) -> None:
+        """Ask for the folder of a model and take it over."""
+        self._import(qt.QFileDialog.getExistingDirectory(self.ui.modelsTable, _("Import a model"), ""))
+
+    def onOpen(self, _checked: bool = False) -> None:
+        """Show the model's folder."""
+        entry = self._selected()
+        if entry is not None:
+            qt.QDesktopServices.openUrl(qt.QUrl.fromLocalFile(str(entry.path)))
+
+    def _import(self, path: str) -> None:
+        if path:
+            library, others = userModelFolder(), bundledModelFolders()
+            self._do(lambda: importModel(Path(path), library, others), _("The model is in the list."))
+
+    def _do(self, function: Callable[[], Any], message: str = "") -> None:
+        """Do something with files beside Slicer, then show what there is."""
+
+        def onDone(_result: Any, error: BaseException | None) -> None:
+            self._message = message if error is None else str(error)
+            if error is not None and not isinstance(error, (ValueError, OSError)):
+                logging.error("CMAformer: %s", type(error).__name__, exc_info=error)
+            self.onChanged()  # which refreshes this section, too
+
+        self._message = _("Working...")
+        self._work.start(function, onDone)
+        self.update()
+
+    def _onSearch(self, _text: str) -> None:
+        self._message = ""
+        self.refresh()
+
+    def _onSelected(self) -> None:
+        self._message = ""
+        self.update()
+
+    def _selected(self) -> ModelEntry | None:
+        row = self.ui.modelsTable.currentRow()
+        return self._models[row] if 0 <= row < len(self._models) else None
+
+
+def _searchText(entry: ModelEntry) -> str:
+    names = (structure.name for structure in entry.structures)
+    return " ".join([entry.title, entry.id, entry.description, entry.modality, *names]).casefold()

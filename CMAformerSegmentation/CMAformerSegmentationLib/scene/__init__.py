@@ -1,0 +1,1 @@
+"""From MRML nodes to files and back: geometry, layers, colors, terminology."""

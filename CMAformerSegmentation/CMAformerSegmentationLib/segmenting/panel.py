@@ -1,0 +1,296 @@
+"""The section Segment of the panel: choose a volume and a model, Apply, watch, and see the result."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from typing import Any
+
+import slicer
+from slicer.i18n import tr as _
+
+from ..jobs import environment
+from ..jobs.job import FAILED, FINISHED
+from ..models import terms
+from ..models.catalog import Catalog, ModelEntry
+from ..scene import nodes as scene
+from . import words
+from .loadMenu import LoadMenu
+from .regionPanel import RegionPanel
+from .request import Request
+from .resultPanel import ResultPanel
+from .segmentation import RUNNING, SegmentationTask
+
+
+class SegmentPanel:
+    """Connects the widgets of the section to the logic. Owns no data: choices are in the parameter node, work is in
+    the task, so that closing the panel or switching modules changes nothing for a running segmentation."""
+
+    def __init__(self, ui, logic, computer, onUse) -> None:
+        self.ui = ui
+        self.logic = logic
+        self.computer = computer
+        self.task: SegmentationTask | None = None
+        self._parameterNode: Any = None
+        self._catalog = Catalog()
+        self._shownModel: ModelEntry | None = None
+        self._message = ""  # replaces the usual status until the user changes something
+        self._details = ""
+        self._inputId = ""
+        self._resultIsNew = False
+        self._blocked = ""  # why nothing may be started here
+        self.onUpdated: Callable[[], None] | None = None
+        self.loading = LoadMenu(ui.loadButton, logic.loadVolume, self._onLoad)
+        ui.deviceSelector.toolTip = ui.deviceSelector.toolTip + " " + environment.deviceHint()
+        self.result = ResultPanel(ui, onUse, self.tell)
+        self.region = RegionPanel(ui, self.update)
+        self._connections = [
+            (ui.applyButton, "clicked(bool)", self.onApply),
+            (ui.modelSelector, "currentIndexChanged(int)", self.onModelChosen),
+            (ui.termsCheckBox, "clicked(bool)", self.onTerms),
+        ]
+        for sender, signal, slot in self._connections:
+            sender.connect(signal, slot)
+        self.refresh()
+
+    def cleanup(self) -> None:
+        """Disconnect everything: the panel may be destroyed, or made again by Reload."""
+        if self.task is not None:
+            self.task.onChanged = None
+        self.result.cleanup()
+        self.loading.cleanup()
+        self.region.cleanup()
+        for sender, signal, slot in self._connections:
+            sender.disconnect(signal, slot)
+        self._parameterNode = None
+
+    def setParameterNode(self, parameterNode) -> None:
+        """Show the choices of a parameter node; None while there is no scene or another module is open."""
+        self._parameterNode = parameterNode
+        if parameterNode is not None:
+            self._takeResult()
+            self._inputId = self._nodeId(parameterNode.inputVolume)
+            self._selectModel(parameterNode.modelId)
+        self.update()
+
+    def refresh(self) -> None:
+        """Look at the models again: one was copied into the folder."""
+        self._catalog = self.logic.catalog()
+        selector = self.ui.modelSelector
+        chosen = self._parameterNode.modelId if self._parameterNode else ""
+        wasBlocked = selector.blockSignals(True)
+        selector.clear()
+        for entry in self._catalog.entries:
+            selector.addItem(entry.title, entry.id)
+        selector.blockSignals(wasBlocked)
+        self._selectModel(chosen)
+        self.update()
+
+    def update(self) -> None:
+        """Bring every widget up to date with the choices and the task."""
+        self._onInputChanged()
+        if self._resultIsGone():
+            self.task = None
+        task = self._running()
+        running = task is not None
+        problem = "" if running else self._problem()
+        ui = self.ui
+        self.region.follow(self._parameterNode.regionOfInterest if self._parameterNode else None)
+        choices = (ui.inputSelector, ui.loadButton, ui.modelSelector, ui.outputSelector, ui.deviceSelector)
+        for widget in (*choices, ui.regionSelector):
+            widget.setEnabled(not running)
+        stopping = task is not None and task.cancelling
+        ui.applyButton.text = _("Cancel") if running else _("Apply")
+        ui.applyButton.setEnabled(not stopping and (running or not problem))
+        ui.applyButton.toolTip = (
+            _("Stop the segmentation.") if running else problem or _("Segment the volume with the chosen model.")
+        )
+        self._showProgress(task)
+        self._showModel()
+        self._showResult()
+        ui.statusLabel.text = self._status(problem)
+        self._showDetails()
+        self.computer.show(self._parameterNode.inputVolume if self._parameterNode else None, self.model, self.isRunning)
+        if self.onUpdated is not None:
+            self.onUpdated()
+
+    @property
+    def device(self) -> str:
+        """The chosen device: "auto", "gpu" or "cpu"."""
+        return self._parameterNode.device.value if self._parameterNode else "auto"
+
+    @property
+    def isRunning(self) -> bool:
+        """Whether a volume is being segmented."""
+        return self._running() is not None
+
+    def block(self, reason: str) -> None:
+        """Start nothing here, for a reason in words, or, with an empty one, do again."""
+        if reason != self._blocked:
+            self._blocked = reason
+            self.update()
+
+    def engineProblem(self) -> str:
+        """Why no volume can be segmented on this computer, in words; an empty string when one can."""
+        if self.model is None:
+            return _("There are no models on this computer. Install the extension again, or add a model folder.")
+        if terms.mustBeAccepted(self.model):
+            return _("Read the terms of the model, and accept them first.")
+        return self.computer.problem()
+
+    def tell(self, message: str) -> None:
+        """Say something in the status line; an empty string gives the usual status back."""
+        self._message = message
+        self.update()
+
+    def onApply(self, _checked: bool = False) -> None:
+        """Start, or stop what runs."""
+        task, entry, choices = self._running(), self.model, self._parameterNode
+        if task is not None:
+            task.cancel()
+            return
+        if entry is None or choices is None or self._problem():
+            self.update()
+            return
+        self._message = self._details = ""
+        try:
+            self.task = self.logic.startSegmentation(
+                choices.inputVolume,
+                entry.id,
+                choices.outputSegmentation,
+                choices.device.value,
+                self._onTaskChanged,
+                choices.regionOfInterest,
+            )
+        except (ValueError, OSError) as error:
+            logging.error("CMAformer: %s", error)
+            self._message = str(error)
+        self.update()
+
+    def onModelChosen(self, _index: int = 0) -> None:
+        """Remember the choice in the scene."""
+        entry = self.model
+        if self._parameterNode and entry is not None:
+            self._parameterNode.modelId = entry.id
+        self.update()
+
+    def onTerms(self, accepted: bool) -> None:
+        """The terms of the model are accepted, for good."""
+        if accepted and self.model is not None:
+            terms.accept(self.model)
+        self.update()
+
+    def _onLoad(self, volumeNode, message: str) -> None:
+        """A volume was loaded, and is chosen; or there is something to say about it."""
+        self._message = message
+        if volumeNode is not None and self._parameterNode and self._running() is None:
+            self._parameterNode.inputVolume = volumeNode
+        self.update()
+
+    def _onTaskChanged(self) -> None:
+        task = self.task
+        if task is not None and task.ended:
+            self._details = "" if task.state == FINISHED else self.logic.runner.engine.logTail()
+            self._resultIsNew = task.state == FINISHED
+            if self._resultIsNew and not task.isPartial:
+                device, seconds = (task.summary.get(key) for key in ("device", "seconds"))
+                self.computer.measured(task.volumeNode, task.model, str(device), float(seconds or 0))
+            self._takeResult()
+        self.update()
+
+    def _takeResult(self) -> None:
+        """Choose a new result as the output: at once, or when the user comes back to the module."""
+        if self._resultIsNew and self._parameterNode is not None and self.task is not None:
+            self._resultIsNew = False
+            if slicer.mrmlScene.IsNodePresent(self.task.segmentationNode):
+                self._parameterNode.outputSegmentation = self.task.segmentationNode
+
+    def _onInputChanged(self) -> None:
+        """Another volume was chosen: its result must not replace the one of the volume before."""
+        if self._parameterNode is None or self._running() is not None:
+            return
+        volumeNode, output = self._parameterNode.inputVolume, self._parameterNode.outputSegmentation
+        if self._nodeId(volumeNode) == self._inputId:
+            return
+        self._inputId = self._nodeId(volumeNode)
+        self._message = ""
+        self.task = None
+        if volumeNode is not None and output is not None and scene.referencesOtherVolume(output, volumeNode):
+            self._parameterNode.outputSegmentation = None
+
+    def _running(self) -> SegmentationTask | None:
+        return self.task if self.task is not None and not self.task.ended else None
+
+    def _resultIsGone(self) -> bool:
+        """Whether the result was deleted, or the scene closed."""
+        task = self.task
+        return task is not None and task.state == FINISHED and not slicer.mrmlScene.IsNodePresent(task.segmentationNode)
+
+    @property
+    def model(self) -> ModelEntry | None:
+        """The chosen model."""
+        return self._catalog.find(self.ui.modelSelector.currentData)
+
+    def _selectModel(self, modelId: str) -> None:
+        index = self.ui.modelSelector.findData(modelId)
+        if index >= 0:
+            self.ui.modelSelector.setCurrentIndex(index)
+
+    def _problem(self) -> str:
+        """What is missing before Apply, in words."""
+        problem, entry, node = self._blocked or self.engineProblem(), self.model, self._parameterNode
+        if problem or entry is None or node is None:
+            return problem
+        return Request(node.inputVolume, entry, node.outputSegmentation, roiNode=node.regionOfInterest).problem()
+
+    def _status(self, problem: str) -> str:
+        running = self._running()
+        if running is not None:
+            return words.taskStatus(running)
+        if self._message:
+            return self._message
+        if self.task is not None:
+            return words.taskStatus(self.task)
+        if problem and problem == scene.volumeProblem(None):
+            return problem + " " + _("Load... takes one from a file, or a sample.")
+        return problem or _("Ready. Press Apply to segment the volume.")
+
+    def _showProgress(self, task: SegmentationTask | None) -> None:
+        bar = self.ui.progressBar
+        bar.setVisible(task is not None)
+        if task is not None and task.state == RUNNING and task.job.progress.total:
+            bar.setRange(0, task.job.progress.total)
+            bar.setValue(task.job.progress.done)
+        else:
+            bar.setRange(0, 0)  # busy: it cannot be said how long this takes
+
+    def _showModel(self) -> None:
+        entry = self.model
+        self.ui.modelDescriptionLabel.text = entry.description if entry else ""
+        self.ui.modelDescriptionLabel.setVisible(entry is not None)
+        self.ui.modelCardGroupBox.setVisible(entry is not None)
+        asked = terms.mustBeAccepted(entry)
+        for widget in (self.ui.termsLabel, self.ui.termsCheckBox):
+            widget.setVisible(asked)
+        if asked and entry is not None:
+            self.ui.termsLabel.text = _("Terms of this model: {terms}").format(terms=entry.license)
+            self.ui.termsCheckBox.checked = False
+        if entry is not None and entry is not self._shownModel:
+            self._shownModel = entry
+            self.ui.modelCardBrowser.setMarkdown(entry.card)
+
+    def _showResult(self) -> None:
+        node = self._parameterNode.outputSegmentation if self._parameterNode else None
+        self.result.update(self.task, node, self._running() is not None)
+
+    def _showDetails(self) -> None:
+        problems = [f"{problem.name}: {problem.message}" for problem in self._catalog.problems]
+        failed = self.task is not None and self.task.state == FAILED
+        text = "\n".join(filter(None, [*problems, self._details if failed or self._message else ""]))
+        self.ui.detailsGroupBox.setVisible(bool(text))
+        if self.ui.detailsView.plainText != text:
+            self.ui.detailsView.setPlainText(text)
+
+    @staticmethod
+    def _nodeId(node) -> str:
+        return node.GetID() if node is not None else ""

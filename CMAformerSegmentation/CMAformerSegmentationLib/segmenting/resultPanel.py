@@ -1,0 +1,92 @@
+"""The result of the section Segment: the structures that were found, and what to do with them next."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import qt
+import slicer
+
+from .exportPanel import ExportPanel
+from .segmentation import FINISHED, SegmentationTask
+from .structuresTable import fillStructures, structuresText
+
+
+class ResultPanel:
+    """The table of structures and the buttons below it.
+
+    :param onUse: called with a volume node and its segmentation node, to learn from them.
+    :param tell: takes what is to be said in the status line.
+    """
+
+    def __init__(self, ui, onUse: Callable, tell: Callable[[str], None]) -> None:
+        self.ui = ui
+        self._onUse = onUse
+        self._task: SegmentationTask | None = None
+        self.export = ExportPanel(ui.exportButton, self._nodes, tell)
+        header = ui.structuresTable.horizontalHeader()
+        header.setSectionResizeMode(1, qt.QHeaderView.Stretch)
+        for column in (2, 3, 4):
+            header.setSectionResizeMode(column, qt.QHeaderView.ResizeToContents)
+        ui.structuresTable.verticalHeader().setVisible(False)
+        self._connections = [
+            (ui.copyButton, "clicked(bool)", self.onCopy),
+            (ui.editButton, "clicked(bool)", self.onEdit),
+            (ui.useResultButton, "clicked(bool)", self.onUse),
+        ]
+        for sender, signal, slot in self._connections:
+            sender.connect(signal, slot)
+
+    def cleanup(self) -> None:
+        """Disconnect everything."""
+        self.export.cleanup()
+        for sender, signal, slot in self._connections:
+            sender.disconnect(signal, slot)
+
+    def update(self, task: SegmentationTask | None, segmentationNode, isRunning: bool) -> None:
+        """Show what is known of a result.
+
+        :param task: the last one; its structures are shown when it has finished.
+        :param segmentationNode: that is chosen in the panel, or None.
+        """
+        ui = self.ui
+        ui.show3DButton.setSegmentationNode(segmentationNode)
+        ui.show3DButton.setEnabled(segmentationNode is not None and not isRunning)
+        self._task = task if task is not None and task.state == FINISHED else None
+        ui.structuresTable.setVisible(self._task is not None)
+        ui.resultButtons.setVisible(self._task is not None)
+        self.export.update(self._task, self._nodes() is not None and not isRunning)
+        if self._task is None:
+            return
+        fillStructures(ui.structuresTable, self._task)
+        for button in (ui.editButton, ui.useResultButton):
+            button.setEnabled(self._nodes() is not None and not isRunning)
+
+    def onCopy(self, _checked: bool = False) -> None:
+        """Copy the table, for a spreadsheet."""
+        if self._task is not None:
+            qt.QApplication.clipboard().setText(structuresText(self._task))
+
+    def onEdit(self, _checked: bool = False) -> None:
+        """Open the result in the module Segment Editor."""
+        nodes = self._nodes()
+        if nodes is None:
+            return
+        volumeNode, segmentationNode = nodes
+        slicer.util.selectModule("SegmentEditor")
+        editor = slicer.modules.segmenteditor.widgetRepresentation().self().editor
+        editor.setSegmentationNode(segmentationNode)
+        editor.setSourceVolumeNode(volumeNode)
+
+    def onUse(self, _checked: bool = False) -> None:
+        """Put the result into the list of cases to learn from."""
+        nodes = self._nodes()
+        if nodes is not None:
+            self._onUse(*nodes)
+
+    def _nodes(self) -> tuple | None:
+        """Volume and result, as long as both are in the scene."""
+        if self._task is None:
+            return None
+        nodes = (self._task.volumeNode, self._task.segmentationNode)
+        return nodes if all(node is not None and slicer.mrmlScene.IsNodePresent(node) for node in nodes) else None

@@ -1,0 +1,154 @@
+"""One held-out case in the slice views: what the model found before and after the training, over the reference.
+
+The reference is a white outline, the result of the base model a yellow one, that of the new model is filled.
+"""
+
+from __future__ import annotations
+
+import json
+import secrets
+import shutil
+import subprocess
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import slicer
+from slicer.i18n import tr as _
+
+from ..jobs.environment import engineCommand, engineEnvironment, moduleFolder, trainingsFolder
+from ..jobs.processes import groupOptions
+from ..models.catalog import ModelEntry, readModel
+from ..refusal import Refusal
+from ..scene import nodes as scene
+from ..scene.loading import loadVolume
+from ..scene.metaimage import readLabels
+from .job import Training
+
+_white, _yellow = (1.0, 1.0, 1.0), (1.0, 0.85, 0.0)
+
+
+@dataclass(frozen=True)
+class HeldOutCase:
+    """A held-out case of a training, with its files."""
+
+    name: str
+    image: Path
+    labels: Path
+
+
+def heldOutCases(training: Training) -> list[HeldOutCase]:
+    """The held-out cases of a training, those that were drawn, too; empty before the engine has looked at them."""
+    try:
+        cases = json.loads((training.files.job / "cases.json").read_text(encoding="utf-8"))["cases"]
+        held = [case for case in cases if case["role"] == "held-out"]
+        return [HeldOutCase(str(case["name"]), Path(case["image"]), Path(case["labels"])) for case in held]
+    except (OSError, ValueError, KeyError, TypeError):
+        return []
+
+
+class HeldOutView:
+    """Loads the case, lets both models segment it beside Slicer, and shows the results.
+
+    :param case: of the training.
+    :param base: the model before; None where there was none.
+    :raises ValueError: when the training has no result, or the image cannot be loaded, in words.
+    """
+
+    def __init__(self, training: Training, case: HeldOutCase, base: ModelEntry | None) -> None:
+        folder = training.modelFolder
+        if folder is None:
+            raise ValueError(_("The training has no result yet."))
+        for path in (case.image, case.labels):
+            if not path.exists():
+                raise ValueError(_("The file {name} is not there any more.").format(name=path.name))
+        self.case = case
+        models = {_("after"): readModel(folder)}
+        if base is not None:
+            models[_("before")] = base
+        self.volumeNode = loadVolume(case.image)
+        self.volumeNode.SetName(case.name)
+        self._device = str(training.request.get("device", "auto"))
+        geometry = scene.volumeGeometry(self.volumeNode)
+        self._results = {title: (model, *scene.newLabelImage(geometry)) for title, model in models.items()}
+        self._reference = self._loadReference(models[_("after")])
+
+    def work(self) -> Callable[[], None]:
+        """What takes long, for a thread: both models segment the image, and their label maps are read."""
+        temporary = trainingsFolder() / f".show-{secrets.token_hex(4)}"
+        environment, commands = engineEnvironment(), []
+        for number, (model, _image, array) in enumerate(self._results.values()):
+            path = temporary / f"{number}.mha"
+            arguments = ["segment", str(self.case.image), "--model", str(model.path), "-o", str(path)]
+            commands.append((engineCommand([*arguments, "--device", self._device]), path, array))
+
+        def run() -> None:
+            temporary.mkdir(parents=True)
+            try:
+                for command, path, array in commands:
+                    _call(command, environment)
+                    readLabels(path, array)
+            finally:
+                shutil.rmtree(temporary, ignore_errors=True)
+
+        return run
+
+    def show(self) -> list[Any]:
+        """Make the segmentations and show them; returns their nodes: reference, before (if any), after.
+
+        :raises ValueError: when the volume was removed meanwhile, in words.
+        """
+        if not slicer.mrmlScene.IsNodePresent(self.volumeNode):
+            raise ValueError(_("The volume was removed from the scene meanwhile."))
+        nodes = [self._reference]
+        for title in sorted(self._results, key=lambda name: name == _("after")):
+            model, image, _array = self._results[title]
+            provenance = {"ModelId": model.id, "ModelSha256": model.sha256}
+            node = scene.adoptLabels(image, self.volumeNode, model.structures, model.id, provenance)
+            node.SetName(f"{self.case.name} {title}")
+            nodes.append(node)
+        for node, color in zip(nodes[:-1], (_white, _yellow)):
+            _outline(node, color)
+        if slicer.app.layoutManager() is not None:
+            slicer.util.setSliceViewerLayers(background=self.volumeNode, fit=True)
+        return nodes
+
+    def _loadReference(self, model: ModelEntry):
+        labelNode = slicer.util.loadLabelVolume(str(self.case.labels))
+        try:
+            array = slicer.util.arrayFromVolume(labelNode)
+            image, target = scene.newLabelImage(scene.volumeGeometry(self.volumeNode))
+            if array.shape != target.shape:
+                raise ValueError(_("The reference lies on another grid than the image."))
+            target[:] = array
+        finally:
+            slicer.mrmlScene.RemoveNode(labelNode)
+        node = scene.adoptLabels(image, self.volumeNode, model.structures, "reference", {})
+        node.SetName(f"{self.case.name} " + _("reference"))
+        return node
+
+
+def _call(command: list[str], environment: dict[str, str]) -> None:
+    """Run the engine to its end. Raises Refusal with its last words when it fails."""
+    done = subprocess.run(
+        command,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        env=environment,
+        cwd=moduleFolder,
+        check=False,
+        **groupOptions(),
+    )
+    if done.returncode:
+        said = done.stdout.decode("utf-8", "replace").strip().splitlines()[-1:]
+        raise Refusal(lambda: _("The case cannot be segmented: {words}").format(words=" ".join(said)))
+
+
+def _outline(node, color: tuple[float, float, float]) -> None:
+    """Show a segmentation as an outline of one color."""
+    segmentation = node.GetSegmentation()
+    for segmentId in segmentation.GetSegmentIDs():
+        segmentation.GetSegment(segmentId).SetColor(*color)
+    node.GetDisplayNode().SetVisibility2DFill(False)

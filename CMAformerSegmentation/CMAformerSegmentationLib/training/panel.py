@@ -1,0 +1,310 @@
+"""The section Fine-tune of the panel: put cases together, say what to train, Start."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import replace
+from typing import Any
+
+import qt
+import slicer
+from slicer.i18n import tr as _
+
+from ..cases.adding import CaseAdding
+from ..cases.case import HELD_OUT, LABELED, UNLABELED, TrainingCase
+from ..cases.list import IGNORED, loadCases, loadMapping, saveCases, saveMapping
+from ..cases.segmentsTable import SegmentsTable
+from ..cases.structures import foundSegments, hasValues, structuresToLearn
+from ..cases.table import fillCases, roleExplanation, roleTitle, selectedRows
+from ..models.terms import mustBeAccepted
+from ..widgets.duration import duration
+from .checker import CaseChecker
+from .request import TrainingRequest
+from .settings import TrainSettings
+
+
+class TrainPanel:
+    """Connects the widgets of the section to the logic. The cases are in the scene, the rest in the widgets.
+
+    :param onStarted: called with a training that was started.
+    """
+
+    def __init__(self, ui, logic, computer, onStarted) -> None:
+        self.ui = ui
+        self.logic = logic
+        self.computer = computer
+        self.onStarted = onStarted
+        self.cases: list[TrainingCase] = []
+        self._parameterNode: Any = None
+        self._message = ""
+        self._models: list = []
+        self.checker = CaseChecker(self._onChecked)
+        self._problems: list[str] = []  # of each case; looked for when the list changes, not at every update
+        self._makeMenu()
+        self.settings = TrainSettings(ui, self.onChanged)
+        self.adding = CaseAdding(ui.addCasesButton, lambda: self.cases, self._add, self._tell)
+        self.segments = SegmentsTable(ui.segmentsTable, self.onMapped)
+        self._mapping: dict[str, str] = {}
+        header = ui.casesTable.horizontalHeader()
+        for column, mode in enumerate(("Stretch", "Stretch", "ResizeToContents", "Stretch")):
+            header.setSectionResizeMode(column, getattr(qt.QHeaderView, mode))
+        ui.casesTable.verticalHeader().setVisible(False)
+        self._connections = [
+            (ui.casesTable, "itemSelectionChanged()", self._showSelection),
+            (ui.removeCasesButton, "clicked(bool)", self.onRemove),
+            (ui.baseSelector, "currentIndexChanged(int)", self.onChanged),
+            (ui.modelNameEdit, "textChanged(QString)", self.onChanged),
+            (ui.structuresEdit, "textChanged(QString)", self.onChanged),
+            (ui.checkButton, "clicked(bool)", self.onCheck),
+            (ui.startButton, "clicked(bool)", self.onStart),
+            *((action, "triggered(bool)", slot) for action, slot in self._actions),
+        ]
+        for sender, signal, slot in self._connections:
+            sender.connect(signal, slot)
+        self.refresh()
+
+    def cleanup(self) -> None:
+        """Disconnect everything."""
+        self.adding.cleanup()
+        self.checker.cleanup()
+        self.settings.cleanup()
+        self.segments.cleanup()
+        for sender, signal, slot in self._connections:
+            sender.disconnect(signal, slot)
+        self._parameterNode = None
+
+    def setParameterNode(self, parameterNode) -> None:
+        """Show the list of a scene; None while there is no scene or another module is open."""
+        self._parameterNode = parameterNode
+        self.sync()
+        self.update()
+
+    def sync(self) -> None:
+        """Take over a list that has come with a scene that was loaded."""
+        # While a scene is being read, its volumes may not be there yet.
+        if self._parameterNode is not None and not slicer.mrmlScene.IsBatchProcessing():
+            node = self._parameterNode.parameterNode
+            stored, mapping = loadCases(node), loadMapping(node)
+            if stored != self.cases or mapping != self._mapping:
+                self.checker.forget()
+                self.cases, self._mapping = stored, mapping
+                self._showCases()
+                self.update()
+
+    def refresh(self) -> None:
+        """Offer the models that there are now as a base."""
+        selector = self.ui.baseSelector
+        chosen = selector.currentData
+        wasBlocked = selector.blockSignals(True)
+        selector.clear()
+        self._models = list(self.logic.models())
+        for entry in self._models:
+            selector.addItem(entry.title, entry.id)
+        selector.addItem(_("None: start afresh"), "")
+        index = selector.findData(chosen)
+        selector.setCurrentIndex(max(0, index))
+        selector.blockSignals(wasBlocked)
+        self._showCases()
+        self.update()
+
+    def update(self) -> None:
+        """Bring every widget up to date with the list and the choices."""
+        ui = self.ui
+        self._forgetRemoved()
+        self._showSelection()
+        self.settings.update()
+        values = hasValues(self._used()) or not self._used()
+        for widget in (ui.structuresLabel, ui.structuresEdit):
+            widget.setVisible(values)  # segments have names
+        self.segments.show(foundSegments(self._used()), self._base(), self._mapping)
+        problem, request = self._wanted()
+        if mustBeAccepted(self._base()):
+            problem = problem or _("Accept the terms of the model that it starts from in the section Segment first.")
+        problem = problem or self.computer.problem()
+        learned = ", ".join(structure.name for structure in request.structures) if request else ""
+        ui.structuresEdit.placeholderText = learned or _("liver, tumor, ...")
+        checking = self.checker.isRunning
+        ui.checkButton.text = _("Stop checking") if checking else _("Check cases")
+        ui.checkButton.setEnabled(checking or (request is not None and not self.computer.problem()))
+        found = self.checker.words()
+        if self.checker.blocks:
+            problem = problem or found
+        ui.addCasesButton.setEnabled(not self.adding.isBusy)
+        ui.startButton.setEnabled(not problem and not checking)
+        ui.startButton.toolTip = problem or _("Train in the background. Slicer stays usable, and may be closed.")
+        ui.trainStatusLabel.text = found or self._message or problem or self._summary(request)
+
+    def _showSelection(self) -> None:
+        selected = bool(selectedRows(self.ui.casesTable))
+        for button in (self.ui.removeCasesButton, self.ui.useAsButton):
+            button.setEnabled(selected)
+
+    def _showCases(self) -> None:
+        self._problems = ["" if case.role == IGNORED else case.problem() for case in self.cases]
+        numbers = iter(range(1, len(self.cases) + 1))
+        found = ["" if case.role == IGNORED else self.checker.findings(next(numbers)) for case in self.cases]
+        fillCases(self.ui.casesTable, self.cases, [p or f for p, f in zip(self._problems, found)])
+
+    def _onChecked(self) -> None:
+        if not self.checker.isRunning:
+            self._showCases()
+        self.update()
+
+    def onChanged(self, _value: Any = None) -> None:
+        """The user has changed something: what was found and told before does not fit any more."""
+        self._message = ""
+        self._forgetFindings()
+        self.update()
+
+    def addLabeled(self, volumeNode, segmentationNode) -> None:
+        """Make a volume and its segmentation a labeled case, also where the volume is in the list already."""
+        self._message = _("Added as a labeled case.")
+        kept = [case for case in self.cases if case.isFile or case.image is not volumeNode]
+        self._replace([*kept, TrainingCase(volumeNode, segmentationNode, LABELED)])
+
+    def onRemove(self, _checked: bool = False) -> None:
+        """Take the selected cases out of the list; volumes and files stay."""
+        rows = set(selectedRows(self.ui.casesTable))
+        self._replace([case for row, case in enumerate(self.cases) if row not in rows])
+
+    def onUseAs(self, role: str) -> None:
+        """Give the selected cases a role."""
+        rows = set(selectedRows(self.ui.casesTable))
+        self._replace([replace(case, role=role) if row in rows else case for row, case in enumerate(self.cases)])
+
+    def onMapped(self, mapping: dict[str, str]) -> None:
+        """The user has said which structure a segment is."""
+        self._mapping = mapping
+        if self._parameterNode is not None:
+            saveMapping(self._parameterNode.parameterNode, mapping)
+        self.onChanged()
+
+    def onCheck(self, _checked: bool = False) -> None:
+        """Let the engine look at the cases, or stop it."""
+        self._message = ""
+        try:
+            if self.checker.isRunning:
+                self._forgetFindings()
+            else:
+                self.checker.start(self._request())
+        except (ValueError, OSError) as error:
+            self._message = str(error)
+        self.update()
+
+    def onStart(self, _checked: bool = False) -> None:
+        """Start the training of the list."""
+        try:
+            training = self.logic.queue.start(self._request())
+        except (ValueError, OSError) as error:
+            logging.warning("CMAformer: a training could not be started: %s", type(error).__name__)
+            self._message = str(error)
+            self.update()
+            return
+        self.checker.forget()
+        self._message = _("The new training is in the list below.")
+        self.update()
+        self.onStarted(training)
+
+    def _used(self) -> list[TrainingCase]:
+        return [case for case in self.cases if case.role != IGNORED]
+
+    def _request(self) -> TrainingRequest:
+        """What the widgets say. Raises ValueError, in words, when nothing says what to learn."""
+        ui = self.ui
+        base, settings, used = self._base(), self.settings, self._used()
+        names = [name.strip() for name in ui.structuresEdit.text.split(",") if name.strip()]
+        structures = structuresToLearn(used, base, names if names and hasValues(used) else None, self._mapping)
+        return TrainingRequest(
+            tuple(used),
+            structures,
+            ui.modelNameEdit.text.strip(),
+            base,
+            settings.minutes,
+            settings.device,
+            settings.recipe,
+            self._mapping,
+        )
+
+    def _base(self):
+        return next((entry for entry in self._models if entry.id == self.ui.baseSelector.currentData), None)
+
+    def _wanted(self) -> tuple[str, TrainingRequest | None]:
+        """What is missing before Start, in words, and what would be trained, as far as that is known."""
+        if not self._used():
+            return _("Add cases: images with a segmentation, and as many without as you have."), None
+        problem = next(filter(None, self._problems), "")
+        if problem:
+            return problem, None
+        try:
+            request = self._request()
+        except ValueError:
+            return _("Name the structures in the order of the values 1, 2, ... of the label maps."), None
+        return request.incompleteness(), request
+
+    def _summary(self, request: TrainingRequest | None) -> str:
+        if request is None:
+            return ""
+        roles = [case.role for case in self._used()]
+        counts = ", ".join(f"{roles.count(role)} {roleTitle(role)}" for role in (LABELED, UNLABELED, HELD_OUT))
+        text = _("{counts}. About {time} on this computer.").format(counts=counts, time=duration(60 * request.minutes))
+        if HELD_OUT not in roles:
+            text += " " + _("With five labeled patients or more, a fifth is held out to measure the result.")
+        return text
+
+    def _forgetFindings(self) -> None:
+        if self.checker.words():
+            self.checker.forget()
+            self._showCases()
+
+    def _tell(self, message: str) -> None:
+        self._message = message
+        self.update()
+
+    def _add(self, found: list[TrainingCase], nothing: str) -> None:
+        known = {str(case.image) for case in self.cases if case.isFile}
+        found = [case for case in found if not case.isFile or str(case.image) not in known]
+        self._message = "" if found else nothing
+        self._replace([*self.cases, *found])
+
+    def _replace(self, cases: list[TrainingCase]) -> None:
+        self.checker.forget()
+        self.cases = cases
+        if self._parameterNode is not None:
+            saveCases(self._parameterNode.parameterNode, cases)
+        self._showCases()
+        self.update()
+
+    def _forgetRemoved(self) -> None:
+        """Cases whose volume has left the scene leave the list, and lose a segmentation that has."""
+
+        if slicer.mrmlScene.IsBatchProcessing():
+            return
+
+        def present(node) -> bool:
+            return node is not None and slicer.mrmlScene.IsNodePresent(node)
+
+        kept = [case for case in self.cases if case.isFile or present(case.image)]
+        kept = [
+            case if case.isFile or case.labels is None or present(case.labels) else replace(case, labels=None)
+            for case in kept
+        ]
+        if kept != self.cases:
+            self.checker.forget()
+            self.cases = kept
+            if self._parameterNode is not None:
+                saveCases(self._parameterNode.parameterNode, kept)
+            self._showCases()
+
+    def _makeMenu(self) -> None:
+        self._menu, self._actions = qt.QMenu(self.ui.useAsButton), []
+        for role in (LABELED, UNLABELED, HELD_OUT, IGNORED):
+            action = self._menu.addAction(roleTitle(role))
+            action.setToolTip(roleExplanation(role))
+            self._actions.append((action, self._roleSlot(role)))
+        self.ui.useAsButton.setMenu(self._menu)
+
+    def _roleSlot(self, role: str):
+        def slot(_checked: bool = False) -> None:
+            self.onUseAs(role)
+
+        return slot

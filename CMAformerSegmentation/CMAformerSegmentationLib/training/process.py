@@ -1,0 +1,87 @@
+"""The process of a training: it outlives the panel, the scene and Slicer, and is found again by its number."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Protocol
+
+from ..jobs.processes import askGroup, groupOptions, identity, isAlive, killGroup, letOthersFirst
+
+_children: dict[int, subprocess.Popen] = {}  # of this Slicer: only their exit codes can be known
+
+
+class ProcessProtocol(Protocol):
+    """What a training needs of its process. Tests put a fake in its place."""
+
+    def start(self, command: Sequence[str], environment: dict[str, str], workingFolder: Path | None) -> None: ...
+
+    def isRunning(self) -> bool: ...
+
+    def exitCode(self) -> int | None: ...
+
+    def ask(self) -> None: ...
+
+    def kill(self) -> None: ...
+
+
+class TrainingProcess:
+    """The process that works on the training of a folder; its number is in `process.json`, its output in `log.txt`.
+
+    :param folder: of the training, or of another long work of the engine.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = Path(folder)
+
+    def start(self, command: Sequence[str], environment: dict[str, str], workingFolder: Path | None = None) -> None:
+        """Start the process, apart from Slicer: in a session of its own, without its input and output.
+
+        :raises OSError: when it cannot be started, or the folder cannot be written.
+        """
+        with open(self.folder / "log.txt", "ab") as log:
+            process = subprocess.Popen(
+                list(command),
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                env=environment,
+                cwd=workingFolder,
+                **groupOptions(),
+            )
+        letOthersFirst(process.pid)
+        _children[process.pid] = process
+        temporary = self.folder / "process.json.tmp"
+        temporary.write_text(json.dumps(identity(process.pid)), encoding="utf-8")
+        os.replace(temporary, self.folder / "process.json")
+
+    def isRunning(self) -> bool:
+        """Whether it runs, whoever started it."""
+        known = self._identity()
+        child = _children.get(known.get("pid", 0))
+        return child.poll() is None if child is not None else isAlive(known)
+
+    def exitCode(self) -> int | None:
+        """Exit code of one that this Slicer has started and that has ended (negative: a signal), else None."""
+        child = _children.get(self._identity().get("pid", 0))
+        return child.poll() if child is not None else None
+
+    def ask(self) -> None:
+        """Ask the process to stop by itself."""
+        if self.isRunning():
+            askGroup(self._identity()["pid"])
+
+    def kill(self) -> None:
+        """End the process and its children at once."""
+        if self.isRunning():
+            killGroup(self._identity()["pid"])
+
+    def _identity(self) -> dict[str, Any]:
+        try:
+            known = json.loads((self.folder / "process.json").read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            return {}
+        return known if isinstance(known, dict) else {}

@@ -1,0 +1,123 @@
+"""The sentences that tell of a training."""
+
+from __future__ import annotations
+
+from slicer.i18n import tr as _
+
+from ..jobs.job import CANCELLED, FAILED, FINISHED, INTERRUPTED, QUEUED, RUNNING
+from ..widgets.duration import duration
+from .job import PAUSED, PREPARING, READING, Training
+
+
+def stateTitle(training: Training) -> str:
+    """A training's state in a word or two."""
+    if training.stopping:
+        return _("stopping")
+    return {
+        PREPARING: _("preparing"),
+        READING: _("reading"),
+        QUEUED: _("waiting"),
+        RUNNING: _("running"),
+        PAUSED: _("paused"),
+        CANCELLED: _("stopped"),
+        INTERRUPTED: _("interrupted"),
+        FAILED: _("failed"),
+        FINISHED: _("finished"),
+    }[training.state]
+
+
+def progress(training: Training) -> str:
+    """How far it is, for a narrow column."""
+    if training.state == FINISHED:
+        return "100 %"  # the last iterations are not told one by one
+    now = training.job.progress
+    if now.unit != "iterations" or not now.total or training.state in (PREPARING, QUEUED):
+        return ""
+    return f"{100 * now.done // now.total} %"
+
+
+def status(training: Training) -> str:
+    """What a training is doing, or how it ended, in one or two plain sentences."""
+    state = training.state
+    if training.stopping:
+        return _("Saving a checkpoint, then it stops...")
+    if training.problem is not None:
+        return str(training.problem)
+    if state == PREPARING:
+        done, total = training.savedCases
+        return _("Saving the cases: {done} of {total}. Slicer must stay open meanwhile.").format(done=done, total=total)
+    if state == READING:
+        return _("Reading what it has told...")
+    if state == QUEUED:
+        return _("Waits for the training before it.")
+    return _finished(training) if state == FINISHED else _running(training)
+
+
+def comparison(training: Training) -> list[tuple[tuple[str, str, str, str], float | None]]:
+    """Dice on the held-out cases before and after, a row a structure: texts of the cells, and the change.
+
+    The base is compared where it knows the structure. Empty as long as there is no result, or nothing was held out.
+    """
+    report = training.report
+    kept = (report.get("held_out_dice") or {}).get(report.get("kept"))
+    if not kept:
+        return []
+    names = list(training.request.get("structures", []))
+    before = report.get("before") or {}
+    rows = []
+    for index, name in enumerate(names):
+        after = _mean([case[index] for case in kept])
+        known = before.get("classes", [])
+        old = _mean([case[known.index(name)] for case in before["dice"]]) if name in known else None
+        change = after - old if after is not None and old is not None else None
+        cells = (name, _dice(old), _dice(after), "" if change is None else f"{change:+.3f}")
+        rows.append((cells, change))
+    return rows
+
+
+def _running(training: Training) -> str:
+    now = training.job.progress
+    if training.stalled:
+        return _("No sign of life for over a minute. Wait, or stop it and resume. The log below may tell why.")
+    if not training.files.hasJob:
+        return _("Looking at the cases...")
+    if now.unit == "cases":
+        return _("Preparing the slices: case {done} of {total}.").format(done=now.done, total=now.total)
+    if now.unit != "iterations":
+        return _("Starting...")
+    phase = {
+        "supervised": _("Learning from the labeled cases"),
+        "semi-supervised": _("Learning from labeled and unlabeled cases"),
+    }.get(training.history.phase, _("Learning"))
+    if now.done >= now.total:
+        return _("Measuring the result on the held-out cases...")
+    text = _("{phase}: iteration {done} of {total}").format(phase=phase, done=now.done, total=now.total)
+    if now.secondsLeft is not None:
+        text += ", " + _("about {left} left").format(left=duration(now.secondsLeft))
+    looks = training.history.looks
+    if looks:
+        text += ". " + _("Dice on the held-out cases: {dice}").format(dice=_dice(looks[-1].get("dice_mean")))
+    return text + "."
+
+
+def _finished(training: Training) -> str:
+    report = training.report
+    text = _("Finished in {time}.").format(time=duration(float(report.get("seconds") or 0)))
+    if training.improved:
+        text += " " + _("The new model is better than its base on the held-out cases.")
+    elif training.improved is False:
+        text += " " + _("The new model is not better than its base on the held-out cases; you need not keep it.")
+    elif not report.get("held_out_dice"):
+        text += " " + _("No case was held out, so it is not known how good it is.")
+    if training.improved is not False:
+        text += " " + _("Keep as new model offers it in the section Segment.")
+    return " ".join(filter(None, [text, str(report.get("reason") or "")]))
+
+
+def _mean(values: list[float | None]) -> float | None:
+    known = [value for value in values if value is not None]
+    return sum(known) / len(known) if known else None
+
+
+def _dice(value: float | None) -> str:
+    return "" if value is None else f"{value:.3f}"

@@ -1,0 +1,1 @@
+"""Which image, which label map, which role: case lists, layouts of datasets, tasks of the paper, splits."""

@@ -1,0 +1,81 @@
+"""Training cases: which image, which label map, which role; and what can be wrong with a list of them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from ..door.description import Structure
+from ..door.errors import EngineError
+
+ROLES = ("labeled", "unlabeled", "held-out")
+
+# The label map is stored and trained as uint8, and 255 is kept free for voxels to ignore.
+LARGEST_LABEL = 254
+
+
+class CasesError(EngineError):
+    """The list of cases cannot be used as it is."""
+
+
+@dataclass(frozen=True)
+class Case:
+    """One image and what it is used for.
+
+    ``patient`` groups the cases of one person, so that a split never puts one person on both sides.
+    """
+
+    name: str
+    image: Path
+    labels: Path | None
+    role: str
+    patient: str
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One thing that is wrong with a list of cases.
+
+    ``case`` is the number of the case in the list, from 1, or None where it is about the whole list. ``message`` names
+    no case and no file, so that it may leave this computer; ``named`` says the same with the user's own names.
+    """
+
+    code: str
+    case: int | None
+    message: str
+    hint: str
+    named: str
+
+
+@dataclass(frozen=True)
+class CaseList:
+    """The classes to learn and the cases to learn them from.
+
+    ``label_map`` says which class (0 for background) each value of the label maps stands for, where they were made with
+    other values; None: the values are the classes. See :func:`cmaformer.cases.labels.read_labels`.
+    """
+
+    structures: tuple[Structure, ...]
+    cases: tuple[Case, ...]
+    label_map: dict[int, int] | None = None
+
+    def with_role(self, role: str) -> list[Case]:
+        """The cases of one role, in the order of the list."""
+        return [case for case in self.cases if case.role == role]
+
+
+@dataclass(frozen=True)
+class Parsed:
+    """What could be understood of a list: its classes, its cases by their number from 1, and all that is wrong."""
+
+    structures: tuple[Structure, ...]
+    cases: dict[int, Case]
+    problems: tuple[Problem, ...]
+    label_map: dict[int, int] | None = None
+
+
+# A colour for each class without one: distinguishable side by side and on grey images.
+PALETTE = (
+    (128, 174, 128), (241, 214, 145), (177, 122, 101), (111, 184, 210), (216, 101, 79), (221, 130, 101),
+    (144, 238, 144), (192, 104, 88), (220, 245, 20), (78, 63, 0), (255, 250, 220), (230, 220, 70), (200, 200, 235),
+)  # fmt: skip

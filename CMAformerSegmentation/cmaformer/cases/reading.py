@@ -1,0 +1,193 @@
+"""A list of cases, read from a ``cases.json`` or a dataset, and all that is wrong with it."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+from ..door.description import Structure
+from .case_list import LARGEST_LABEL, PALETTE, ROLES, Case, CaseList, CasesError, Parsed, Problem
+from .datasets import read_dataset
+
+
+def read_cases(path: str | os.PathLike[str], fold: int | None = None) -> CaseList:
+    """Read a ``cases.json``; paths in it are relative to the file.
+
+    A folder or a ``dataset.json`` is read as a dataset of the Medical Segmentation Decathlon or of nnU-Net, see
+    :func:`cmaformer.cases.datasets.read_dataset`, also for ``fold``.
+
+    ``{"classes": {"1": "right ventricle", "2": {"name": ..., "color": [r, g, b], "terminology": {...}}},
+    "cases": [{"name": ..., "image": path, "labels": path or null, "role": "labeled" | "unlabeled" | "held-out",
+    "patient": optional, the name where it is missing}], "label_map": optional, {"6": 1, "11": 2, "3": 0}: the class of
+    each value of the label maps, where they have other values than the classes}``
+
+    Raises:
+        CasesError: the file is not such a list, an image or label map is missing, or a patient is both trained on and
+            held out. The message names the first such case and what to do.
+    """
+    parsed = parse(path, fold)
+    for problem in parsed.problems[:1]:
+        raise CasesError(problem.code, problem.named, problem.hint)
+    return CaseList(parsed.structures, tuple(parsed.cases.values()), parsed.label_map)
+
+
+def parse(path: str | os.PathLike[str], fold: int | None = None) -> Parsed:
+    """Read a ``cases.json`` as far as it can be understood, with everything that is wrong with it, in its order."""
+    path = Path(path)
+    if path.is_dir() or path.name == "dataset.json":
+        try:
+            return examine(read_dataset(path, fold))
+        except CasesError as error:
+            return Parsed((), {}, (Problem(error.code, None, error.message, error.hint, error.message),))
+    if fold is not None:
+        text, hint = "Only a dataset of nnU-Net has folds.", 'In a cases.json, give each case a "role" instead.'
+        return Parsed((), {}, (Problem("no-split", None, text, hint, text),))
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except OSError:
+        return Parsed((), {}, (_about_list("no-cases", path, "cannot be read.", "Give the path of a cases.json."),))
+    except ValueError as error:
+        reason = "it is not text" if isinstance(error, UnicodeError) else str(error)
+        return Parsed((), {}, (_about_list("bad-cases", path, f"is not valid JSON: {reason}."),))
+    if not isinstance(content, dict) or not isinstance(content.get("cases"), list):
+        return Parsed((), {}, (_about_list("bad-cases", path, 'needs "classes" and a list "cases".'),))
+    problems: list[Problem] = []
+    structures = _structures(path, content.get("classes"), problems)
+    cases = {}
+    for number, entry in enumerate(content["cases"], 1):
+        case = _case(path.parent, number, entry, problems)
+        if case is not None:
+            cases[number] = case
+            problems += _missing(number, case)
+    problems += _contradictions(path, cases)
+    label_map = _label_map(path, content.get("label_map"), len(structures), problems)
+    return Parsed(structures, cases, tuple(problems), label_map)
+
+
+def examine(case_list: CaseList) -> Parsed:
+    """The same for cases that are in memory already."""
+    cases = dict(enumerate(case_list.cases, 1))
+    problems = [problem for number, case in cases.items() for problem in _missing(number, case)]
+    problems += _contradictions(Path("The list"), cases)
+    return Parsed(case_list.structures, cases, tuple(problems), case_list.label_map)
+
+
+def _about_list(code: str, path: Path, text: str, hint: str = "") -> Problem:
+    return Problem(code, None, f"The list of cases {text}", hint, f"{path.name} {text}")
+
+
+def _about_case(code: str, number: int, name: str, text: str, hint: str = "", named: str = "") -> Problem:
+    return Problem(code, number, text[0].upper() + text[1:], hint, f"{name}: {named or text}")
+
+
+def _structures(path: Path, classes: Any, problems: list[Problem]) -> tuple[Structure, ...]:
+    def wrong(text: str) -> None:
+        problems.append(_about_list("bad-cases", path, text))
+
+    if not isinstance(classes, dict) or not classes:
+        wrong('needs "classes" that map label values to names, {"1": "liver"}.')
+        return ()
+    structures, understood = [], True
+    for key, entry in classes.items():
+        entry = {"name": entry} if isinstance(entry, str) else entry
+        known = str(key).isdecimal() and 1 <= int(key) <= LARGEST_LABEL
+        named = isinstance(entry, dict) and bool(str(entry.get("name") or "").strip())
+        color = _color(entry.get("color", PALETTE[(int(key) - 1) % len(PALETTE)])) if known and named else None
+        if not known:
+            wrong(f"has a class {key!r}, which must be a label value from 1 to {LARGEST_LABEL}.")
+        elif not named:
+            wrong(f"has no name for class {key}.")
+        elif color is None:
+            wrong(f"has a color for class {key} that is not three numbers from 0 to 255.")
+        else:
+            structures.append(Structure(int(key), str(entry["name"]).strip(), color, entry.get("terminology")))
+            continue
+        understood = False
+    structures.sort(key=lambda structure: structure.value)
+    if understood and [structure.value for structure in structures] != list(range(1, len(structures) + 1)):
+        wrong('needs "classes" with the values 1, 2, ... without gaps.')
+    return tuple(structures)
+
+
+def _label_map(path: Path, entry: Any, structures: int, problems: list[Problem]) -> dict[int, int] | None:
+    if entry is None:
+        return None
+    try:
+        label_map = {int(value): int(class_) for value, class_ in entry.items()}
+    except (AttributeError, TypeError, ValueError):
+        label_map = {}
+    if not label_map or not all(0 <= class_ <= structures for class_ in label_map.values()):
+        text = f'needs a "label_map" that gives each value of the label maps a class from 0 to {structures}.'
+        problems.append(_about_list("bad-cases", path, text))
+        return None
+    return label_map
+
+
+def _color(values: Any) -> tuple[int, int, int] | None:
+    try:
+        red, green, blue = (int(value) for value in values)
+    except (TypeError, ValueError):
+        return None
+    return (red, green, blue) if all(0 <= value <= 255 for value in (red, green, blue)) else None
+
+
+def _case(folder: Path, number: int, entry: Any, problems: list[Problem]) -> Case | None:
+    entry = entry if isinstance(entry, dict) else {}
+    image, labels = entry.get("image"), entry.get("labels")
+    name = str(entry.get("name") or f"case {number}")
+    if not isinstance(image, str) or not image:
+        problems.append(
+            _about_case("bad-cases", number, f"case {number}", "it has no image.", 'Give the path as "image".')
+        )
+        return None
+    if labels is not None and not isinstance(labels, str):
+        problems.append(_about_case("bad-cases", number, name, 'its "labels" must be a path or null.'))
+        labels = None
+    role = entry.get("role", "labeled" if labels else "unlabeled")
+    if role not in ROLES:
+        hint = f"Use {', '.join(ROLES)}."
+        problems.append(
+            _about_case("bad-cases", number, name, "its role is unknown.", hint, f"the role {role!r} is unknown.")
+        )
+        role = "labeled" if labels else "unlabeled"
+    return Case(name, folder / image, folder / labels if labels else None, role, str(entry.get("patient") or name))
+
+
+def _missing(number: int, case: Case) -> list[Problem]:
+    problems = []
+    if not case.image.exists():
+        text = "its image {}is not there."
+        hint = "Correct the path in the list."
+        problems.append(
+            _about_case("no-image", number, case.name, text.format(""), hint, text.format(f"{case.image.name} "))
+        )
+    if case.role != "unlabeled" and case.labels is None:
+        text, hint = f"it is {case.role} but has no label map.", "Give one, or make it unlabeled."
+        problems.append(_about_case("no-labels", number, case.name, text, hint))
+    if case.labels is not None and not case.labels.exists():
+        text, hint = "its label map {}is not there.", "Correct the path in the list."
+        problems.append(
+            _about_case("no-labels", number, case.name, text.format(""), hint, text.format(f"{case.labels.name} "))
+        )
+    return problems
+
+
+def _contradictions(path: Path, cases: dict[int, Case]) -> list[Problem]:
+    problems = []
+    first: dict[str, int] = {}
+    for number, case in cases.items():
+        if first.setdefault(case.name, number) != number:
+            text, hint = f"it has the same name as case {first[case.name]}.", "Remove one, or give it another name."
+            named = "the list has this name twice."
+            problems.append(_about_case("doubled-case", number, case.name, text, hint, named))
+    held_out = {case.patient for case in cases.values() if case.role == "held-out"}
+    for number, case in cases.items():
+        if case.role != "held-out" and case.patient in held_out:
+            text = f"it is {case.role}, but another image of the same patient is held out."
+            hint = "Give all images of a patient the same side: a model tested on its own patients looks too good."
+            problems.append(_about_case("patient-in-two-roles", number, case.name, text, hint))
+    if not any(case.role == "labeled" for case in cases.values()):
+        problems.append(_about_list("no-labeled-case", path, "has no labeled case.", "At least one is needed."))
+    return problems

@@ -1,0 +1,143 @@
+"""The command ``segment``: one volume into a file, or many into a folder."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from pathlib import Path
+
+from ..door.errors import JobError
+from ..door.job import Events, throttled
+from ..models.installed import open_model
+from .console import FAILED, USAGE, ProgressBar, cohort_table, positive, print_line, structure_table
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Arguments of ``python -m cmaformer segment``."""
+    parser.add_argument(
+        "image", nargs="+", metavar="IMAGE", help="NRRD, NIfTI or MetaImage files, DICOM folders, or folders of files"
+    )
+    parser.add_argument("--model", required=True, metavar="MODEL", help="id of an installed model, or a model folder")
+    parser.add_argument(
+        "-o",
+        "--output",
+        required=True,
+        metavar="OUT",
+        help="label map (.nrrd, .nii.gz, .nii, .mha), or a folder for many",
+    )
+    parser.add_argument("--skip-done", action="store_true", help="of many, leave those alone whose label map is in OUT")
+    parser.add_argument("--device", default="auto", help="auto (default), cpu, cuda, cuda:N or mps")
+    parser.add_argument("--batch-size", type=positive, metavar="N", help="slices at a time (default: by device)")
+    parser.add_argument("--no-cleanup", action="store_true", help="keep the network's answer as it is")
+    parser.add_argument(
+        "--region",
+        type=int,
+        nargs=6,
+        metavar=("I0", "I1", "J0", "J1", "K0", "K1"),
+        help="segment only these voxels, first and last along i, j and k; of one image",
+    )
+    parser.add_argument("--models", action="append", default=[], metavar="DIR", help="further folder of model folders")
+    parser.add_argument("--json", action="store_true", help="print JSON, one object a line, instead of text")
+
+
+def run(options: argparse.Namespace) -> int:
+    """Segment one volume, or many; EngineErrors go to the caller. Returns the exit code."""
+    from ..images.volume import WRITABLE, quiet
+
+    quiet()
+    one = len(options.image) == 1 and options.output.lower().endswith(WRITABLE)
+    return _segment_one(options) if one else _segment_many(options)
+
+
+def _segment_one(options: argparse.Namespace) -> int:
+    """Segment one volume; its label map appears whole or not at all."""
+    from ..images.volume import WRITABLE, write_label_map
+    from ..network.device import choose_device
+    from ..segmenting.segment import segment
+
+    output = Path(options.output)
+    if not output.absolute().parent.is_dir():
+        print(f"OUT must be a file {', '.join(WRITABLE)} in a folder that exists.", file=sys.stderr)
+        return USAGE
+    events = Events(print_line if options.json else lambda line: None)
+    device = choose_device(options.device)  # a wrong one is told before anything is read
+    model = open_model(options.model, options.models)
+    events.emit("started", device=device.type)
+    with ProgressBar(enabled=not options.json) as bar:
+        report = throttled(events)
+
+        def progress(done: int, total: int, eta_s: float | None) -> None:
+            bar.show(done, total, eta_s)
+            report(done, total, eta_s)
+
+        def warning(code: str, message: str, hint: str) -> None:
+            events.warning(code, message, hint)
+            if not options.json:
+                bar.line(f"Note: {message} {hint}".rstrip())
+
+        result = segment(
+            options.image[0],
+            model,
+            device=options.device,
+            batch_size=options.batch_size,
+            cleanup=not options.no_cleanup,
+            region=options.region,
+            progress=progress,
+            warning=warning,
+        )
+    with result.steps.time("write"):
+        write_label_map(output, result.labels, result.geometry)
+    result.seconds += result.steps["write"]
+    events.emit("finished", **result.summary())
+    if not options.json:
+        print(structure_table(result.structures))
+        network = result.steps.get("network", 0.0)
+        print(f"{result.seconds:.1f} s, of which network {network:.1f} s ({result.device}, {result.precision})")
+    return 0
+
+
+def _segment_many(options: argparse.Namespace) -> int:
+    """Segment several volumes into a folder; one that fails does not stop the others."""
+    from ..images.volume import WRITABLE
+    from ..segmenting.many import Outcome, images_of, segment_all
+
+    if options.region is not None:
+        print("--region belongs to one image; OUT is then a file.", file=sys.stderr)
+        return USAGE
+    folder = Path(options.output)
+    if folder.is_file() or (folder.suffix and not folder.is_dir()):
+        print(f"OUT must be a file {', '.join(WRITABLE)} for one image, or a folder for many.", file=sys.stderr)
+        return USAGE
+    events = Events(print_line if options.json else lambda line: None)
+    model = open_model(options.model, options.models)
+    images = images_of(options.image)
+    start, done, kept = time.monotonic(), 0, 0
+    events.emit("started", total=len(images))
+    with ProgressBar(enabled=not options.json, unit="images") as bar:
+
+        def report(outcome: Outcome) -> None:
+            nonlocal done, kept
+            done += 1
+            kept += outcome.kept
+            eta_s = (time.monotonic() - start) / (done - kept) * (len(images) - done) if done > kept else None
+            bar.show(done, len(images), eta_s)
+            if outcome.error is not None:  # by its number: names stay on the screen of the user
+                error = outcome.error
+                message = f"Image {done}: {error.message.replace(outcome.image.name, 'it')}"
+                events.emit("warning", code=error.code, message=message, hint=error.hint, image=done)
+            events.progress(done, len(images), eta_s, unit="images")
+
+        settings = {"batch_size": options.batch_size, "cleanup": not options.no_cleanup, "skip_done": options.skip_done}
+        if options.json:
+            settings["progress"] = throttled(events)  # of the slices of one image, between those of the images
+        try:
+            outcomes = segment_all(images, model, folder, options.device, report=report, **settings)
+        except OSError as error:
+            reason = error.strerror or type(error).__name__
+            raise JobError("file-error", f"The folder OUT cannot be written ({reason}).", "Is the disk full?") from None
+    failed = sum(outcome.error is not None for outcome in outcomes)
+    events.emit("finished", done=len(outcomes) - failed, failed=failed, kept=kept)
+    if not options.json:
+        print(cohort_table(outcomes, [structure.name for structure in model.description.classes]))
+    return FAILED if failed else 0

@@ -1,0 +1,170 @@
+"""The command ``train``: its arguments, and the job that they describe."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from contextlib import suppress
+from pathlib import Path
+
+from ..cases.case_list import CasesError
+from ..cases.split import SHARE
+from ..door import job as jobs
+from ..door.errors import EngineError
+from ..door.files import PREFLIGHT
+from ..door.slicing import SLICINGS
+from ..models.installed import open_model
+from ..parallel import processes
+from ..preflight.report import PreflightError
+from ..recipes.recipe import OPTIMIZERS, PRESETS, SECOND_PHASE, SOLVERS, changed, configured, preset, settings_of
+from ..training.job import create
+from ..training.work import work
+from .case_arguments import add_arguments as add_case_arguments
+from .case_arguments import settle
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Arguments of ``python -m cmaformer train``."""
+    start = parser.add_mutually_exclusive_group(required=True)
+    add_case_arguments(parser, start)
+    start.add_argument("--resume", type=Path, metavar="JOB", help="go on with the training of a job folder")
+    parser.add_argument("--job", type=Path, help="new folder for the work (with --cases)")
+    parser.add_argument("--name", help="name of the new model (with --cases)")
+    parser.add_argument("--base", metavar="MODEL", help="id or folder of a model to start from")
+    parser.add_argument("--models", action="append", default=[], metavar="DIR", help="further folder of model folders")
+    parser.add_argument(
+        "--held-out", type=share, default=SHARE, metavar="SHARE", help="of the patients, if the list names none (0.2)"
+    )
+    parser.add_argument(
+        "--labeled", type=int, metavar="N", help="use the labels of the first N training patients alone"
+    )
+    parser.add_argument(
+        "--leave-one-out", action="store_true", help="also train without each labeled patient, to test on that one"
+    )
+    parser.add_argument("--prepare-only", action="store_true", help="prepare the job folder, and train it elsewhere")
+    parser.add_argument("--device", default="auto", choices=("auto", "cpu", "cuda", "mps"))
+    parser.add_argument("--size", default="small", choices=("small", "base", "large"), help="network, without --base")
+    parser.add_argument(
+        "--network", type=json.loads, metavar="JSON", help='other settings of it: {"transformer": false}'
+    )
+    parser.add_argument("--spacing", type=float, nargs=2, metavar="MM", help="in-plane spacing, without --base")
+    parser.add_argument("--slicing", choices=tuple(SLICINGS), help="default: that of --base, or acquired")
+    parser.add_argument("--context", type=int, default=0, help="neighbouring slices on each side as channels")
+    parser.add_argument("--window", type=float, nargs=2, metavar="HU", help="CT window (default: percentiles)")
+    parser.add_argument(
+        "--keep-largest", type=int, nargs="*", metavar="VALUE", help="clean-up of classes (default: that of --base)"
+    )
+    parser.add_argument(
+        "--keep-together",
+        type=int,
+        nargs="*",
+        metavar="VALUE",
+        help="classes that touch: only their largest part stays",
+    )
+    parser.add_argument(
+        "--preset", default="default", choices=tuple(PRESETS), help="settings to start from; all others change them"
+    )
+    parser.add_argument("--optimizer", choices=OPTIMIZERS)
+    parser.add_argument("--iterations", type=int, help="steps of the supervised phase")
+    parser.add_argument(
+        "--semi-iterations", type=int, help="then this many with unlabeled cases, if any (default: half of the others)"
+    )
+    parser.add_argument("--constraint", choices=SOLVERS, help="solver of Eq. (3)")
+    parser.add_argument("--contrast-weight", type=float, help="weight of Eq. (4); 0 leaves it out")
+    parser.add_argument("--minutes", type=float, help="make both phases longer or shorter to take so many minutes")
+    parser.add_argument("--batch-size", type=int)
+    parser.add_argument("--patch", type=int)
+    parser.add_argument("--learning-rate", type=float)
+    parser.add_argument("--evaluate-every", type=int)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--recipe", type=Path, help="a JSON file with settings of the recipe")
+    for fact in ("title", "modality", "description", "license"):
+        parser.add_argument(f"--{fact}", help=f"{fact} of the new model")
+
+
+def share(text: str) -> float:
+    """A share of patients to hold out, for argparse. Raises ValueError if it is not in [0, 1)."""
+    value = float(text)
+    if not 0 <= value < 1:
+        raise ValueError(text)
+    return value
+
+
+def create_or_tell(args: argparse.Namespace) -> None:
+    """Create the job; if that fails, its folder says why to those who watch it, with the cases by number alone.
+
+    Only in a folder that was there before, as somebody makes it who will watch it: else nothing is written.
+    """
+    watched = args.job.is_dir() and not (args.job / jobs.JOB).exists()
+    try:
+        _create_from(args)
+    except EngineError as error:
+        if watched:
+            told = error
+            if isinstance(error, CasesError):  # it may name a case
+                told = CasesError(error.code, "The list of cases cannot be used.", "The log tells why.")
+            with suppress(OSError):
+                if isinstance(error, PreflightError) and error.report is not None:
+                    error.report.save(args.job / PREFLIGHT)
+                jobs.Events.of_job(args.job).error(told)
+        raise
+
+
+def _create_from(args: argparse.Namespace) -> None:
+    task = settle(args)
+    settings = settings_of(args.recipe)
+    names = ["optimizer", "iterations", "semi_iterations", "constraint", "contrast_weight"]
+    names += ["batch_size", "patch", "learning_rate", "evaluate_every"]
+    settings.update({name: getattr(args, name) for name in names if getattr(args, name) is not None})
+    base = open_model(args.base, args.models) if args.base else None
+    recipe = task.recipe(preset(args.preset)) if task else preset(args.preset)
+    recipe = configured(recipe, settings, base)
+    facts = {name: getattr(args, name) for name in ("title", "task", "modality", "description", "license")}
+    # Reading images needs SimpleITK, which a computer that trains a prepared job may not have.
+    from .check import checked_cases
+
+    case_list, report = checked_cases(args, task, base)
+    if "semi_iterations" not in settings and not recipe.semi_iterations and case_list.with_role("unlabeled"):
+        recipe = changed(recipe, {"semi_iterations": round(SECOND_PHASE * recipe.iterations)})
+    job = create(
+        case_list,
+        args.job,
+        args.name,
+        base,
+        size=args.size,
+        network=args.network,
+        spacing_mm=args.spacing,
+        slicing=args.slicing,
+        normalization={"type": "window", "low": args.window[0], "high": args.window[1]} if args.window else None,
+        context_slices=args.context,
+        largest_component=args.keep_largest,
+        together=args.keep_together,
+        recipe=recipe,
+        seed=args.seed,
+        minutes=args.minutes,
+        facts={name: value for name, value in facts.items() if value},
+        leave_one_out=args.leave_one_out,
+    )
+    report.save(job.folder / PREFLIGHT)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Run the command; EngineErrors go to the caller. Returns the exit code."""
+    if args.resume is not None:
+        if args.minutes is not None:
+            print("train: a training that is resumed keeps its length; --minutes goes with --cases", file=sys.stderr)
+            return 2
+        folder = args.resume
+    else:
+        if args.job is None or args.name is None:
+            print("train: --cases needs --job and --name", file=sys.stderr)
+            return 2
+        folder = args.job
+    with processes.session(args.device) as device:
+        if args.resume is None:
+            processes.first(lambda: create_or_tell(args))
+        result = work(folder, device, prepare_only=args.prepare_only)
+        if processes.is_first():
+            print(result)
+    return 0

@@ -1,0 +1,219 @@
+"""Training slices: cut, normalised and cached on disk once, then read in place.
+
+The cache holds one set of ``.npy`` files a case on the model's grid, memory-mapped when read, so memory does not grow
+with the number of cases; a cache made on one computer can be trained on another that has only torch, numpy and scipy.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from scipy import ndimage
+
+from ..cases.case_list import Case, CaseList, CasesError
+from ..cases.labels import read_labels
+from ..door.errors import CancelledError, EngineError
+from ..door.files import write_json
+from ..door.slicing import SLICINGS
+
+# Signed distances are cached up to here (in pixels of the model's grid): twice what a network learns (see
+# `augmentation.DISTANCE_PIXELS`), so that a patch shrunk to half still knows them all.
+CACHED_PIXELS = 48
+INDEX = "index.json"
+
+
+def signed_distance(mask: np.ndarray) -> np.ndarray:
+    """Signed distance map of a binary mask (H, W) in [-1, 1], as int8 in -127..127: negative inside.
+
+    Euclidean distance in pixels over CACHED_PIXELS, truncated. Without foreground it is +1 everywhere.
+    """
+    if not mask.any():
+        return np.full(mask.shape, 127, np.int8)
+    distance = np.asarray(ndimage.distance_transform_edt(~mask)) - np.asarray(ndimage.distance_transform_edt(mask))
+    return np.rint(np.clip(distance / CACHED_PIXELS, -1, 1) * 127).astype(np.int8)
+
+
+def prepare(
+    case_list: CaseList,
+    model_input: dict[str, Any],
+    folder: Path,
+    progress: Callable[[int, int], None] = lambda done, total: None,
+    cancelled: Callable[[], bool] = lambda: False,
+) -> None:
+    """Cut every case into slices on the model's grid and cache them in ``folder``; cases already there are kept.
+
+    Of a model with several slicing directions, cases to learn from have an entry for each: the further ones come after
+    those of all cases, and name the number of theirs as "case". Held-out cases have the first direction alone.
+
+    Args:
+        case_list: the cases; labels are needed for labeled and held-out ones.
+        model_input: the ``input`` part of a ``model.json``: spacing_mm, slicing, normalization.
+        folder: where the cache goes.
+        progress: called with the number of entries done and in all.
+        cancelled: asked again and again, also within a case.
+
+    Raises:
+        CasesError: a label map lies on another grid than its image, or holds a value that is no class.
+        ImageError: a file cannot be read.
+        CancelledError: asked to stop.
+
+    Errors name a case by its number in the list, from 1: they end in the events of a job.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    first, *further = SLICINGS[model_input["slicing"]]
+    work = [(number, first) for number in range(len(case_list.cases))]
+    work += [(n, axis) for axis in further for n, case in enumerate(case_list.cases) if case.role != "held-out"]
+    entries = []
+    for number, (of, axis) in enumerate(work):
+        if cancelled():
+            raise CancelledError()
+        about = folder / f"{number:05d}.json"
+        if not about.exists():
+            case = case_list.cases[of]
+            try:
+                entry = _prepare_case(case, number, case_list, {**model_input, "slicing": axis}, folder, cancelled)
+            except CancelledError:
+                raise
+            except EngineError as error:
+                raise _by_number(error, case, of + 1) from None
+            if number != of:
+                entry.update(case=of, facts=None)  # an image is compared in the first direction
+            write_json(about, entry)
+        entries.append(json.loads(about.read_text(encoding="utf-8")))
+        progress(number + 1, len(work))
+    write_json(folder / INDEX, {"classes": len(case_list.structures) + 1, "cases": entries})
+
+
+def _prepare_case(
+    case: Case,
+    number: int,
+    case_list: CaseList,
+    model_input: dict[str, Any],
+    folder: Path,
+    cancelled: Callable[[], bool],
+) -> dict[str, Any]:
+    # Reading images needs SimpleITK, which a computer that trains a prepared cache may not have.
+    from ..images.grid import SliceGrid
+    from ..images.intensity import Normalization
+    from ..images.likeness import facts_of
+    from ..images.volume import finite, read_volume
+
+    volume, _ = finite(read_volume(case.image))
+    grid = SliceGrid(volume.geometry, model_input["slicing"], model_input["spacing_mm"])
+    every = np.arange(grid.count)
+    normalise = Normalization(model_input["normalization"], volume.array)
+    images = normalise(grid.to_model(volume.array, every)).astype(np.float16)
+    np.save(folder / f"{number:05d}.images.npy", images)
+    entry: dict[str, Any] = {"number": number, "role": case.role, "shape": list(images.shape), "pixels": {}}
+    entry["facts"] = facts_of(volume.array, grid, normalise)
+    entry["spacing_mm"] = [grid.slice_spacing, *(model_input["spacing_mm"] or grid.pixel_spacing)]
+    if case.labels is None:
+        return entry
+    labels, structures = read_labels(case, case_list), len(case_list.structures)
+    if labels.geometry.shape_kji != volume.geometry.shape_kji:
+        raise CasesError(
+            "label-grid",
+            f"{case.name}: the label map has {labels.geometry.shape_kji} voxels and the image "
+            f"{volume.geometry.shape_kji} (slices, rows, columns).",
+            "Export the segmentation with the image as its reference.",
+        )
+    maps = grid.labels_to_model(labels.array, every, structures + 1)
+    np.save(folder / f"{number:05d}.labels.npy", maps)
+    distances = np.empty((len(maps), structures, *maps.shape[1:]), np.int8)
+    for slice_, planes in zip(maps, distances):
+        if cancelled():  # a large volume with many classes takes a minute
+            raise CancelledError()
+        for value, plane in enumerate(planes, 1):
+            plane[...] = signed_distance(slice_ == value)
+    np.save(folder / f"{number:05d}.distances.npy", distances)
+    entry["pixels"] = {
+        str(value): [int(n) for n in np.count_nonzero(maps == value, axis=(1, 2))] for value in range(structures + 1)
+    }
+    return entry
+
+
+def _by_number(error: EngineError, case: Case, number: int) -> EngineError:
+    """The error without the names of the case and its files."""
+    message = error.message.removeprefix(f"{case.name}: ")
+    for path in (case.image, case.labels):
+        if path is not None:
+            message = message.replace(path.name, "its file")
+    return type(error)(error.code, f"Case {number}: {message}", error.hint)
+
+
+def share(slices: Path, folder: Path, roles: Callable[[dict[str, Any]], str]) -> None:
+    """Give prepared slices other roles in another folder, which then only points to them.
+
+    Args:
+        slices: a folder that :func:`prepare` has filled.
+        folder: the other folder; both may be moved together.
+        roles: the new role of a case, from its entry in the index ("number", "role", ...).
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    index = json.loads((slices / INDEX).read_text(encoding="utf-8"))
+    cases = [{**entry, "role": roles(entry)} for entry in index["cases"]]
+    write_json(folder / INDEX, {**index, "cases": cases, "arrays": Path(os.path.relpath(slices, folder)).as_posix()})
+
+
+def case_of(entry: dict[str, Any]) -> int:
+    """Number of the case, from 0, that an entry of the index has slices of."""
+    return int(entry.get("case", entry["number"]))
+
+
+class SliceStore:
+    """The cached slices of a training, read in place.
+
+    Args:
+        folder: a folder that :func:`prepare` has filled.
+
+    Raises:
+        CasesError: the cache is not complete.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        try:
+            index = json.loads((folder / INDEX).read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            raise CasesError(
+                "no-slices", "The prepared slices are missing or damaged.", "Start the training from its images."
+            ) from None
+        self.classes: int = index["classes"]
+        self.cases: list[dict[str, Any]] = index["cases"]
+        self.arrays = folder / index.get("arrays", "")
+        self._arrays: dict[tuple[int, str], np.ndarray] = {}
+
+    def numbers(self, role: str) -> list[int]:
+        """Numbers of the entries of a role: the cases, each as often as it is cut."""
+        return [entry["number"] for entry in self.cases if entry["role"] == role]
+
+    def count(self, role: str) -> int:
+        """How many cases of a role there are."""
+        return len({case_of(self.cases[number]) for number in self.numbers(role)})
+
+    def array(self, number: int, kind: str) -> np.ndarray:
+        """One case, memory-mapped.
+
+        ``kind`` is "images", float16 (S, H, W), "labels", uint8 (S, H, W), or "distances", int8 (S, C-1, H, W).
+        """
+        key = (number, kind)
+        if key not in self._arrays:
+            self._arrays[key] = np.load(self.path(number, kind), mmap_mode="r")
+        return self._arrays[key]
+
+    def path(self, number: int, kind: str) -> Path:
+        """The file of :meth:`array`."""
+        return self.arrays / f"{number:05d}.{kind}.npy"
+
+    def class_shares(self, numbers: list[int]) -> np.ndarray:
+        """Share of each class among the labelled pixels of some cases: (classes,), sums to 1."""
+        counts = np.zeros(self.classes)
+        for number in numbers:
+            for value, pixels in self.cases[number]["pixels"].items():
+                counts[int(value)] += sum(pixels)
+        return counts / max(1.0, counts.sum())

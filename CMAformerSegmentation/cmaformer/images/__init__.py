@@ -1,0 +1,1 @@
+"""Volumes and their geometry: files, DICOM, slices on a grid, intensities."""

@@ -1,0 +1,134 @@
+"""Images with their geometry: read a file or a DICOM folder, write a label map on exactly the same grid.
+
+Arrays are (K, J, I) as SimpleITK gives them.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import numpy as np
+import SimpleITK
+
+from ..door.errors import ImageError
+from . import exact
+from .dicom import read_series
+from .geometry import Geometry, Volume
+
+KINDS = "NRRD (.nrrd), NIfTI (.nii, .nii.gz), MetaImage (.mha)"
+WRITABLE = (".nrrd", ".nii", ".nii.gz", ".mha")
+
+
+def read_volume(path: str | os.PathLike[str]) -> Volume:
+    """Read one image: NRRD, NIfTI, MetaImage, a single DICOM file, or a DICOM folder (its largest series).
+
+    The stored number type is kept. Raises ImageError, which names the file and never its folder.
+    """
+    path = Path(path)
+    if path.is_dir():
+        return read_series(path)
+    if not path.is_file():
+        raise ImageError("no-image", f"There is no file {path.name}.")
+    reader = SimpleITK.ImageFileReader()
+    reader.SetFileName(str(path))
+    try:
+        reader.ReadImageInformation()
+        size = reader.GetSize()
+        if len(size) > 3 and any(n > 1 for n in size[3:]):
+            raise ImageError(
+                "not-3d",
+                f"{path.name} has {len(size)} dimensions {size}; one volume is needed.",
+                "Save one time point as a volume.",
+            )
+        if reader.GetNumberOfComponents() != 1:
+            raise ImageError(
+                "not-scalar",
+                f"{path.name} has {reader.GetNumberOfComponents()} values per voxel (colour, vectors); one is needed.",
+            )
+        if len(size) > 3:
+            reader.SetExtractSize([*size[:3], *([0] * (len(size) - 3))])
+        image = reader.Execute()
+    except RuntimeError as error:
+        raise ImageError(
+            "unreadable-image",
+            f"{path.name} cannot be read as an image{_reason(error)}.",
+            f"Supported are {KINDS} and DICOM.",
+        ) from None
+    if image.GetDimension() == 2:
+        image = SimpleITK.JoinSeries(image)
+    return Volume.of_image(image, path.name)
+
+
+def quiet() -> None:
+    """Silence ITK's own warnings on standard error, which name files with their folders; for whole processes."""
+    SimpleITK.ProcessObject.SetGlobalWarningDisplay(False)
+
+
+def finite(volume: Volume) -> tuple[Volume, int]:
+    """The volume with NaN and infinite voxels replaced, and how many there were.
+
+    NaN and minus infinity become the smallest finite value, plus infinity the largest (0 if nothing is finite). A
+    volume without such voxels is returned as it is; otherwise its array is copied.
+    """
+    array = volume.array
+    if array.dtype.kind != "f":
+        return volume, 0
+    bad = sum(int(part.size - np.count_nonzero(np.isfinite(part))) for part in array)
+    if not bad:
+        return volume, 0
+    lows = [part[np.isfinite(part)].min(initial=np.inf) for part in array]
+    highs = [part[np.isfinite(part)].max(initial=-np.inf) for part in array]
+    low, high = (min(lows), max(highs)) if bad < array.size else (0.0, 0.0)
+    return Volume(np.nan_to_num(array, nan=low, neginf=low, posinf=high), volume.geometry, volume.notes), bad
+
+
+def write_label_map(path: str | os.PathLike[str], labels: np.ndarray, geometry: Geometry) -> None:
+    """Write a uint8 label map (K, J, I) on a geometry; the file appears whole or not at all.
+
+    .nrrd and .nii.gz are compressed, .mha and .nii are not. Read again, the geometry is the given one to the last bit
+    in .mha always, in .nrrd, .nii and .nii.gz if it came from a file of that format (NIfTI keeps single precision).
+    Raises ImageError if it cannot be written.
+    """
+    path = Path(path)
+    name = path.name.lower()
+    if not name.endswith(WRITABLE):
+        raise ImageError("unknown-format", f"{path.name}: a label map is written as {', '.join(WRITABLE)}.")
+    if labels.dtype != np.uint8 or tuple(labels.shape) != geometry.shape_kji:
+        raise ValueError(f"labels must be uint8 {geometry.shape_kji}, not {labels.dtype} {labels.shape}")
+    image = SimpleITK.GetImageFromArray(np.ascontiguousarray(labels))
+    geometry.apply_to(image)
+    # The names keep the extension, which chooses the format; the process number keeps two writers apart.
+    temporary = path.with_name(f".{os.getpid()}-{path.name}")
+    plain = temporary.with_name(temporary.name[:-3]) if name.endswith(".gz") else temporary
+    try:
+        SimpleITK.WriteImage(image, str(plain), useCompression=name.endswith(".nrrd"))
+        if name.endswith(".nrrd"):
+            exact.patch_nrrd(plain, geometry)
+        elif not name.endswith(".mha"):
+            exact.patch_nifti(plain, geometry)
+        if plain != temporary:
+            exact.compress(plain, temporary)
+        os.replace(temporary, path)
+    except (RuntimeError, OSError) as error:
+        raise ImageError(
+            "unwritable",
+            f"{path.name} cannot be written{_reason(error)}.",
+            "Is the folder there, writable, and not full?",
+        ) from None
+    finally:
+        temporary.unlink(missing_ok=True)
+        plain.unlink(missing_ok=True)
+
+
+def _reason(error: Exception) -> str:
+    """A short cause without paths, or nothing."""
+    text = str(error)
+    for needle, reason in (
+        ("orthonormal", ": its axes are not orthogonal"),
+        ("No space left", ": the disk is full"),
+        ("Permission denied", ": permission denied"),
+    ):
+        if needle in text:
+            return reason
+    return ""

@@ -1,0 +1,189 @@
+"""A close look at one case before a training: its image, its label map, and whether both fit."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..cases.case_list import Case
+from ..door.errors import ImageError
+from ..images.grid import SliceGrid, grids_of
+from ..images.volume import Geometry, read_volume
+from .report import ERROR, NOTE, WARNING, CaseFacts, Finding
+
+# Largest distance in voxels between the corners of an image and of its label map. Rounding a spacing to three decimals
+# moves the far corner of a large image by a third of a voxel; a shift that matters is half a voxel or more.
+GRID_TOLERANCE = 0.4
+SMALLEST_SIDE = 32
+PERCENTILES = (0.5, 99.5)
+# The percentiles that people read come from an even subset of this many voxels.
+SUBSET = 2_000_000
+# More values than this are no label map, and counting them all would take long.
+MOST_VALUES = 1000
+
+
+# Takes severity, code, message and hint of a finding about the case at hand.
+Tell = Callable[..., None]
+
+
+@dataclass(frozen=True)
+class Look:
+    """What the comparison of the cases needs of one of them, beside its facts.
+
+    Attributes:
+        facts: for the report.
+        findings: about this case alone.
+        geometry: of the image, None if it cannot be read.
+        digest: of the voxels as numbers, the same for the same image in another file format.
+        itemsize: bytes of a stored voxel.
+    """
+
+    facts: CaseFacts
+    findings: tuple[Finding, ...]
+    geometry: Geometry | None = None
+    digest: str = ""
+    itemsize: int = 0
+
+
+def look(number: int, case: Case, known: dict[int, int], model_input: dict[str, Any]) -> Look:
+    """Read one case, and forget its voxels again.
+
+    Args:
+        number: of the case in the list, from 1.
+        case: its files; a missing one is passed over, because the list's own check has told.
+        known: class of each value that label maps may hold (`labels.values_of`); if empty, any value will do.
+        model_input: the "slicing" and "spacing_mm" (may be None) of the model.
+    """
+    findings: list[Finding] = []
+
+    def tell(severity: str, code: str, message: str, hint: str = "") -> None:
+        findings.append(Finding(severity, code, number, message, hint))
+
+    geometry, digest, itemsize, intensity = None, "", 0, None
+    if case.image.exists():
+        try:
+            volume = read_volume(case.image)
+        except ImageError as error:
+            tell(ERROR, "unreadable-image", f"The image cannot be used: {_reason(error, case.image)}", error.hint)
+        else:
+            for note in volume.notes:
+                tell(NOTE, "image-note", note, "Look at the image before you train on it.")
+            geometry, itemsize = volume.geometry, volume.array.itemsize
+            digest, intensity = _digest(volume.array), _intensity(volume.array, case, tell)
+            grids = grids_of(geometry, model_input["slicing"], model_input.get("spacing_mm"))
+            _check_side(min(grids, key=lambda grid: min(*grid.source_shape, *grid.model_shape)), tell)
+            del volume  # the label map is read without it
+    voxels: dict[int, int] = {}
+    if case.labels is not None and case.labels.exists():
+        try:
+            labels = read_volume(case.labels)
+        except ImageError as error:
+            tell(ERROR, "unreadable-labels", f"The label map cannot be used: {_reason(error, case.labels)}", error.hint)
+        else:
+            if geometry is not None:
+                _check_grid(geometry, labels.geometry, tell)
+            voxels = _check_values(labels.array, known, tell)
+    facts = CaseFacts(
+        number,
+        case.role,
+        geometry.size_ijk if geometry else None,
+        geometry.spacing if geometry else None,
+        intensity,
+        voxels,
+    )
+    return Look(facts, tuple(findings), geometry, digest, itemsize)
+
+
+def _reason(error: ImageError, path: Path) -> str:
+    """What is wrong, without the name of the file."""
+    return error.message.replace(path.name, "the file")
+
+
+def _digest(array: np.ndarray) -> str:
+    digest = hashlib.blake2b(repr(array.shape).encode(), digest_size=16)
+    for part in array:
+        digest.update(np.ascontiguousarray(part, np.float32).tobytes())
+    return digest.hexdigest()
+
+
+def _intensity(array: np.ndarray, case: Case, tell: Tell) -> dict[str, float] | None:
+    finite = array.dtype.kind != "f" or bool(all(np.isfinite(part).all() for part in array))
+    if not finite:
+        array = array[np.isfinite(array)]
+        hint = "They are trained on as the darkest or brightest voxels; export the image again if they are inside."
+        tell(WARNING, "non-finite", "The image has voxels that are no number (NaN or infinity).", hint)
+    if not array.size or array.min() == array.max():
+        severity = WARNING if case.role == "unlabeled" else ERROR
+        hint = "Is it the right file? Correct it, or remove the case."
+        tell(severity, "constant-image", "All voxels of the image have the same value.", hint)
+    if not array.size:
+        return None
+    subset = array.reshape(-1)[:: max(1, array.size // SUBSET)].astype(np.float64)
+    low, high = (float(value) for value in np.percentile(subset, PERCENTILES))
+    return {"min": float(array.min()), "low": low, "high": high, "max": float(array.max())}
+
+
+def _check_side(grid: SliceGrid, tell: Tell) -> None:
+    rows, columns = (min(sizes) for sizes in zip(grid.source_shape, grid.model_shape))
+    if min(rows, columns) < SMALLEST_SIDE:
+        message = f"The slices have only {rows} x {columns} pixels, which is small for a network."
+        tell(WARNING, "small-image", message, "Check the direction of the slices and the spacing of the image.")
+
+
+def _check_grid(image: Geometry, labels: Geometry, tell: Tell) -> None:
+    hint = "Export the segmentation with the image as its reference."
+    if image.size_ijk != labels.size_ijk:
+        sizes = (" x ".join(str(n) for n in geometry.size_ijk) for geometry in (labels, image))
+        tell(ERROR, "label-grid", "The label map has {} voxels and the image {}.".format(*sizes), hint)
+        return
+    moved = grid_distance(image, labels)
+    if moved > GRID_TOLERANCE:
+        message = f"The label map lies elsewhere in space than the image, by up to {moved:.1f} voxels."
+        tell(ERROR, "label-place", message, f"{hint} The labels would be learned at the wrong place.")
+
+
+def grid_distance(one: Geometry, two: Geometry) -> float:
+    """Largest distance, in voxels of ``one``, between the same corners of two grids of the same size."""
+    corners = np.array(np.meshgrid(*[[0, n - 1] for n in one.size_ijk], indexing="ij")).reshape(3, -1)
+
+    def axes(geometry: Geometry) -> np.ndarray:
+        return np.reshape(geometry.direction, (3, 3)) * np.array(geometry.spacing)
+
+    there = axes(two) @ corners + np.array(two.origin)[:, None]
+    back = np.linalg.solve(axes(one), there - np.array(one.origin)[:, None])
+    return float(np.abs(back - corners).max())
+
+
+def _check_values(array: np.ndarray, known: dict[int, int], tell: Tell) -> dict[int, int]:
+    """Voxels of each class but the background; tells of values that are none."""
+    counts: Counter[float] = Counter()
+    for part in array:
+        values, numbers = np.unique(part, return_counts=True)
+        counts.update(dict(zip(values.tolist(), numbers.tolist())))
+        if len(counts) > MOST_VALUES:
+            break
+    if not all(np.isfinite(value) and value == round(value) for value in counts):
+        message = "The label map has values that are no whole numbers."
+        hint = "Give the segmentation itself, not a probability map or a smoothed or interpolated copy."
+        tell(ERROR, "fractional-labels", message, hint)
+        return {}
+    strange = sorted(value for value in counts if value not in known) if known else []
+    if strange:
+        shown = ", ".join(f"{value:g}" for value in strange[:5]) + (", ..." if len(strange) > 5 else "")
+        plural, verb = ("", "is") if len(strange) == 1 else ("s", "are")
+        message = f"The label map holds the value{plural} {shown}, which {verb} no class of the list."
+        tell(ERROR, "unknown-label", message, "Add it to the classes, or remove it from the label map.")
+    voxels = dict.fromkeys(sorted(set(known.values()) - {0}), 0)
+    for value, number in counts.items():
+        if known.get(int(value), 0):
+            voxels[known[int(value)]] += number
+    if not strange and not any(number for value, number in counts.items() if known.get(int(value), value)):
+        hint = "If nothing is to be found there, this is right; otherwise give its segmentation, or make it unlabeled."
+        tell(WARNING, "empty-labels", "The label map is empty.", hint)
+    return voxels

@@ -1,0 +1,163 @@
+"""The pre-flight report: all that is wrong with the cases of a training, before any work is done.
+
+Errors stop a training, warnings and notes do not. Images are read one at a time, so memory does not grow with their
+number.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ..cases.case_list import CaseList, Parsed
+from ..cases.labels import values_of
+from ..cases.reading import examine, parse
+from ..door import job as jobs
+from ..door.errors import CancelledError
+from ..door.files import CASES, PREFLIGHT
+from ..images.grid import grids_of
+from .case_facts import Look, look
+from .comparison import compare, compare_with_base
+from .report import ERROR, NOTE, WARNING, Finding, Report
+
+if TYPE_CHECKING:
+    from ..models.model import Model
+
+# A training also writes checkpoints: weights, teacher and optimiser, beside the slices.
+CHECKPOINTS_MB = 200.0
+DEFAULT_INPUT: dict[str, Any] = {
+    "slicing": "acquired",
+    "spacing_mm": None,
+    "normalization": {"type": "percentile", "low": 0.5, "high": 99.5},
+}
+
+
+def check(
+    cases: str | os.PathLike[str] | CaseList | Parsed,
+    model_input: dict[str, Any] | None = None,
+    base: Model | None = None,
+    folder: Path | None = None,
+    progress: Callable[[int, int], None] = lambda done, total: None,
+    cancelled: Callable[[], bool] = lambda: False,
+) -> Report:
+    """Look at every case and gather all that is wrong.
+
+    Args:
+        cases: what ``read_cases`` takes, or what it or ``parse`` gave.
+        model_input: the ``input`` part of the new model's ``model.json``; the base's, or that of a fresh one, if None.
+        base: the model that the training starts from.
+        folder: the job folder, there or not; its disk is checked. None: no disk is.
+        progress: called with the number of cases done and in all.
+        cancelled: asked before each case.
+
+    Raises:
+        CancelledError: asked to stop.
+    """
+    if isinstance(cases, Parsed):
+        parsed = cases
+    else:
+        parsed = examine(cases) if isinstance(cases, CaseList) else parse(cases)
+    if model_input is None:
+        model_input = dict(base.description["input"]) if base else DEFAULT_INPUT
+    whole = CaseList(parsed.structures, tuple(parsed.cases.values()), parsed.label_map)
+    # Where the classes themselves are wrong, every label value would seem to be so too.
+    unsure = any(problem.case is None and problem.code == "bad-cases" for problem in parsed.problems)
+    known = {} if unsure else values_of(whole)
+    findings = [Finding(ERROR, p.code, p.case, p.message, p.hint) for p in parsed.problems]
+    looks: list[Look] = []
+    for number, case in parsed.cases.items():
+        if cancelled():
+            raise CancelledError()
+        looks.append(look(number, case, known, model_input))
+        findings += looks[-1].findings
+        progress(len(looks), len(parsed.cases))
+    findings += compare(parsed.cases, looks, () if unsure else parsed.structures, model_input)
+    if base is not None and not unsure:
+        findings += compare_with_base(base, parsed.structures)
+    needs = _needs(looks, len(parsed.structures) + 1, model_input)
+    if folder is not None:
+        findings += _check_disk(folder, needs["disk_mb"])
+    ranks = {ERROR: 0, WARNING: 1, NOTE: 2}
+    findings.sort(key=lambda finding: (ranks[finding.severity], finding.case or 0))
+    classes = {structure.value: structure.name for structure in parsed.structures}
+    return Report(classes, tuple(one.facts for one in looks), tuple(findings), needs)
+
+
+def check_job(job: jobs.Job, events: jobs.Events) -> Report:
+    """The pre-flight report of a training's job folder: made once, kept as ``preflight.json``; warnings are told.
+
+    Raises:
+        PreflightError: there are errors; the report is in the folder all the same.
+        CancelledError: the job was cancelled.
+    """
+    path = job.folder / PREFLIGHT
+    report = _kept(path)
+    if report is None or not report.ok:
+        report = check(
+            job.folder / CASES,
+            job.parameters["description"]["input"],
+            folder=job.folder,
+            progress=lambda done, total: events.progress(done, total, unit="checked cases"),
+            cancelled=lambda: jobs.cancel_requested(job.folder),
+        )
+        report.save(path)
+    for finding in report.findings:
+        if finding.severity != NOTE:  # notes are for who reads the report
+            events.warning(finding.code, str(finding), finding.hint)
+    report.raise_errors()
+    return report
+
+
+def _kept(path: Path) -> Report | None:
+    try:
+        return Report.from_dict(json.loads(path.read_text(encoding="utf-8")))
+    except (OSError, ValueError):
+        return None
+
+
+# --- memory and disk --------------------------------------------------------------------------------------------------
+
+
+def slice_bytes(shape: Sequence[int], classes: int, labeled: bool) -> int:
+    """Bytes of the prepared slices (S, H, W) of a case: float16, and a byte for the label and each distance."""
+    return int(np.prod(shape)) * (2 + (classes if labeled else 0))
+
+
+def _needs(looks: Sequence[Look], classes: int, model_input: dict[str, Any]) -> dict[str, float]:
+    readable = [(one, one.geometry) for one in looks if one.geometry is not None]
+    spacing = model_input.get("spacing_mm")
+    if not spacing and readable:
+        # As a fresh model's is chosen: see `training_job.median_spacing`.
+        usual = [geometry for one, geometry in readable if one.facts.role == "labeled"] or [g for _, g in readable]
+        grids = [grid for geometry in usual for grid in grids_of(geometry, model_input["slicing"])]
+        spacing = np.median([grid.pixel_spacing for grid in grids], axis=0).tolist()
+    disk, memory = 0, 0
+    for one, geometry in readable:
+        labeled = bool(one.facts.voxels)
+        grids = grids_of(geometry, model_input["slicing"], spacing)
+        for grid in grids[:1] if one.facts.role == "held-out" else grids:
+            shape = (grid.count, *grid.model_shape)
+            # While a case is prepared: the image as stored and as float32, its slices as float32 (resampled,
+            # normalized) and float16, and the distances once as a list and once as an array.
+            source = int(np.prod(grid.source_shape)) * grid.count * (one.itemsize + 4)
+            distances = int(np.prod(shape)) * 2 * (classes - 1) if labeled else 0
+            memory = max(memory, source + int(np.prod(shape)) * 10 + distances)
+            disk += slice_bytes(shape, classes, labeled)
+    return {"disk_mb": round(disk / 1e6, 3), "memory_mb": round(memory / 1e6, 3)}
+
+
+def _check_disk(folder: Path, needed_mb: float) -> list[Finding]:
+    there = next(path for path in (folder.absolute(), *folder.absolute().parents) if path.exists())
+    prepared = sum(file.stat().st_size for file in (folder / "slices").glob("*.npy")) / 1e6
+    free = shutil.disk_usage(there).free / 1e6
+    missing = needed_mb - prepared + CHECKPOINTS_MB - free
+    if missing <= 0:
+        return []
+    message = f"The disk of the job folder has {free:.0f} MB free, and the training needs {missing:.0f} MB more."
+    return [Finding(ERROR, "disk-full", None, message, "Free some space, or choose a folder on another disk.")]

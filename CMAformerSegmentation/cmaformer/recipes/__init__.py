@@ -1,0 +1,1 @@
+"""How a training is run: its settings, their presets, and the files that change them."""

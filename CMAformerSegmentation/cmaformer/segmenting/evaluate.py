@@ -1,0 +1,139 @@
+"""Compare segmentations with reference label maps, case by case, on the grid of the source images."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ..cases.case_list import Case, CaseList, CasesError
+from ..cases.labels import read_labels
+from ..cases.reading import read_cases
+from .metrics import Agreement, agreement
+
+if TYPE_CHECKING:
+    from ..models.model import Model
+
+MEASURES = Agreement._fields
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """Agreement of every case.
+
+    ``values`` (cases, structures, 3) holds Dice, HD95 (mm) and ASSD (mm); NaN where undefined.
+    """
+
+    cases: list[str]
+    structures: list[str]
+    values: np.ndarray
+
+    def summary(self) -> list[dict[str, Any]]:
+        """Mean and standard deviation over cases of each structure; then "mean", of the means over a case's structures.
+
+        A surface distance is undefined where a structure was missed or invented; ``n`` says how many cases counted.
+        """
+        rows = []
+        with np.errstate(all="ignore"):
+            columns = [(name, self.values[:, i]) for i, name in enumerate(self.structures)]
+            every = [[_mean(case[:, m]) for m in range(len(MEASURES))] for case in self.values]
+            columns.append(("mean", np.array(every)))
+            for name, column in columns:
+                row: dict[str, Any] = {"structure": name}
+                for m, measure in enumerate(MEASURES):
+                    defined = column[:, m][~np.isnan(column[:, m])]
+                    row[measure] = {
+                        "mean": float(defined.mean()) if len(defined) else None,
+                        "std": float(defined.std()) if len(defined) else None,
+                        "n": len(defined),
+                    }
+                rows.append(row)
+        return rows
+
+    def rows(self) -> list[dict[str, Any]]:
+        """One row a case and structure, for a table of all numbers; undefined values are None."""
+        return [
+            {
+                "case": case,
+                "structure": structure,
+                **{
+                    measure: None if np.isnan(value) else float(value)
+                    for measure, value in zip(MEASURES, self.values[c, s])
+                },
+            }
+            for c, case in enumerate(self.cases)
+            for s, structure in enumerate(self.structures)
+        ]
+
+
+def _mean(values: np.ndarray) -> float:
+    defined = values[~np.isnan(values)]
+    return float(defined.mean()) if len(defined) else float("nan")
+
+
+def evaluate(
+    cases: str | os.PathLike[str] | CaseList,
+    model: Model | None = None,
+    predictions: str | os.PathLike[str] | None = None,
+    role: str = "held-out",
+    device: str = "auto",
+    progress: Callable[[int, int], None] = lambda done, total: None,
+    unions: Mapping[int, Sequence[int]] | None = None,
+) -> Evaluation:
+    """Compare with the reference label maps of the cases of one role.
+
+    Args:
+        cases: a ``cases.json`` or its content.
+        model: segments each image now; or
+        predictions: a folder with one label map a case, named as the case (``.nrrd``, ``.nii.gz``, ``.nii``, ``.mha``).
+        role: which cases.
+        device: for the model.
+        progress: called after each case with the number done and in all.
+        unions: classes that count for a structure, where they are more than its own: with ``{1: (1, 2)}`` the liver,
+            class 1, is compared with its tumors, class 2.
+
+    Raises:
+        CasesError: no such cases, or a prediction is missing or lies on another grid.
+        ImageError: a file cannot be read.
+    """
+    case_list = cases if isinstance(cases, CaseList) else read_cases(cases)
+    chosen = [case for case in case_list.with_role(role) if case.labels is not None]
+    if not chosen:
+        raise CasesError("no-cases", f"The list has no {role} case with a label map.", "Choose another role.")
+    if (model is None) == (predictions is None):
+        raise CasesError("bad-usage", "Give either a model or a folder of predictions.")
+    names = {structure.value: structure.name for structure in case_list.structures}
+    counted = [list((unions or {}).get(value, [value])) for value in names]
+    values = []
+    for done, case in enumerate(chosen, 1):
+        reference = read_labels(case, case_list)
+        if model is not None:
+            from .segment import segment
+
+            labels = segment(case.image, model, device=device).labels
+        else:
+            labels = _prediction(case, Path(str(predictions)))
+        if labels.shape != reference.array.shape:
+            raise CasesError(
+                "other-grid",
+                f"{case.name}: the prediction has {labels.shape} voxels and the reference {reference.array.shape}.",
+            )
+        spacing = reference.geometry.spacing[::-1]
+        values.append([agreement(np.isin(labels, v), np.isin(reference.array, v), 2, spacing)[0] for v in counted])
+        progress(done, len(chosen))
+    structures = [" and ".join(names[v] for v in classes) for classes in counted]
+    return Evaluation([case.name for case in chosen], structures, np.array(values))
+
+
+def _prediction(case: Case, folder: Path) -> np.ndarray:
+    from ..images.volume import WRITABLE, read_volume
+
+    for suffix in WRITABLE:
+        path = folder / f"{case.name}{suffix}"
+        if path.is_file():
+            return read_volume(path).array
+    raise CasesError("no-prediction", f"There is no label map {case.name}{WRITABLE[0]} in the folder of predictions.")

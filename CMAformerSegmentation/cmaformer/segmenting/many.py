@@ -1,0 +1,208 @@
+"""Many images with one model: the network is loaded once, and an image that cannot be segmented does not stop the rest.
+
+Under ``torchrun`` each process takes its share of the images, and its own GPU.
+"""
+
+from __future__ import annotations
+
+import csv
+import os
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from ..door.errors import CancelledError, EngineError
+from ..door.log import log_traceback
+from ..images.volume import write_label_map
+from ..network.device import with_fallback
+from .network_cache import NetworkCache
+from .segment import Segmentation, segment
+
+if TYPE_CHECKING:
+    from ..models.model import Model
+
+SUFFIXES = (".nii.gz", ".nii", ".nrrd", ".nhdr", ".mha", ".mhd")
+ENDING = "-labels"
+TABLE = "volumes"
+
+
+@dataclass
+class Outcome:
+    """What became of one image: its result, or why there is none; neither where it was done before."""
+
+    image: Path
+    output: Path
+    result: Segmentation | None = None
+    error: EngineError | None = None
+    notes: list[str] = field(default_factory=list)
+
+    @property
+    def kept(self) -> bool:
+        """Whether it was done before and left alone."""
+        return self.result is None and self.error is None
+
+
+def images_of(paths: Sequence[str | os.PathLike[str]]) -> list[Path]:
+    """The images that are named: files, folders of one DICOM series, and all images in other folders.
+
+    Raises:
+        EngineError: a folder of files has none that is an image ("no-images").
+    """
+    images: list[Path] = []
+    for path in map(Path, paths):
+        found = sorted(p for p in path.iterdir() if _is_image(p)) if path.is_dir() else []
+        if found:
+            images += [image for image in found if not _stem(image).endswith(ENDING)]
+        else:
+            images.append(path)  # a file, a DICOM folder, or nothing: reading it tells
+    return images
+
+
+def outputs(images: Sequence[Path], folder: Path) -> list[Path]:
+    """Where the label map of each image goes.
+
+    Raises:
+        EngineError: two images would have the same one ("same-name").
+    """
+    names = [f"{_stem(image)}{ENDING}.nrrd" for image in images]
+    double = next((name for name, count in Counter(names).items() if count > 1), None)
+    if double is not None:
+        raise EngineError(
+            "same-name",
+            f"Two images would both be written to {double}.",
+            "Give them different names, or other folders.",
+        )
+    return [folder / name for name in names]
+
+
+def own_share() -> tuple[int, int]:
+    """Number of this process and of all that ``torchrun`` has started; (0, 1) for one alone."""
+    try:
+        number, count = int(os.environ["RANK"]), int(os.environ["WORLD_SIZE"])
+    except (KeyError, ValueError):
+        return 0, 1
+    return (number, count) if 0 <= number < count else (0, 1)
+
+
+def segment_all(
+    images: Sequence[Path],
+    model: Model,
+    folder: Path,
+    device: str = "auto",
+    *,
+    skip_done: bool = False,
+    report: Callable[[Outcome], None] = lambda outcome: None,
+    **settings: Any,
+) -> list[Outcome]:
+    """Segment images one after the other into ``folder``, with a table of the volumes (ml) of all of them.
+
+    Args:
+        images: files or DICOM folders; of several processes, each takes its share.
+        model: the model.
+        folder: made if it is not there. Label maps appear whole or not at all; ``volumes.csv`` (of several processes,
+            ``volumes-N.csv``) is brought up to date after each image. While another program holds it open, as
+            spreadsheets do on Windows, the newer one is ``volumes-new.csv``.
+        device: as for :func:`cmaformer.network.device.choose_device`.
+        skip_done: leave images alone that have a label map there.
+        report: called after each image.
+        settings: further arguments of :func:`cmaformer.segmenting.segment.segment`.
+
+    Raises:
+        EngineError: two images would have the same label map, the device is not there, or the table was still held open
+            at the end ("table-in-use"; the label maps are written).
+        CancelledError: asked to stop.
+        OSError: the folder cannot be written.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    number, count = own_share()
+    if count > 1 and torch.cuda.is_available():
+        torch.cuda.set_device(int(os.environ.get("LOCAL_RANK", number)) % torch.cuda.device_count())
+    pairs = list(zip(images, outputs(images, folder)))[number::count]
+    table = folder / (f"{TABLE}.csv" if count == 1 else f"{TABLE}-{number}.csv")
+    newer = table.with_name(f"{table.stem}-new.csv")
+    cache, outcomes, in_use = NetworkCache(), [], False
+    for image, output in pairs:
+        outcome = Outcome(image, output)
+        if not (skip_done and output.exists()):
+            _segment_one(outcome, model, cache, device, settings)
+        outcomes.append(outcome)
+        in_use = not _write_table(table, newer, model, outcomes)
+        report(outcome)
+    if in_use:
+        raise EngineError(
+            "table-in-use",
+            f"{table.name} is open in another program, and older than the label maps.",
+            f"Close it there, and put {newer.name} in its place.",
+        )
+    return outcomes
+
+
+def _segment_one(outcome: Outcome, model: Model, cache: NetworkCache, device: str, settings: dict[str, Any]) -> None:
+    def note(_code: str, message: str, hint: str) -> None:
+        outcome.notes.append(f"{message} {hint}".strip())
+
+    try:
+        result = with_fallback(
+            device,
+            lambda where: segment(
+                outcome.image,
+                model,
+                device=where,
+                network=cache.get(model, where),
+                warning=note,
+                **settings,
+            ),
+            note,
+        )
+        write_label_map(outcome.output, result.labels, result.geometry)
+        outcome.result = result
+    except (CancelledError, OSError):
+        raise
+    except EngineError as error:
+        if error.code in ("no-device", "bad-device"):  # no image will fare better
+            raise
+        outcome.error = error
+    except MemoryError:
+        outcome.error = EngineError(
+            "out-of-memory", "The memory of this computer is not sufficient for this image.", "Crop it."
+        )
+    except Exception as error:
+        log_traceback()
+        outcome.error = EngineError("internal", f"Unexpected failure inside the engine ({type(error).__name__}).")
+
+
+def _write_table(path: Path, newer: Path, model: Model, outcomes: Sequence[Outcome]) -> bool:
+    """Write the table to ``path``, or to ``newer`` where another program holds that open; whether to ``path``."""
+    names = [structure.name for structure in model.description.classes]
+    temporary = path.with_suffix(".tmp")
+    with open(temporary, "w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file)
+        writer.writerow(["image", *(f"{name} (ml)" for name in names), "remarks"])
+        for outcome in outcomes:
+            volumes = [""] * len(names)
+            if outcome.result is not None:
+                volumes = [f"{structure['volume_ml']:.3f}" for structure in outcome.result.structures]
+            elif outcome.kept:
+                outcome.notes = ["was there before"]
+            remarks = [str(outcome.error)] if outcome.error is not None else outcome.notes
+            writer.writerow([outcome.image.name, *volumes, " ".join(remarks)])
+    try:
+        os.replace(temporary, path)
+    except PermissionError:
+        os.replace(temporary, newer)
+        return False
+    newer.unlink(missing_ok=True)
+    return True
+
+
+def _is_image(path: Path) -> bool:
+    return path.name.lower().endswith(SUFFIXES) and not path.name.startswith(".") and path.is_file()
+
+
+def _stem(path: Path) -> str:
+    suffix = next((s for s in SUFFIXES if path.name.lower().endswith(s)), "")
+    return path.name[: len(path.name) - len(suffix)] if suffix else path.name

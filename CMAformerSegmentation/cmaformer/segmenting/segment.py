@@ -1,0 +1,140 @@
+"""Volume + model -> label map on the volume's own grid, cleaned up and measured."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import torch
+
+from .. import __version__
+from ..door.errors import EngineError
+from ..images.geometry import Geometry, Volume
+from ..images.volume import read_volume
+from ..models.model import Model, load_model
+from ..network.device import choose_device, is_out_of_memory, out_of_memory, release, with_fallback
+from ..network.mirroring import MirroredNetwork
+from .clean_up import clean_up
+from .inference import PRECISIONS, Inference, Listener, Network, Steps
+from .region import Ranges, Region
+from .structures import measure
+
+
+@dataclass
+class Segmentation:
+    """The result: ``labels`` uint8 (K, J, I) on ``geometry``, the image's own, and how it came about.
+
+    ``structures``: one entry per class with value, name, voxels, volume_ml. ``warnings``: (code, message) pairs.
+    """
+
+    labels: np.ndarray
+    geometry: Geometry
+    structures: list[dict[str, Any]]
+    device: str
+    precision: str
+    batch_size: int
+    model: dict[str, str]
+    steps: Steps
+    seconds: float = 0.0
+    warnings: list[tuple[str, str]] = field(default_factory=list)
+
+    def summary(self) -> dict[str, Any]:
+        """Plain JSON types, without the voxels."""
+        return {
+            "structures": self.structures,
+            "device": self.device,
+            "precision": self.precision,
+            "batch_size": self.batch_size,
+            "steps": self.steps.rounded(),
+            "seconds": round(self.seconds, 3),
+            "model": self.model,
+            "engine_version": __version__,
+        }
+
+
+def segment(
+    image: str | os.PathLike[str] | Volume,
+    model: Model | str | os.PathLike[str],
+    *,
+    device: str | torch.device = "auto",
+    batch_size: int | None = None,
+    cleanup: bool = True,
+    region: Region | Ranges | None = None,
+    progress: Callable[[int, int, float | None], None] | None = None,
+    warning: Callable[[str, str, str], None] | None = None,
+    cancelled: Callable[[], bool] | None = None,
+    network: Network | None = None,
+) -> Segmentation:
+    """Segment one volume.
+
+    ``image`` is a path (file or DICOM folder) or a Volume; ``model`` a Model or its folder. ``network`` is given by
+    callers that keep one warm on the device; it maps (B, channels, H, W) to an object with ``logits``. ``region``
+    restricts the work to a box, a Region or six voxel indices (I0, I1, J0, J1, K0, K1), inclusive: outside of it the
+    labels are 0, inside they are those of the whole volume but for the clean-up, which sees the region alone.
+    ``progress(done, total, eta_s)`` is called after each batch, ``warning(code, message, hint)`` when
+    something should be known, ``cancelled()`` is asked before each batch.
+
+    Raises ImageError, ModelError, CancelledError, or EngineError (``no-device``, ``out-of-memory``).
+    """
+    place = Region.of(region)
+    start = time.perf_counter()
+    steps = Steps()
+    listener = Listener(progress or Listener.progress, warning or Listener.warning, cancelled or Listener.cancelled)
+    if batch_size is not None and batch_size < 1:
+        raise EngineError("bad-batch-size", f"The batch size must be at least 1, not {batch_size}.")
+    if not isinstance(model, Model):
+        model = load_model(model)
+    listener.check()
+    with steps.time("read"):
+        volume = image if isinstance(image, Volume) else read_volume(image)
+    notices: list[tuple[str, str]] = []
+
+    def warn(code: str, message: str, hint: str = "") -> None:
+        notices.append((code, message))
+        listener.warning(code, message, hint)
+
+    def run_on(where: torch.device) -> tuple[Inference, np.ndarray]:
+        with steps.time("model"):
+            net = network if network is not None else prepare(model, where)
+        run = Inference(volume, model, net, where, batch_size, listener, steps, place)
+        return run, run.labels()
+
+    if network is not None:  # it is on its device already
+        run, labels = run_on(device if isinstance(device, torch.device) else choose_device(device))
+    else:
+        run, labels = with_fallback(device, run_on, warn)
+    where = run.device
+    if cleanup:
+        with steps.time("cleanup"):
+            clean_up(labels, **model.description.postprocessing, between=listener.check)
+    with steps.time("measure"):
+        structures = measure(labels, volume, model)
+    return Segmentation(
+        labels,
+        volume.geometry,
+        structures,
+        where.type,
+        PRECISIONS[run.dtype],
+        run.batch,
+        {"id": model.id, "sha256": model.sha256},
+        steps,
+        time.perf_counter() - start,
+        notices + run.warnings,
+    )
+
+
+def prepare(model: Model, device: torch.device) -> torch.nn.Module:
+    """The model's network on a device as `segment` wants it. Raises EngineError (``out-of-memory``) or ModelError."""
+    try:
+        network = model.network(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    except RuntimeError as error:
+        if not is_out_of_memory(error):
+            raise
+        release(device)
+        raise out_of_memory(device) from None
+    mirrors = model.description.input.mirror
+    return MirroredNetwork(network, mirrors) if mirrors else network

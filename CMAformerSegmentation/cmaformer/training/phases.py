@@ -1,0 +1,264 @@
+"""The two phases of a training: what a step reads, and what its loss is (Eq. 5)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Protocol
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from ..data.augmentation import Batch, augment
+from ..data.sampler import Sampler
+from ..data.slices import SliceStore
+from ..door.job import Job
+from ..network.cmaformer import CMAformer, Prediction
+from ..network.device import precision
+from ..network.sliding_window import predict
+from ..objectives.consistency import consistency_loss
+from ..objectives.supervised import supervised_loss
+from ..parallel import distributed, processes
+from ..parallel.rows import Rows
+from ..recipes.recipe import Recipe
+from .teaching.copy_paste import Mixed, largest_components, mix
+from .teaching.found_structures import Places
+from .unlabeled import UnlabeledTerms
+
+Windows = dict[str, dict[str, np.ndarray]]
+# Separate random streams of one iteration.
+LABELED, UNLABELED, MIXING, ANCHORS, LOOKING = 1, 2, 3, 4, 5
+
+
+def autocast(device: torch.device) -> torch.autocast:
+    """bf16 where the hardware computes it; fp32 elsewhere (fp16 would need loss scaling)."""
+    enabled = precision(device) == torch.bfloat16
+    return torch.autocast(device.type, dtype=torch.bfloat16, enabled=enabled)
+
+
+class Training(Protocol):
+    """What a phase sees of the training it belongs to."""
+
+    job: Job
+    recipe: Recipe
+    store: SliceStore
+    seed: int
+    context: int
+    device: torch.device
+    beta: Tensor
+    student: CMAformer
+    # The student as it is called: with several processes, its gradients are averaged.
+    learner: Callable[[Tensor, Tensor], Prediction]
+    teacher: CMAformer
+    unlabeled: UnlabeledTerms
+    iteration: int
+
+    def check(self) -> None:
+        """Raises CancelledError if somebody asked to stop."""
+
+
+class SupervisedPhase:
+    """Labeled patches alone: lambda L_sup + gamma L_con."""
+
+    name = "supervised"
+
+    def __init__(self, training: Training) -> None:
+        self.training, self.recipe = training, training.recipe
+        self.labeled = self.sampler(training.store, training.store.numbers("labeled"), training.seed)
+        self.own = distributed.rows(self.recipe.batch_size)
+
+    def due(self, iteration: int) -> bool:
+        """Whether :meth:`prepare` has something to do before the windows of an iteration can be read."""
+        return False
+
+    def prepare(self, iteration: int) -> None:
+        """Called before the windows of an iteration are read."""
+
+    def state_dict(self) -> dict[str, Tensor]:
+        """What a checkpoint must keep of the phase."""
+        return {}
+
+    def load_state_dict(self, state: dict[str, Tensor]) -> None:
+        """Back from :meth:`state_dict`."""
+
+    def read(self, iteration: int) -> Windows:
+        """Windows of an iteration; runs in a thread beside the step before."""
+        return {"labeled": self.labeled.batch(self.recipe.batch_size, iteration, self.own)}
+
+    def loss(self, windows: Windows, rows: Rows | None = None) -> dict[str, Tensor]:
+        """The terms of the loss, and "loss", their weighted sum.
+
+        ``rows`` tells which rows of the joint batch the windows are; those of this process if None.
+        """
+        batch = self.patches(windows["labeled"], LABELED, rows or self.own)
+        assert batch.labels is not None and batch.distances is not None
+        with autocast(self.training.device):
+            prediction = self.training.learner(batch.images, batch.frames)
+        return self.labeled_terms(prediction, batch.labels, batch.distances, None)
+
+    def labeled_terms(
+        self,
+        prediction: Prediction,
+        labels: Tensor,
+        distances: Tensor,
+        where: Tensor | None,
+        weights: Tensor | None = None,
+    ) -> dict[str, Tensor]:
+        """L_sup and L_con against references, at the pixels ``where`` there are any (everywhere if None).
+
+        ``weights`` of the pixels (B, P, P) are those of L_con alone; ``where`` if None.
+        """
+        recipe, beta = self.recipe, self.training.beta
+        logits, sdm = prediction.logits.float(), prediction.sdm.float()
+        supervised = supervised_loss(logits, sdm, labels, distances, where)
+        target = self.one_hot(labels)
+        weights = where if weights is None else weights
+        consistency = consistency_loss(logits, target, beta, recipe.alpha, where=weights)
+        loss = recipe.supervised_weight * supervised + recipe.consistency_weight * consistency
+        for deep in prediction.deep:
+            size = deep.shape[2:]
+            coarse = F.interpolate(target, size=size, mode="area")
+            at = None if weights is None else F.interpolate(weights[:, None], size=size, mode="area")[:, 0]
+            loss = loss + recipe.deep_weight * consistency_loss(deep.float(), coarse, beta, recipe.alpha, where=at)
+        return {"loss": loss, "supervised": supervised, "consistency": consistency}
+
+    def patches(self, windows: dict[str, np.ndarray], stream: int, rows: Rows) -> Batch:
+        """Augmented patches on the device, the same ones whenever this iteration is repeated."""
+        settings, device = self.recipe.augmentation, self.training.device
+        return augment(windows, self.recipe.patch, settings, self.rng(stream), device, rows)
+
+    def rng(self, stream: int) -> np.random.Generator:
+        """The random numbers of this iteration."""
+        return np.random.default_rng([self.training.seed, self.training.iteration, stream])
+
+    def one_hot(self, labels: Tensor) -> Tensor:
+        """int64 (B, H, W) -> float (B, C, H, W)."""
+        return F.one_hot(labels, self.training.store.classes).permute(0, 3, 1, 2).float()
+
+    def sampler(self, store: SliceStore, numbers: list[int], seed: int) -> Sampler:
+        """Windows out of these cases, as the recipe wants them."""
+        recipe = self.recipe
+        return Sampler(
+            store, numbers, recipe.window, self.training.context, recipe.centred, seed, recipe.augmentation.cut
+        )
+
+
+class SemiSupervisedPhase(SupervisedPhase):
+    """Labeled and unlabeled patches mixed by copy-paste: the teacher labels what nobody has labeled."""
+
+    name = "semi-supervised"
+
+    def __init__(self, training: Training) -> None:
+        super().__init__(training)
+        self.unlabeled = self.sampler(training.store, training.store.numbers("unlabeled"), training.seed + 1)
+        self.places = Places(training.store, training.store.numbers("unlabeled"), training.context)
+        # Every second patch is used for the further terms: equally many in each process.
+        self.own = distributed.rows(self.recipe.batch_size, 2 if training.unlabeled.wanted else 1)
+
+    def due(self, iteration: int) -> bool:
+        """At the beginning of the phase, and every ``look_every`` iterations."""
+        return self.recipe.look_every > 0 and (iteration - self.recipe.iterations) % self.recipe.look_every == 0
+
+    def prepare(self, iteration: int) -> None:
+        """The teacher looks for structures in unlabeled slices, on which windows are centred from here on."""
+        if not self.due(iteration):
+            return
+        rng = np.random.default_rng([self.training.seed, iteration, LOOKING])
+
+        def network(images: Tensor) -> Tensor:
+            with autocast(self.training.device):
+                return predict(self.training.teacher, images, self.recipe.patch).logits
+
+        def look() -> np.ndarray:
+            self.places.look(network, self.recipe.look_slices, rng, self.training.device)
+            return self.places.found
+
+        self.places.found = processes.first(look)
+        self.unlabeled.places = self.places.by_class()
+
+    def state_dict(self) -> dict[str, Tensor]:
+        """Where structures were found."""
+        return {"places": torch.from_numpy(self.places.found)}
+
+    def load_state_dict(self, state: dict[str, Tensor]) -> None:
+        """Back from :meth:`state_dict`."""
+        self.places.found = state["places"].cpu().numpy()
+        self.unlabeled.places = self.places.by_class()
+
+    def read(self, iteration: int) -> Windows:
+        """Windows of labeled and of unlabeled cases."""
+        windows = super().read(iteration)
+        return {**windows, "unlabeled": self.unlabeled.batch(self.recipe.batch_size, iteration, self.own)}
+
+    def loss(self, windows: Windows, rows: Rows | None = None) -> dict[str, Tensor]:
+        """The supervised terms where there are references, and the unlabeled terms elsewhere."""
+        training, recipe = self.training, self.recipe
+        if training.iteration == recipe.iterations:
+            training.unlabeled.begin(training.student)
+        rows = rows or self.own
+        labeled = self.patches(windows["labeled"], LABELED, rows)
+        unlabeled = self.patches(windows["unlabeled"], UNLABELED, rows)
+        opinion, guess, sure = self.guess(unlabeled)
+        mixed = mix(labeled, unlabeled, guess, recipe.paste, self.rng(MIXING), rows)
+        with autocast(training.device):
+            prediction = training.learner(mixed.images, mixed.frames)
+        ramp = recipe.unlabeled_ramp(training.iteration)
+        known, guessed = mixed.labeled, (1 - mixed.labeled) * sure
+        together = known + ramp * recipe.unlabeled_weight * guessed if recipe.joint else known
+        referenced = known if unlabeled.distances is None else together  # where distances are known, too
+        terms = self.labeled_terms(prediction, mixed.labels, mixed.distances, referenced, together)
+        terms["unlabeled"] = self.unlabeled_consistency(prediction, mixed, guessed)
+        terms.update(self.further_terms(unlabeled, opinion, windows["unlabeled"]["slices"], rows))
+        weights = {
+            "unlabeled": 0.0 if recipe.joint else recipe.unlabeled_weight,
+            "constraints": recipe.constraint_weight,
+            "contrast": recipe.contrast_weight,
+        }
+        for name, weight in weights.items():
+            if name in terms and weight:
+                terms["loss"] = terms["loss"] + ramp * weight * terms[name]
+        return terms
+
+    def guess(self, unlabeled: Batch) -> tuple[Prediction | None, Tensor, Tensor]:
+        """What the teacher says of unlabeled patches, its labels of them (B, P, P), and where it is sure of them."""
+        opinion = self.opinion(unlabeled.plain, unlabeled.frames)
+        labels = largest_components(opinion.logits.max(1).indices, self.training.store.classes)
+        return opinion, labels, opinion.logits.float().softmax(1).amax(1) >= self.recipe.confidence
+
+    @torch.no_grad()
+    def opinion(self, images: Tensor, frames: Tensor) -> Prediction:
+        """What the teacher says of patches."""
+        with autocast(self.training.device):
+            prediction: Prediction = self.training.teacher(images, frames)
+        return prediction
+
+    def unlabeled_consistency(self, prediction: Prediction, mixed: Mixed, guessed: Tensor) -> Tensor:
+        """Eq. (2) against the teacher, on the pixels without a reference of which it is sure (B, P, P)."""
+        logits, target = prediction.logits.float(), self.one_hot(mixed.labels)
+        if self.recipe.joint:  # to be told, not learned from: it is in the joint term
+            logits = logits.detach()
+        return consistency_loss(logits, target, self.training.beta, self.recipe.alpha, where=guessed)
+
+    def further_terms(
+        self, unlabeled: Batch, opinion: Prediction | None, slices: np.ndarray, rows: Rows
+    ) -> dict[str, Tensor]:
+        """Eq. (3) and (4), where the recipe wants them; they need unlabeled patches as they are, not mixed.
+
+        Half of the joint batch (every second patch) keeps the step at one and a half times its cost instead of twice.
+        """
+        training = self.training
+        if not training.unlabeled.wanted:
+            return {}
+        half = slice(rows.start % 2, None, 2)
+        images, frames, slices = unlabeled.images[half], unlabeled.frames[half], slices[half]
+        if opinion is None:
+            views = [self.opinion(unlabeled.plain[half], frames)]
+        else:
+            views = [Prediction(opinion.logits[half], opinion.sdm[half], ())]
+        if training.unlabeled.constraints is not None:
+            views.append(self.opinion(images, frames))
+        with autocast(training.device):
+            prediction = training.learner(images, frames)
+        generator = torch.Generator().manual_seed(int(self.rng(ANCHORS).integers(2**31)))
+        return training.unlabeled.terms(training.student, prediction, views, slices, generator)

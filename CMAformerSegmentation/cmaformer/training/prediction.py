@@ -1,0 +1,96 @@
+"""Dice of held-out cases during a training, from the cached slices, on the model's grid."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ..data.slices import SliceStore
+from ..network.device import is_out_of_memory, out_of_memory, release
+from ..segmenting.metrics import dice
+
+
+@torch.inference_mode()
+def predict_stack(
+    network: Callable[[Tensor], Tensor], images: np.ndarray, context: int, device: torch.device, batch_size: int = 16
+) -> np.ndarray:
+    """Label map of a stack of normalised slices on the model's grid.
+
+    Args:
+        network: (B, Cin, H, W) -> logits (B, C, H, W); what it raises ends the work.
+        images: (S, H, W), any floating type.
+        context: neighbouring slices on each side that become channels (repeated at the ends).
+        device: where the network is.
+        batch_size: slices at once; fewer where memory is short.
+
+    Returns:
+        uint8 (S, H, W).
+
+    Raises:
+        EngineError: code ``out-of-memory``: not even one slice at a time fits into memory.
+    """
+    count = len(images)
+    result = np.empty(images.shape, np.uint8)
+    start = 0
+    while start < count:
+        indices = np.arange(start, min(count, start + batch_size))
+        neighbours = np.clip(indices[:, None] + np.arange(-context, context + 1), 0, count - 1)
+        try:
+            batch = torch.from_numpy(images[neighbours].astype(np.float32)).to(device)
+            logits = network(batch.contiguous(memory_format=torch.channels_last))
+            result[indices] = logits.argmax(1).to(torch.uint8).cpu().numpy()
+            start += len(indices)
+            continue
+        except (RuntimeError, MemoryError) as error:
+            if not is_out_of_memory(error):
+                raise
+        # Only here is the error gone, and with it what it held in memory.
+        batch = logits = torch.empty(0)
+        release(device)
+        if batch_size == 1:
+            raise out_of_memory(device)
+        batch_size = min(batch_size, count) // 2 or 1
+    return result
+
+
+def dice_of_store(
+    network: Callable[[Tensor], Tensor],
+    store: SliceStore,
+    numbers: list[int],
+    context: int,
+    device: torch.device,
+    classes: np.ndarray | None = None,
+) -> np.ndarray:
+    """Dice (cases, classes - 1) of cached cases, per volume on the model's grid.
+
+    ``classes``, uint8 (C,), says which class of the store each class of the network is; the same if None.
+    """
+    rows = []
+    for number in numbers:
+        prediction = predict_stack(network, store.array(number, "images"), context, device)
+        if classes is not None:
+            prediction = classes[prediction]
+        rows.append(dice(prediction, store.array(number, "labels"), store.classes))
+    return np.array(rows).reshape(len(numbers), store.classes - 1)
+
+
+def spread(numbers: list[int], most: int) -> list[int]:
+    """At most so many of some cases, evenly spread over their order, always the same ones."""
+    if len(numbers) <= most:
+        return numbers
+    return [numbers[index] for index in np.linspace(0, len(numbers) - 1, most).round().astype(int)]
+
+
+def means(scores: np.ndarray) -> np.ndarray:
+    """Mean of each column (cases, classes) over the cases that have the class: (classes,), NaN where none has."""
+    known = ~np.isnan(scores)
+    return np.where(known, scores, 0.0).sum(0) / np.where(known.any(0), known.sum(0), np.nan)
+
+
+def mean(scores: np.ndarray) -> float:
+    """Mean of all scores that are known; NaN if none is."""
+    known = scores[~np.isnan(scores)]
+    return float(known.mean()) if known.size else float("nan")

@@ -1,0 +1,185 @@
+"""What a training leaves: the better of its models, the report, and the model folder."""
+
+from __future__ import annotations
+
+import math
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from torch import Tensor
+
+from .. import __version__
+from ..door import job as jobs
+from ..door.files import REPORT, SUPERVISED, write_json
+from ..images.likeness import ranges
+from ..models.card import card
+from ..models.model import save_model
+from ..parallel import processes
+from . import checkpoints, leave_one_out
+from . import warm_start as warmstart
+from .prediction import mean, means
+
+if TYPE_CHECKING:
+    from .trainer import Trainer
+
+# Mean Dice on the held-out cases that the semi-supervised phase may lose before the supervised model is kept.
+LARGEST_LOSS = 0.01
+
+
+@dataclass
+class Kept:
+    """The model that a training gives.
+
+    Attributes:
+        phase: whose model it is.
+        weights: of the teacher.
+        scores: Dice (cases, classes - 1) on the held-out cases after each phase.
+        reason: why this one, in one sentence; empty where there was no choice.
+    """
+
+    phase: str
+    weights: dict[str, Tensor]
+    scores: dict[str, np.ndarray]
+    reason: str = ""
+
+
+def keep_better(trainer: Trainer) -> Kept:
+    """The teacher of the last phase, unless the supervised one was clearly better on the held-out cases.
+
+    More than LARGEST_LOSS of mean Dice must be lost before the second phase is dropped: a few held-out cases decide.
+    Without held-out cases the last phase is kept.
+
+    Raises:
+        CancelledError: asked to stop.
+    """
+    examination, teacher = trainer.examination, trainer.teacher
+    last, first = trainer.phases[-1].name, trainer.phases[0].name
+    weights = {key: value.clone() for key, value in teacher.state_dict().items()}
+    scores = {last: examination.teacher_scores(trainer.total)} if examination.cases else {}
+    if len(trainer.phases) == 1:
+        return Kept(last, weights, scores)
+    state = checkpoints.load_for_all(trainer.job.folder / SUPERVISED)
+    if state is None:
+        return Kept(last, weights, scores)
+    if not scores:
+        return Kept(last, weights, scores, "No case was held out, so the two phases were not compared.")
+    supervised = state["teacher"]
+    teacher.load_state_dict(supervised)
+    scores[first] = examination.teacher_scores(trainer.recipe.iterations)
+    teacher.load_state_dict(weights)
+    before, after = mean(scores[first]), mean(scores[last])
+    found = f"Dice on the held-out images: {before:.3f} after the labeled images alone, {after:.3f} after the unlabeled"
+    if not before - after > LARGEST_LOSS:
+        return Kept(last, weights, scores, f"{found} too. The model trained on both is kept.")
+    reason = f"{found} too. The unlabeled images did not help: the model trained on the labeled images alone is kept."
+    trainer.events.warning(
+        "supervised-kept",
+        reason,
+        "Check that the unlabeled images show the same anatomy and contrast as the labeled ones.",
+    )
+    return Kept(first, supervised, scores, reason)
+
+
+def finish(trainer: Trainer) -> Path:
+    """Write the better teacher as a model folder, and the report, into ``result/``; returns the model folder.
+
+    Raises:
+        CancelledError: asked to stop; there is no result then.
+    """
+    kept = keep_better(trainer)
+    return processes.first(lambda: _write(trainer, kept))
+
+
+def _write(trainer: Trainer, kept: Kept) -> Path:
+    job = trainer.job
+    report: dict[str, Any] = {
+        **trainer.examination.state(),
+        "seconds": trainer.seconds,
+        "kept": kept.phase,
+        "reason": kept.reason,
+        "patches_at_a_time": trainer.rows,
+        "warm_start": warmstart.account_of(job),
+    }
+    report.update(_comparison(trainer, kept))
+    folds, fold_metrics = leave_one_out.results(job)
+    report.update(folds)
+    if kept.scores:
+        report["held_out_dice"] = {phase: scores.tolist() for phase, scores in kept.scores.items()}
+    description = {
+        **job.parameters["description"],
+        "training": _facts(trainer, kept),
+        "metrics": {**_metrics(trainer, kept), **fold_metrics},
+    }
+    trainer.check()
+    with jobs.new_result(job.folder) as result:
+        save_model(result / description["id"], description, kept.weights, card(description))
+        write_json(result / REPORT, _finite(report), indent=2)
+    trainer.events.emit("finished", seconds=round(trainer.seconds, 1), steps={})
+    return job.folder / jobs.RESULT / description["id"]
+
+
+def _facts(trainer: Trainer, kept: Kept) -> dict[str, Any]:
+    store, recipe = trainer.store, trainer.recipe
+    return {
+        "labeled_cases": store.count("labeled"),
+        "unlabeled_cases": store.count("unlabeled"),
+        "held_out_cases": len(trainer.examination.cases),
+        "iterations": trainer.total,
+        "batch_size": recipe.batch_size,
+        "patch": recipe.patch,
+        "seed": trainer.seed,
+        "phases": [phase.name for phase in trainer.phases],
+        "images": ranges(store.cases[n].get("facts") for n in store.numbers("labeled") + store.numbers("unlabeled")),
+        "kept": kept.phase,
+        "reason": kept.reason,
+        "engine_version": __version__,
+        "date": time.strftime("%Y-%m-%d"),
+    }
+
+
+def _metrics(trainer: Trainer, kept: Kept) -> dict[str, Any]:
+    if not kept.scores:
+        return {}
+    names = [c["name"] for c in trainer.job.parameters["description"]["classes"]]
+    metrics: dict[str, Any] = {"held_out_dice": _by_name(names, kept.scores[kept.phase])}
+    baseline, before = trainer.examination.baseline, trainer.examination.before
+    if baseline is not None and before:
+        metrics["parent_held_out_dice"] = _by_name([names[v - 1] for v in baseline.compared], np.array(before))
+    return {**metrics, "grid": "model", "cleanup": False}
+
+
+def _comparison(trainer: Trainer, kept: Kept) -> dict[str, Any]:
+    """Dice of the base and of the new model on the same held-out cases and classes; the report's entries."""
+    examination = trainer.examination
+    if examination.baseline is None or not examination.before or not kept.scores:
+        return {"before": None, "after": None}
+    names = [c["name"] for c in trainer.job.parameters["description"]["classes"]]
+    classes = [names[value - 1] for value in examination.baseline.compared]
+    after = examination.compared(kept.scores[kept.phase])
+    return {
+        "before": {"classes": classes, "dice": examination.before},
+        "after": {"classes": classes, "dice": after.tolist()},
+    }
+
+
+def _by_name(names: list[str], scores: np.ndarray) -> dict[str, dict[str, float | None]]:
+    result: dict[str, dict[str, float | None]] = {}
+    for name, average, column in zip(names, means(scores), scores.T):
+        known = column[~np.isnan(column)]
+        result[name] = {
+            "mean": round(float(average), 4) if known.size else None,
+            "std": round(float(known.std()), 4) if known.size else None,
+        }
+    return result
+
+
+def _finite(value: Any) -> Any:
+    """Plain JSON types, with None where a structure is in neither map, which JSON's numbers cannot say."""
+    if isinstance(value, dict):
+        return {key: _finite(entry) for key, entry in value.items()}
+    if isinstance(value, list):
+        return [_finite(entry) for entry in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -1,0 +1,1 @@
+"""How the teacher teaches: what it says of unlabeled images, and how the student learns from that."""

@@ -1,0 +1,104 @@
+"""The second phase with a teacher that labels whole volumes now and then (recipe B)."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ...data.augmentation import Batch
+from ...data.slices import INDEX
+from ...door.errors import JobError
+from ...network.cmaformer import Prediction
+from ...network.sliding_window import predict
+from ...parallel import processes
+from ..phases import LOOKING, SemiSupervisedPhase, SupervisedPhase, Training, Windows, autocast
+from .volumes import TaughtStore, label_volumes
+
+FOLDER = "taught"
+
+
+class TaughtPhase(SemiSupervisedPhase):
+    """Labeled patches and patches of volumes that the teacher has labeled, mixed by copy-paste.
+
+    Attributes:
+        labeled_at: the iteration at which the labels in use were made; -1 before there are any.
+    """
+
+    def __init__(self, training: Training) -> None:
+        super().__init__(training)
+        self.labeled_at = self.saved_at = -1
+
+    def due(self, iteration: int) -> bool:
+        """At the beginning of the phase, and every ``look_every`` iterations."""
+        since = iteration - self.recipe.iterations
+        return since == 0 or (self.recipe.look_every > 0 and since % self.recipe.look_every == 0)
+
+    def prepare(self, iteration: int) -> None:
+        """The teacher labels unlabeled volumes, from which the student learns from here on."""
+        if not self.due(iteration):
+            return
+        training, recipe = self.training, self.recipe
+
+        def network(images: Tensor) -> Tensor:
+            with autocast(training.device):
+                return predict(training.teacher, images, recipe.patch).logits
+
+        def label() -> None:
+            for folder in self.folder(0).parent.glob("*"):
+                if folder.name < f"{min(self.saved_at, self.labeled_at):07d}":  # no checkpoint needs it any more
+                    shutil.rmtree(folder, ignore_errors=True)
+            label_volumes(
+                network,
+                training.store,
+                training.store.numbers("unlabeled"),
+                self.folder(iteration),
+                training.context,
+                training.device,
+                recipe.look_slices,
+                np.random.default_rng([training.seed, iteration, LOOKING]),
+                training.check,
+            )
+
+        processes.first(label)
+        self._use(iteration)
+
+    def state_dict(self) -> dict[str, Tensor]:
+        """Which labels are in use; they are in the job folder."""
+        self.saved_at = self.labeled_at
+        return {"labeled_at": torch.tensor(self.labeled_at)}
+
+    def load_state_dict(self, state: dict[str, Tensor]) -> None:
+        """Back from :meth:`state_dict`. Raises JobError if the labels have gone."""
+        self.saved_at = self.labeled_at = int(state["labeled_at"])  # a trial may have labeled some for itself
+        if self.saved_at >= 0:
+            self._use(self.saved_at)
+
+    def read(self, iteration: int) -> Windows:
+        """Windows of labeled cases and of those that the teacher has labeled."""
+        windows = SupervisedPhase.read(self, iteration)
+        return {**windows, "unlabeled": self.unlabeled.batch(self.recipe.batch_size, iteration, self.own)}
+
+    def guess(self, unlabeled: Batch) -> tuple[Prediction | None, Tensor, Tensor]:
+        """The labels that came with the patches, all of them to be taught."""
+        assert unlabeled.labels is not None
+        return None, unlabeled.labels, torch.ones_like(unlabeled.labels, dtype=torch.bool)
+
+    def folder(self, iteration: int) -> Path:
+        """Where the labels of an iteration are; those of a trial, of a few slices, are not in the way of others."""
+        return self.training.job.folder / FOLDER / f"{iteration:07d}-{self.recipe.look_slices}"
+
+    def _use(self, iteration: int) -> None:
+        training, folder = self.training, self.folder(iteration)
+        if not (folder / INDEX).exists():
+            raise JobError(
+                "no-labels",
+                "The labels that the teacher gave to unlabeled images are not in the job folder.",
+                "Copy the whole folder, or start the training again.",
+            )
+        store = TaughtStore(training.store, folder)
+        self.unlabeled = self.sampler(store, store.taught, training.seed + 1)
+        self.labeled_at = iteration

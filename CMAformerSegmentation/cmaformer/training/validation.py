@@ -1,0 +1,139 @@
+"""How good a training is, and how good its base was: Dice on the held-out cases, on the model's grid."""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ..data.slices import SliceStore
+from ..door import job as jobs
+from ..network.cmaformer import CMAformer
+from ..network.sliding_window import predict
+from ..parallel import processes
+from ..recipes.recipe import Recipe
+from . import warm_start as warmstart
+from .phases import autocast
+from .prediction import dice_of_store, mean, means, spread
+
+# Held-out cases that are looked at during the training; the result is measured on all of them.
+LOOKED_AT = 24
+
+
+class Training(Protocol):
+    """What an examination sees of the training it belongs to."""
+
+    job: jobs.Job
+    events: jobs.Events
+    store: SliceStore
+    recipe: Recipe
+    context: int
+    device: torch.device
+    student: CMAformer
+    teacher: CMAformer
+
+    def check(self) -> None:
+        """Raises CancelledError if somebody asked to stop."""
+
+
+class Examination:
+    """The held-out cases of a training, and what was found on them.
+
+    Attributes:
+        cases: numbers of the held-out cases.
+        history: for each look during the training the "iteration", the "dice" of each class and "mean" of the teacher,
+            and the same of the "student".
+        before: Dice of the base model (cases, compared classes), None as long as nobody looked.
+    """
+
+    def __init__(self, training: Training) -> None:
+        self.training = training
+        self.cases = training.store.numbers("held-out")
+        self.history: list[dict[str, Any]] = []
+        self.baseline = warmstart.of_job(training.job) if self.cases else None
+        self.before: list[list[float]] | None = None
+        # Scores of the teacher at looks at all cases, by iteration; not in checkpoints, they can be found again.
+        self._complete: dict[int, np.ndarray] = {}
+
+    def begin(self) -> None:
+        """Look once at the base model, before anything is learnt."""
+        if self.baseline is None or self.before is not None:
+            return
+        if not self.baseline.compared:
+            self.before = []
+            self.training.events.warning(
+                "nothing-to-compare",
+                "The model that the training starts from knows none of these structures by name, "
+                "so there is no comparison of before and after.",
+            )
+            return
+        network = self.baseline.network(self.training.device, self.training.check)
+        scores = self.compared(self.scores(network, self.cases, self.baseline))
+        self.before = scores.tolist()
+        dice = {str(value): float(score) for value, score in zip(self.baseline.compared, means(scores))}
+        values = {"before": {"dice": dice, "dice_mean": mean(scores)}}
+        self.training.events.emit("metric", iteration=0, cases=len(self.cases), values=values)
+
+    def seen(self, iteration: int) -> bool:
+        """Whether the look of an iteration is done."""
+        return not self.cases or (bool(self.history) and self.history[-1]["iteration"] == iteration)
+
+    def look(self, iteration: int, phase: str) -> None:
+        """Dice of teacher and student on at most LOOKED_AT cases, per class, into the events and the history."""
+        cases = spread(self.cases, LOOKED_AT)
+        scores = self.scores(self.training.teacher, cases)
+        if cases == self.cases:
+            self._complete[iteration] = scores
+        teacher, student = _summary(scores), _summary(self.scores(self.training.student, cases))
+        self.history.append({"iteration": iteration, **teacher, "student": student})
+        values = {"dice": teacher["dice"], "dice_mean": teacher["mean"]}
+        values["student"] = {"dice": student["dice"], "dice_mean": student["mean"]}
+        self.training.events.emit("metric", iteration=iteration, phase=phase, cases=len(cases), values=values)
+
+    def scores(self, network: CMAformer, cases: list[int], base: warmstart.Baseline | None = None) -> np.ndarray:
+        """Dice of a network on some cases (cases, classes - 1), seen through windows of the size of its patches.
+
+        Several processes divide the cases among them, and all get the whole result. ``base`` says how the classes of a
+        base model are to be read, and its own size of patches.
+        """
+        device, store = self.training.device, self.training.store
+        patch, classes = (self.training.recipe.patch, None) if base is None else (base.account.patch, base.classes)
+
+        def logits(images: Tensor) -> Tensor:
+            with autocast(device):
+                return predict(network, images, patch).logits
+
+        number, count = processes.number(), processes.count()
+        own = dice_of_store(logits, store, cases[number::count], self.training.context, device, classes)
+        scores = np.empty((len(cases), store.classes - 1))
+        for start, part in enumerate(processes.collected(own)):
+            scores[start::count] = part
+        return scores
+
+    def teacher_scores(self, iteration: int) -> np.ndarray:
+        """Dice (cases, classes - 1) of the teacher on all cases after an iteration: known if there was a look at them.
+
+        The training's teacher must hold the weights of that iteration.
+        """
+        if iteration not in self._complete:
+            self._complete[iteration] = self.scores(self.training.teacher, self.cases)
+        return self._complete[iteration]
+
+    def compared(self, scores: np.ndarray) -> np.ndarray:
+        """Of the scores (cases, classes - 1), the classes that the base knows too; none without a base."""
+        chosen = [value - 1 for value in self.baseline.compared] if self.baseline is not None else []
+        return scores[:, chosen]
+
+    def state(self) -> dict[str, Any]:
+        """What a checkpoint must keep."""
+        return {"history": list(self.history), "before": self.before}
+
+    def load(self, state: dict[str, Any]) -> None:
+        """Back from :meth:`state`."""
+        self.history, self.before = list(state["history"]), state.get("before")
+
+
+def _summary(scores: np.ndarray) -> dict[str, Any]:
+    return {"dice": {str(c): float(s) for c, s in enumerate(means(scores), 1)}, "mean": mean(scores)}

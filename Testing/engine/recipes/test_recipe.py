@@ -1,0 +1,92 @@
+"""The recipe of a training: its settings, presets, rates and optimisers."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+import pytest
+import torch
+
+from cmaformer.network.cmaformer import CMAformer, configuration
+from cmaformer.recipes.recipe import Recipe, preset
+from cmaformer.training import optimizer
+from cmaformer.training.optimizer import build
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"epochs": 3},
+        {"iterations": 0},
+        {"learning_rate": 2.0},
+        {"iterations": "many"},
+        {"optimizer": "lion"},
+        {"augmentation": {"warp": 1}},
+    ],
+)
+def test_impossible_recipes_are_refused(values):
+    with pytest.raises(ValueError):
+        Recipe.from_dict(values)
+
+
+def test_recipe_survives_json_and_its_rate_rises_and_falls():
+    recipe = Recipe(iterations=1000, learning_rate=1e-3)
+    assert Recipe.from_dict(json.loads(json.dumps(recipe.to_dict()))) == recipe
+    rates = [recipe.rate(i) for i in range(1000)]
+    assert max(rates) == pytest.approx(1e-3, rel=0.01) and rates.index(max(rates)) in (49, 50)
+    assert rates[0] < rates[20] and rates[-1] < 0.02 * max(rates)
+
+
+def test_short_training_does_not_leap_away_from_the_model_that_it_starts_from():
+    recipe = Recipe(iterations=10, learning_rate=1e-3)
+    assert recipe.rate(0) == pytest.approx(1e-3 / 25) and recipe.rate(9) == pytest.approx(1e-3 * 10 / 25)
+
+
+def test_transformer_has_a_rate_of_its_own():
+    torch.manual_seed(0)
+    network = CMAformer(configuration("small", classes=2))
+    before = {name: value.clone() for name, value in network.named_parameters()}
+    recipe = Recipe(transformer_rate=0.5, weight_decay=0.0)
+    steps = optimizer.build(recipe, [network])
+    optimizer.set_rate(steps, 1e-3)
+    prediction = network(torch.randn(2, 1, 64, 64))
+    (prediction.logits.square().mean() + prediction.sdm.square().mean()).backward()
+    steps.step()
+    # A first step of AdamW is as long as the rate, wherever there is more than a tiny gradient.
+    moved = {name: float((value - before[name]).detach().abs().max()) for name, value in network.named_parameters()}
+    of_transformer = [step for name, step in moved.items() if name.startswith(optimizer.TRANSFORMER)]
+    others = [step for name, step in moved.items() if not name.startswith(optimizer.TRANSFORMER)]
+    assert max(of_transformer) == pytest.approx(5e-4, rel=0.02) and max(others) == pytest.approx(1e-3, rel=0.02)
+    with pytest.raises(ValueError, match="transformer_rate"):
+        Recipe(transformer_rate=2.0)
+
+
+def test_paper_preset_is_what_was_published():
+    recipe = preset("paper")
+    assert (recipe.optimizer, recipe.momentum, recipe.learning_rate) == ("sgd", 0.99, 1e-3)
+    assert (recipe.weight_decay, recipe.constraint, recipe.contrast_weight) == (3e-5, "alm", 0.1)
+    length = recipe.iterations + recipe.semi_iterations
+    assert recipe.rate(0) == 1e-3 and recipe.rate(length // 2) == pytest.approx(1e-3 * 0.5**0.9)
+    assert 0 < recipe.rate(length - 1) < 1e-6
+    assert preset() == Recipe()
+    with pytest.raises(ValueError, match="no recipe"):
+        preset("thesis")
+
+
+def test_sgd_steps_as_the_recipe_says_and_norms_do_not_decay():
+    layer = torch.nn.Sequential(torch.nn.Conv2d(1, 2, 3), torch.nn.GroupNorm(1, 2))
+    optimizer = build(preset("paper"), [layer])
+    assert isinstance(optimizer, torch.optim.SGD) and optimizer.defaults["nesterov"]
+    decays = {id(p): group["weight_decay"] for group in optimizer.param_groups for p in group["params"]}
+    assert decays[id(layer[0].weight)] == 3e-5
+    assert decays[id(layer[0].bias)] == 0 and decays[id(layer[1].weight)] == 0
+    assert isinstance(build(replace(preset("paper"), momentum=0.0), [layer]), torch.optim.SGD)
+    assert isinstance(build(Recipe(), [layer]), torch.optim.AdamW)
+
+
+def test_recipes_of_older_jobs_are_read():
+    old = Recipe().to_dict()
+    for name in ("optimizer", "momentum", "schedule"):
+        del old[name]
+    assert Recipe.from_dict(old) == Recipe()

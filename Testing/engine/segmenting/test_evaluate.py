@@ -1,0 +1,82 @@
+"""The command that compares segmentations with their references."""
+
+from __future__ import annotations
+
+import csv
+import json
+
+import numpy as np
+import pytest
+from tinymodel import save_tiny
+from trainingdata import phantom, write_cases, write_volume
+
+from cmaformer.__main__ import main
+from cmaformer.cases.case_list import CasesError
+from cmaformer.segmenting.evaluate import evaluate
+
+
+@pytest.fixture
+def cases(tmp_path):
+    return write_cases(tmp_path, ["labeled", "held-out", "held-out"])
+
+
+def write_predictions(folder, shift):
+    """Predictions that are the references, moved by some columns; the disc of the second one is missed."""
+    folder.mkdir()
+    for number in (1, 2):
+        labels = np.roll(phantom(number)[1], shift, axis=2)
+        if number == 2:
+            labels[labels == 2] = 1
+        write_volume(folder / f"Doe^Jane {number}.nrrd", labels)
+
+
+def test_predictions_are_compared_case_by_case(tmp_path, cases):
+    write_predictions(tmp_path / "predictions", 2)
+    result = evaluate(cases, predictions=tmp_path / "predictions")
+    assert result.cases == ["Doe^Jane 1", "Doe^Jane 2"] and result.values.shape == (2, 2, 3)
+    assert 0.5 < result.values[0, 1, 0] < 1
+    assert 1.4 < result.values[0, 1, 1] <= 3.0 + 1e-6  # two columns of 1.5 mm
+    ring, disc, mean = result.summary()
+    assert disc["dice"]["n"] == 2 and disc["hd95_mm"]["n"] == 1  # missed: Dice 0, distance undefined
+    assert disc["dice"]["mean"] == pytest.approx(result.values[0, 1, 0] / 2)
+    assert mean["structure"] == "mean"
+    assert mean["dice"]["mean"] == pytest.approx((ring["dice"]["mean"] + disc["dice"]["mean"]) / 2)
+
+
+def test_command_prints_table_json_and_csv(tmp_path, cases, capsys):
+    write_predictions(tmp_path / "predictions", 0)
+    arguments = ["evaluate", "--cases", str(cases), "--predictions", str(tmp_path / "predictions")]
+    assert main([*arguments, "--csv", str(tmp_path / "all.csv")]) == 0
+    printed = capsys.readouterr().out
+    assert "ring" in printed and "disc" in printed and "Dice" in printed
+    with open(tmp_path / "all.csv", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert len(rows) == 4 and float(rows[0]["dice"]) == 1.0 and rows[3]["hd95_mm"] == ""
+    assert main([*arguments, "--json"]) == 0
+    content = json.loads(capsys.readouterr().out)
+    assert content["cases"][1] == {
+        "case": "Doe^Jane 1",
+        "structure": "disc",
+        "dice": 1.0,
+        "hd95_mm": 0.0,
+        "assd_mm": 0.0,
+    }
+    assert content["cases"][3]["assd_mm"] is None
+
+
+def test_model_is_compared_on_the_source_grid(tmp_path, cases):
+    model = save_tiny(tmp_path / "model", structures=2, input={"spacing_mm": [2.0, 2.0]})
+    result = evaluate(cases, model=model, device="cpu")
+    assert result.values.shape == (2, 2, 3) and (result.values[:, :, 0] >= 0).all()
+
+
+def test_faults_are_named(tmp_path, cases):
+    with pytest.raises(CasesError, match=r"Doe\^Jane 1"):
+        (tmp_path / "empty").mkdir()
+        evaluate(cases, predictions=tmp_path / "empty")
+    with pytest.raises(CasesError, match="unlabeled"):
+        evaluate(cases, predictions=tmp_path, role="unlabeled")
+    write_predictions(tmp_path / "small", 0)
+    write_volume(tmp_path / "small" / "Doe^Jane 1.nrrd", np.zeros((5, 48, 39), np.uint8))
+    with pytest.raises(CasesError, match="48, 39"):
+        evaluate(cases, predictions=tmp_path / "small")
