@@ -1280,31 +1280,19 @@ The network follows the CMAformer publication; see the extension&apos;s home pag
         <translation type="unfinished"></translation>
     </message>
     <message>
-        <source>The file weights.pt is missing.</source>
-        <translation type="unfinished"></translation>
-    </message>
-    <message>
-        <source>model.json is incomplete or damaged ({what}).</source>
-        <translation type="unfinished"></translation>
-    </message>
-    <message>
-        <source>model.json names no structures.</source>
-        <translation type="unfinished"></translation>
-    </message>
-    <message>
-        <source>model.json uses one value for two structures.</source>
-        <translation type="unfinished"></translation>
-    </message>
-    <message>
         <source>The file model.json is missing.</source>
         <translation type="unfinished"></translation>
     </message>
     <message>
-        <source>model.json cannot be read.</source>
+        <source>The model is made for another version of CMAformer.</source>
         <translation type="unfinished"></translation>
     </message>
     <message>
-        <source>The model is made for another version of CMAformer.</source>
+        <source>The model is damaged ({what}).</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>The file weights.pt is missing.</source>
         <translation type="unfinished"></translation>
     </message>
 </context>
@@ -1320,10 +1308,6 @@ The network follows the CMAformer publication; see the extension&apos;s home pag
     </message>
     <message>
         <source>The weights of the model are damaged: they are not those that its description names.</source>
-        <translation type="unfinished"></translation>
-    </message>
-    <message>
-        <source>The id of the model must be made of letters, digits, dots and dashes.</source>
         <translation type="unfinished"></translation>
     </message>
     <message>

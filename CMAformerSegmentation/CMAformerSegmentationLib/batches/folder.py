@@ -20,10 +20,12 @@ import qt
 import slicer
 from slicer.i18n import tr as _
 
+from cmaformer.door.job import EventReader
+
 from ..jobs.background import BackgroundCall
 from ..jobs.engineProcess import explainExit
 from ..jobs.environment import engineCommand, engineEnvironment, modelsArguments, moduleFolder
-from ..jobs.job import CANCELLED, FAILED, FINISHED, EventReader, JobProblem
+from ..jobs.job import CANCELLED, FAILED, FINISHED, JobProblem
 from ..models.catalog import ModelEntry
 from ..segmenting.segmentation import RUNNING, WAITING, cancelGraceSeconds
 from ..training.process import ProcessProtocol, TrainingProcess

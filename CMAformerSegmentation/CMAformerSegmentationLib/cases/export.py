@@ -7,8 +7,6 @@ that lies at its center; where it has the same, voxels are copied.
 from __future__ import annotations
 
 import itertools
-import json
-import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +18,9 @@ import slicer
 import vtk
 from slicer.i18n import tr as _
 from vtk.util.numpy_support import vtk_to_numpy
+
+from cmaformer.door.files import write_json
+from cmaformer.door.names import CASES
 
 from ..jobs.background import BackgroundCall
 from ..models.catalog import StructureClass
@@ -276,9 +277,7 @@ class CaseExport:
 
     def _finish(self) -> None:
         content = {"classes": {str(s.value): _about(s) for s in self._structures}, "cases": self._entries}
-        temporary = self.folder / "cases.json.tmp"
-        temporary.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
-        os.replace(temporary, self.folder / "cases.json")
+        write_json(self.folder / CASES, content, indent=1)
         self.done = True
 
     @staticmethod

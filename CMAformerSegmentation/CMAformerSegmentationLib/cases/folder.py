@@ -12,10 +12,11 @@ from pathlib import Path
 
 from slicer.i18n import tr as _
 
+from cmaformer.door.names import IMAGE_SUFFIXES, stem_of, suffix_of
+
 from ..refusal import Refusal
 from .case import LABELED, UNLABELED, TrainingCase
 
-_imageSuffixes = (".nii.gz", ".nii", ".nrrd", ".nhdr", ".mha", ".mhd")
 _imageFolders = ("images", "image", "imagestr", "imgs", "img", "volumes")
 _labelFolders = ("labels", "label", "labelstr", "segmentations", "masks", "segs")
 _unlabeledFolders = ("imagests", "unlabeled")
@@ -79,15 +80,14 @@ def _patient(name: str) -> str:
 
 
 def _stem(path: Path) -> str:
-    suffix = next((s for s in _imageSuffixes if path.name.lower().endswith(s)), "")
-    return path.name[: len(path.name) - len(suffix)] if suffix else path.stem
+    return stem_of(path.name) if suffix_of(path.name) else path.stem
 
 
 def _files(folder: Path | None) -> list[Path]:
     if folder is None:
         return []
     found = (path for path in sorted(folder.iterdir()) if path.is_file() and not path.name.startswith("."))
-    return [path for path in found if path.name.lower().endswith(_imageSuffixes)]
+    return [path for path in found if path.name.lower().endswith(IMAGE_SUFFIXES)]
 
 
 def _dicomCases(patient: Path) -> list[TrainingCase]:

@@ -7,25 +7,30 @@ derived from these files alone, so that any later Slicer can list a job and atta
 
 from __future__ import annotations
 
-import json
-import os
-import secrets
 import shutil
-import time
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from .processes import isAlive
+from cmaformer.door import names
+from cmaformer.door.files import read_json
+from cmaformer.door.job import (
+    CANCELLED,
+    ENDS,
+    FAILED,
+    FINISHED,
+    INTERRUPTED,
+    QUEUED,
+    RUNNING,
+    SCHEMA,
+    EventReader,
+    new_id,
+    request_cancel,
+    write_job,
+)
+from cmaformer.door.process import is_alive
 
-QUEUED = "queued"
-RUNNING = "running"
-FINISHED = "finished"
-FAILED = "failed"
-CANCELLED = "cancelled"
-INTERRUPTED = "interrupted"
-
-_endStates = {"finished": FINISHED, "error": FAILED, "cancelled": CANCELLED}
+__all__ = ["CANCELLED", "FAILED", "FINISHED", "INTERRUPTED", "QUEUED", "RUNNING", "Job", "JobProblem", "JobProgress"]
 
 
 @dataclass
@@ -50,44 +55,6 @@ class JobProgress:
     secondsLeft: float | None = None
 
 
-class EventReader:
-    """Reads a growing file of JSON lines from where it stopped last time.
-
-    A line is taken only when its end has been written. Anything that is not a JSON object with a type is ignored: it is
-    log text that a library printed.
-    """
-
-    def __init__(self, path: Path) -> None:
-        self.path = Path(path)
-        self._offset = 0
-        self.isBehind = False  # the last call left something for the next one
-
-    def read(self, most: int = -1) -> list[dict[str, Any]]:
-        """The events that were completed since the last call; an empty list when there is no file yet.
-
-        :param most: bytes to read at once, longer than a line, so that a long history does not take the main thread for
-            long; all there are by default.
-        """
-        try:
-            with open(self.path, "rb") as file:
-                file.seek(self._offset)
-                chunk = file.read(most)
-        except OSError:
-            return []
-        end = chunk.rfind(b"\n") + 1
-        self._offset += end
-        self.isBehind = len(chunk) == most
-        events = []
-        for line in chunk[:end].splitlines():
-            try:
-                event = json.loads(line)
-            except ValueError:
-                continue
-            if isinstance(event, dict) and isinstance(event.get("type"), str):
-                events.append(event)
-        return events
-
-
 @dataclass
 class Job:
     """One job folder and what its events have told so far. Call `poll()` to bring it up to date."""
@@ -101,7 +68,7 @@ class Job:
 
     def __post_init__(self) -> None:
         self.folder = Path(self.folder)
-        self._reader = EventReader(self.folder / "events.jsonl")
+        self._reader = EventReader(self.folder / names.EVENTS)
         self._started = False
         self._end: str | None = None
 
@@ -113,13 +80,9 @@ class Job:
             patient, a user or a computer belongs in it; file names are relative to the folder.
         :raises OSError: when the folder cannot be written.
         """
-        identifier = time.strftime("%Y%m%d-%H%M%S") + "-" + secrets.token_hex(4)
-        folder = Path(root) / identifier
+        folder = Path(root) / new_id()
         folder.mkdir(parents=True)
-        content = {"schema": 1, "kind": kind, "id": identifier, **description}
-        temporary = folder / "job.json.tmp"
-        temporary.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
-        os.replace(temporary, folder / "job.json")
+        write_job(folder, {"schema": SCHEMA, "kind": kind, "id": folder.name, **description})
         return cls(folder)
 
     @property
@@ -129,32 +92,26 @@ class Job:
     @property
     def description(self) -> dict[str, Any]:
         """The content of `job.json`; empty when the folder has gone."""
-        try:
-            return json.loads((self.folder / "job.json").read_text(encoding="utf-8"))
-        except (OSError, ValueError):
-            return {}
+        return read_json(self.folder / names.JOB)
 
     @property
     def resultFolder(self) -> Path:
-        return self.folder / "result"
+        return self.folder / names.RESULT
 
     @property
     def summary(self) -> dict[str, Any]:
         """The content of `result/summary.json`; empty while there is no result."""
-        try:
-            return json.loads((self.resultFolder / "summary.json").read_text(encoding="utf-8"))
-        except (OSError, ValueError):
-            return {}
+        return read_json(self.resultFolder / names.SUMMARY)
 
     @property
     def isBehind(self) -> bool:
         """Whether there are events that the last `poll()` has left."""
-        return self._reader.isBehind
+        return self._reader.is_behind
 
     def poll(self, most: int = -1) -> list[dict[str, Any]]:
         """Take in the new events and return them. Never raises on what a worker has written.
 
-        :param most: see `EventReader.read`.
+        :param most: see `cmaformer.door.job.EventReader.read`.
         """
         events = self._reader.read(most)
         for event in events:
@@ -177,7 +134,7 @@ class Job:
     def requestCancel(self) -> None:
         """Ask the worker for a clean stop. It looks after every slice."""
         try:
-            (self.folder / "CANCEL").touch()
+            request_cancel(self.folder)
         except OSError:
             pass  # the folder has gone: nothing is left to stop
 
@@ -202,13 +159,10 @@ class Job:
                 self.error = problem
             else:
                 self.warnings.append(problem)
-        self._end = _endStates.get(kind, self._end)
+        self._end = ENDS.get(kind, self._end)
 
     def _workerIsAlive(self) -> bool:
-        try:
-            return isAlive(json.loads((self.folder / "worker.lock").read_text(encoding="utf-8")))
-        except (OSError, ValueError, AttributeError):
-            return False
+        return is_alive(read_json(self.folder / names.LOCK))
 
 
 def _number(value: Any, default: Any) -> Any:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -61,27 +60,6 @@ def askGroup(pid: int) -> None:
         pass
 
 
-def identity(pid: int) -> dict[str, Any]:
-    """What tells a process from a later one with the same number: the number and, on Linux, when it started."""
-    fields = _stat(pid)
-    return {"pid": pid, "start": fields[19]} if len(fields) > 19 else {"pid": pid}
-
-
-def isAlive(of: Mapping[str, Any]) -> bool:
-    """Whether a process runs, by its `identity`. One that has ended and waits to be collected does not."""
-    try:
-        pid = int(of["pid"])
-    except (KeyError, TypeError, ValueError):
-        return False
-    if pid <= 0 or not _exists(pid):
-        return False
-    fields = _stat(pid)
-    if not fields:
-        return True
-    start = of.get("start")
-    return fields[0] not in ("Z", "X") and (start is None or len(fields) <= 19 or start == fields[19])
-
-
 def logTail(path: Path, lines: int = 40) -> str:
     """The last lines of a log; empty when there is none."""
     try:
@@ -92,33 +70,3 @@ def logTail(path: Path, lines: int = 40) -> str:
     except OSError:
         return ""
     return "\n".join(text.splitlines()[-lines:])
-
-
-def _stat(pid: int) -> list[str]:
-    """Fields of /proc/<pid>/stat after the command's name (the first is the state), empty where there is none."""
-    try:
-        return Path(f"/proc/{pid}/stat").read_text(errors="replace").rpartition(")")[2].split()
-    except OSError:
-        return []
-
-
-def _exists(pid: int) -> bool:
-    if os.name == "nt":
-        import ctypes
-
-        queryLimitedInformation, stillActive = 0x1000, 259
-        kernel = ctypes.windll.kernel32  # type: ignore[attr-defined]
-        handle = kernel.OpenProcess(queryLimitedInformation, False, pid)
-        if not handle:
-            return False
-        code = ctypes.c_ulong()
-        kernel.GetExitCodeProcess(handle, ctypes.byref(code))
-        kernel.CloseHandle(handle)
-        return code.value == stillActive
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True

@@ -6,13 +6,15 @@ others: it is listed as a problem, in words.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from slicer.i18n import tr as _
+
+from cmaformer.door.description import Structure, read_description
+from cmaformer.door.errors import ModelError
+from cmaformer.door.names import CARD, MODEL, WEIGHTS
 
 from ..refusal import Refusal
 
@@ -54,7 +56,7 @@ class ModelEntry:
     def card(self) -> str:
         """The model's card (Markdown), or its description when there is none."""
         try:
-            return (self.path / "card.md").read_text(encoding="utf-8")
+            return (self.path / CARD).read_text(encoding="utf-8")
         except (OSError, UnicodeDecodeError):
             return self.description
 
@@ -109,35 +111,49 @@ def readModel(folder: Path, bundled: bool = False) -> ModelEntry:
 
     :raises ValueError: with a message that names the file and what is wrong with it.
     """
-    description = _readDescription(folder / "model.json")
-    if not (folder / "weights.pt").is_file():
-        raise _Unusable(lambda: _("The file weights.pt is missing."))
+    if not (folder / MODEL).is_file():
+        raise _Unusable(lambda: _("The file model.json is missing."))
     try:
-        structures = tuple(_structure(item) for item in description["classes"])
-        entry = ModelEntry(
-            id=_text(description, "id"),
-            title=str(description.get("title") or description["id"]),
-            description=str(description.get("description") or ""),
-            version=str(description.get("version") or ""),
-            modality=str(description.get("modality") or ""),
-            license=str(description.get("license") or ""),
-            sha256=_text(description, "weights_sha256"),
-            structures=structures,
-            path=folder,
-            bundled=bundled,
-            slicing=str((description.get("input") or {}).get("slicing") or "acquired"),
-            pixelMm=_pixel((description.get("input") or {}).get("spacing_mm")),
-        )
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
-        if isinstance(error, _Unusable):
-            raise
-        what = str(error)
-        raise _Unusable(lambda: _("model.json is incomplete or damaged ({what}).").format(what=what)) from error
-    if not structures:
-        raise _Unusable(lambda: _("model.json names no structures."))
-    if len({structure.value for structure in structures}) != len(structures):
-        raise _Unusable(lambda: _("model.json uses one value for two structures."))
-    return entry
+        about = read_description(folder)
+    except ModelError as error:
+        what = error.message.rstrip(".")
+        if error.code == "unknown-schema":
+            raise _Unusable(lambda: _("The model is made for another version of CMAformer.")) from None
+        raise _Unusable(lambda: _("The model is damaged ({what}).").format(what=what)) from None
+    if not (folder / WEIGHTS).is_file():
+        raise _Unusable(lambda: _("The file weights.pt is missing."))
+    return ModelEntry(
+        id=about.id,
+        title=about.title,
+        description=about.description,
+        version=about.version,
+        modality=about.modality,
+        license=about.license,
+        sha256=about.weights_sha256,
+        structures=tuple(_structure(one) for one in about.classes),
+        path=folder,
+        bundled=bundled,
+        slicing=about.input.slicing,
+        pixelMm=about.input.spacing_mm,
+    )
+
+
+def _structure(one: Structure) -> StructureClass:
+    codes = one.terminology or {}
+    red, green, blue = one.color
+
+    def code(name: str) -> tuple[str, str, str] | None:
+        scheme, value, meaning = codes.get(name) or ("", "", "")
+        return (scheme, value, meaning) if value else None
+
+    return StructureClass(
+        value=one.value,
+        name=one.name,
+        color=(red / 255, green / 255, blue / 255),
+        category=code("category") or _segmentationCategory,
+        type=code("type") or _segmentationType,
+        modifier=code("modifier"),
+    )
 
 
 class _Unusable(Refusal):
@@ -149,56 +165,3 @@ def _subfolders(root: Path) -> list[Path]:
         return sorted(folder for folder in root.iterdir() if folder.is_dir() and not folder.name.startswith("."))
     except OSError:
         return []
-
-
-def _readDescription(path: Path) -> dict[str, Any]:
-    try:
-        description = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise _Unusable(lambda: _("The file model.json is missing.")) from None
-    except (OSError, ValueError):
-        raise _Unusable(lambda: _("model.json cannot be read.")) from None
-    if not isinstance(description, dict):
-        raise _Unusable(lambda: _("model.json cannot be read."))
-    if description.get("schema") != 1:
-        raise _Unusable(lambda: _("The model is made for another version of CMAformer."))
-    return description
-
-
-def _text(description: dict[str, Any], key: str) -> str:
-    value = description[key]
-    if not isinstance(value, str) or not value:
-        raise ValueError(key)
-    return value
-
-
-def _structure(item: dict[str, Any]) -> StructureClass:
-    value = int(item["value"])
-    red, green, blue = (int(c) for c in item["color"])
-    if not 1 <= value <= 255 or not all(0 <= c <= 255 for c in (red, green, blue)):
-        raise ValueError("classes")
-    terminology = item.get("terminology") or {}
-    return StructureClass(
-        value=value,
-        name=_text(item, "name"),
-        color=(red / 255, green / 255, blue / 255),
-        category=_code(terminology.get("category")) or _segmentationCategory,
-        type=_code(terminology.get("type")) or _segmentationType,
-        modifier=_code(terminology.get("modifier")),
-    )
-
-
-def _pixel(value: Any) -> tuple[float, float] | None:
-    if value is None:
-        return None
-    row, column = (float(side) for side in value)
-    if min(row, column) <= 0:
-        raise ValueError("spacing_mm")
-    return row, column
-
-
-def _code(value: Any) -> tuple[str, str, str] | None:
-    if not value:
-        return None
-    scheme, code, meaning = (str(part) for part in value)
-    return scheme, code, meaning

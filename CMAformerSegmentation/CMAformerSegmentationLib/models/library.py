@@ -18,10 +18,13 @@ from pathlib import Path
 
 from slicer.i18n import tr as _
 
+from cmaformer.door.files import replaced, write_json
+from cmaformer.door.names import CARD, MODEL, WEIGHTS
+
 from ..refusal import Refusal
 from .catalog import ModelEntry, readModel
 
-_files = ("model.json", "weights.pt", "card.md")
+_files = (MODEL, WEIGHTS, CARD)
 _largestFile = 2 * 1024**3  # bytes: more is no model of this network
 
 
@@ -47,9 +50,9 @@ def adoptModel(folder: Path, library: Path, title: str | None = None, others: It
         for name in _files[1:]:
             if (folder / name).is_file():
                 shutil.copyfile(folder / name, temporary / name)
-        description = json.loads((folder / "model.json").read_text(encoding="utf-8"))
+        description = json.loads((folder / MODEL).read_text(encoding="utf-8"))
         description.update(id=newId, version=version, title=title or entry.title)
-        _writeDescription(temporary, description)
+        write_json(temporary / MODEL, description, indent=2)
         os.rename(temporary, library / newId)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
@@ -77,16 +80,10 @@ def exportModel(entry: ModelEntry, path: Path) -> None:
 
     :raises OSError: when it cannot be written.
     """
-    path = Path(path)
-    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
-    try:
-        with zipfile.ZipFile(temporary, "w", zipfile.ZIP_DEFLATED) as archive:
-            for name in _files:
-                if (entry.path / name).is_file():
-                    archive.write(entry.path / name, f"{entry.id}/{name}")
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    with replaced(Path(path)) as temporary, zipfile.ZipFile(temporary, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name in _files:
+            if (entry.path / name).is_file():
+                archive.write(entry.path / name, f"{entry.id}/{name}")
 
 
 def renameModel(entry: ModelEntry, title: str) -> ModelEntry:
@@ -98,9 +95,9 @@ def renameModel(entry: ModelEntry, title: str) -> ModelEntry:
     _refuseBundled(entry)
     if not title.strip():
         raise Refusal(lambda: _("Give the model a title."))
-    description = json.loads((entry.path / "model.json").read_text(encoding="utf-8"))
+    description = json.loads((entry.path / MODEL).read_text(encoding="utf-8"))
     description["title"] = title.strip()
-    _writeDescription(entry.path, description)
+    write_json(entry.path / MODEL, description, indent=2)
     return readModel(entry.path)
 
 
@@ -120,13 +117,11 @@ def deleteModel(entry: ModelEntry) -> None:
 def _verified(folder: Path) -> ModelEntry:
     entry = readModel(folder)
     digest = hashlib.sha256()
-    with open(folder / "weights.pt", "rb") as file:
+    with open(folder / WEIGHTS, "rb") as file:
         while chunk := file.read(1 << 20):
             digest.update(chunk)
     if digest.hexdigest() != entry.sha256:
         raise Refusal(lambda: _("The weights of the model are damaged: they are not those that its description names."))
-    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", entry.id):
-        raise Refusal(lambda: _("The id of the model must be made of letters, digits, dots and dashes."))
     return entry
 
 
@@ -138,7 +133,7 @@ def _names(root: Path) -> set[str]:
             continue
         names.add(folder.name)
         try:
-            names.add(str(json.loads((folder / "model.json").read_text(encoding="utf-8"))["id"]))
+            names.add(str(json.loads((folder / MODEL).read_text(encoding="utf-8"))["id"]))
         except (OSError, ValueError, KeyError, TypeError):
             continue
     return names
@@ -167,12 +162,6 @@ def _unzip(path: Path, folder: Path) -> None:
                 raise Refusal(lambda: _("{name} is too large for a model.").format(name=path.name))
             with archive.open(found[0]) as source, open(folder / name, "wb") as target:
                 shutil.copyfileobj(source, target)
-
-
-def _writeDescription(folder: Path, description: dict) -> None:
-    temporary = folder / "model.json.tmp"
-    temporary.write_text(json.dumps(description, indent=2) + "\n", encoding="utf-8")
-    os.replace(temporary, folder / "model.json")
 
 
 def _refuseBundled(entry: ModelEntry) -> None:

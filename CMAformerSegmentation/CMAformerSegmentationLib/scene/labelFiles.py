@@ -6,19 +6,18 @@ Formats: https://teem.sourceforge.net/nrrd/format.html, https://nifti.nimh.nih.g
 
 from __future__ import annotations
 
-import os
-import secrets
 import struct
 import zlib
-from collections.abc import Callable
-from itertools import product
 from pathlib import Path
 
 import numpy as np
 
+from cmaformer.door.files import replaced
+from cmaformer.door.names import LABEL_SUFFIXES, suffix_of
+from cmaformer.door.nrrd import nrrd_vector
+
 from .metaimage import Geometry, writeMetaImage
 
-suffixes = (".nrrd", ".nii.gz", ".nii", ".mha")
 _level = 4
 
 
@@ -32,7 +31,7 @@ def writeLabelMap(path: Path, labels: np.ndarray, geometry: Geometry) -> None:
     :raises OSError: when the disk is full or not writable.
     """
     path = Path(path)
-    suffix = suffixOf(path)
+    suffix = suffix_of(path.name, LABEL_SUFFIXES).lower()
     if suffix == ".mha":
         writeMetaImage(path, labels, geometry.flippedXY())
     elif suffix == ".nrrd":
@@ -41,24 +40,6 @@ def writeLabelMap(path: Path, labels: np.ndarray, geometry: Geometry) -> None:
         _write(path, _niftiHeader(geometry), labels, isPacked=suffix == ".nii.gz", isHeaderPacked=True)
     else:
         raise ValueError(path.name)
-
-
-def suffixOf(path: Path) -> str:
-    """The suffix of a format that can be written; an empty string for others."""
-    return next((suffix for suffix in suffixes if path.name.lower().endswith(suffix)), "")
-
-
-def whole(path: Path, write: Callable[[Path], None]) -> None:
-    """Have a file written under another name, and put it in its place when it is complete.
-
-    :raises OSError: when that fails; what was there before is then unchanged.
-    """
-    temporary = path.with_name(f".{secrets.token_hex(4)}-{path.name}")
-    try:
-        write(temporary)
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def _write(path: Path, header: bytes, labels: np.ndarray, isPacked: bool, isHeaderPacked: bool) -> None:
@@ -72,12 +53,13 @@ def _write(path: Path, header: bytes, labels: np.ndarray, isPacked: bool, isHead
             if isPacked:
                 file.write(packer.flush())
 
-    whole(path, write)
+    with replaced(path) as temporary:
+        write(temporary)
 
 
 def _nrrdHeader(geometry: Geometry) -> bytes:
     lps = geometry.flippedXY()
-    vectors = [_vector(lps.spacing[axis], np.array(lps.direction)[axis::3]) for axis in range(3)]
+    vectors = [nrrd_vector(lps.spacing[axis], np.array(lps.direction)[axis::3]) for axis in range(3)]
 
     def numbers(values) -> str:
         return "(" + ",".join(repr(float(v)) for v in values) + ")"
@@ -94,21 +76,6 @@ def _nrrdHeader(geometry: Geometry) -> bytes:
         f"space origin: {numbers(lps.origin)}",
     ]
     return ("\n".join(lines) + "\n\n").encode("ascii")
-
-
-def _vector(spacing: float, unit: np.ndarray) -> np.ndarray:
-    """The step along an axis. Readers take it apart into length and direction, which is off by rounding: of the numbers
-    next to the product those are taken that give the wanted length and direction again."""
-    steps = [spacing * unit]
-    for towards in (np.inf, -np.inf):
-        for _step in range(3):
-            steps.append(np.nextafter(steps[-1] if _step else steps[0], towards))
-    near = [{float(step[axis]) for step in steps} if unit[axis] else {0.0} for axis in range(3)]
-    candidates = np.array(list(product(*near)))
-    x, y, z = candidates.T
-    lengths = np.sqrt(x * x + y * y + z * z)
-    error = np.abs(candidates * (1 / lengths)[:, None] - unit).max(axis=1) + np.abs(lengths / spacing - 1)
-    return candidates[int(error.argmin())]
 
 
 def _niftiHeader(geometry: Geometry) -> bytes:

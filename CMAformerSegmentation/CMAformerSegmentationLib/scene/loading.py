@@ -8,7 +8,9 @@ from pathlib import Path
 import slicer
 from slicer.i18n import tr as _
 
-fileFilter = "*.nrrd *.nhdr *.nii *.nii.gz *.mha *.mhd *.dcm"
+from cmaformer.door.names import IMAGE_SUFFIXES
+
+fileFilter = " ".join(f"*{suffix}" for suffix in (*IMAGE_SUFFIXES, ".dcm"))
 
 
 def loadVolume(path: str | Path):

@@ -9,12 +9,13 @@ Format: https://itk.org/Wiki/ITK/MetaIO/Documentation. Arrays are (K, J, I), coo
 
 from __future__ import annotations
 
-import os
 import sys
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+
+from cmaformer.door.files import replaced
 
 _elementTypes = {
     "int8": "MET_CHAR",
@@ -83,15 +84,9 @@ def writeMetaImage(path: Path, array: np.ndarray, geometry: Geometry) -> None:
             "ElementDataFile = LOCAL\n",
         ]
     )
-    path = Path(path)
-    temporary = path.with_name(path.name + ".tmp")
-    try:
-        with open(temporary, "wb") as file:
-            file.write(header.encode("ascii"))
-            file.write(array.data.cast("B"))
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    with replaced(Path(path)) as temporary, open(temporary, "wb") as file:
+        file.write(header.encode("ascii"))
+        file.write(array.data.cast("B"))
 
 
 def readLabels(path: Path, out: np.ndarray) -> Geometry:

@@ -17,12 +17,15 @@ import slicer
 import vtk
 from slicer.i18n import tr as _
 
+from cmaformer.door.files import replaced
+from cmaformer.door.names import LABEL_SUFFIXES, suffix_of
+
 from ..cases.export import placeLabels, segmentLayers
 from ..cases.structures import segmentsByStructure
 from ..models.catalog import StructureClass
 from ..refusal import Refusal
 from ..scene import nodes as scene
-from ..scene.labelFiles import suffixes, suffixOf, whole, writeLabelMap
+from ..scene.labelFiles import writeLabelMap
 
 _stlHeader = 84  # bytes, of a binary file with the number of its triangles
 
@@ -38,10 +41,10 @@ def labelMapPath(path: str | Path) -> Path:
     :raises ValueError: in words, for one that cannot be written, or a file that nobody was asked to replace.
     """
     path = Path(path)
-    if suffixOf(path):
+    if suffix_of(path.name, LABEL_SUFFIXES):
         return path
     if path.suffix.lower() in (".hdr", ".img", ".mhd", ".nhdr", ".dcm", ".gz", ".stl", ".csv"):
-        raise ValueError(_("Choose a name that ends in {suffixes}.").format(suffixes=", ".join(suffixes)))
+        raise ValueError(_("Choose a name that ends in {suffixes}.").format(suffixes=", ".join(LABEL_SUFFIXES)))
     path = path.with_name(path.name + ".nrrd")
     if path.exists():
         raise ValueError(_("{name} is there already. Choose another name.").format(name=path.name))
@@ -78,11 +81,11 @@ def labelMapWork(
 def tableWork(rows: Sequence[Sequence[str]], path: Path) -> Callable[[], None]:
     """Write a table as CSV, in the encoding by which spreadsheets know it."""
 
-    def write(temporary: Path) -> None:
-        with open(temporary, "w", newline="", encoding="utf-8-sig") as file:
+    def write() -> None:
+        with replaced(path) as temporary, open(temporary, "w", newline="", encoding="utf-8-sig") as file:
             csv.writer(file).writerows(rows)
 
-    return lambda: whole(path, write)
+    return write
 
 
 def writeSurface(segmentationNode, segmentId: str, folder: Path) -> bool:

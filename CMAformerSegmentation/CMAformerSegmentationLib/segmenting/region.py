@@ -10,11 +10,10 @@ import slicer
 import vtk
 from slicer.i18n import tr as _
 
+from cmaformer.door import box
+
 from ..cases.case import transformBetween
 from ..scene import nodes as scene
-
-# A voxel whose center lies on a face of the box is inside, whatever the rounding. The engine has the same number.
-_tolerance = 1e-6
 
 
 @dataclass(frozen=True)
@@ -30,7 +29,7 @@ class Region:
 
     def parameter(self) -> dict[str, Any]:
         """As `job.json` has it."""
-        return {"to_box": [list(row) for row in self.toBox]}
+        return box.parameter(self.toBox)
 
     def spans(self) -> tuple[np.ndarray, np.ndarray]:
         """First and last voxel inside along i, for each row of the volume: two integer arrays (K, J).
@@ -51,24 +50,13 @@ class Region:
         if (low > high).any():
             return True
         nearest = np.clip(np.rint(center), low, high)
-        if (np.abs(rows @ [*nearest, 1.0]) <= 1 + _tolerance).all():
+        if (np.abs(rows @ [*nearest, 1.0]) <= 1 + box.TOLERANCE).all():
             return False
         first, last = self._spans(np.arange(low[2], high[2] + 1), np.arange(low[1], high[1] + 1))
         return not bool((first <= last).any())
 
     def _spans(self, k: np.ndarray, j: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        columns = self.size[0]
-        first, last = np.zeros((len(k), len(j))), np.full((len(k), len(j)), columns - 1.0)
-        limit = 1 + _tolerance
-        for a, b, c, d in self.toBox:
-            rest = b * j[None] + (c * k[:, None] + d)
-            if abs(a) * columns < 1e-12:  # the faces run along the row
-                last[np.abs(rest) > limit] = -1
-            else:
-                ends = (-limit - rest) / a, (limit - rest) / a
-                np.maximum(first, np.minimum(*ends), out=first)
-                np.minimum(last, np.maximum(*ends), out=last)
-        return np.ceil(first.clip(0, columns)).astype(np.intp), np.floor(last.clip(-1, columns - 1)).astype(np.intp)
+        return box.spans(self.toBox, k, j, self.size[0])
 
 
 def regionProblem(roiNode, volumeNode) -> str:

@@ -23,6 +23,8 @@ import vtk
 from slicer.i18n import tr as _
 from slicer.util import VTKObservationMixin
 
+from cmaformer.door.names import IMAGE, LABELS
+
 from ..jobs.background import BackgroundCall
 from ..jobs.engineProcess import EngineProtocol, explainExit
 from ..jobs.job import CANCELLED, FAILED, FINISHED, INTERRUPTED, QUEUED, Job, JobProblem
@@ -188,7 +190,7 @@ class SegmentationTask(VTKObservationMixin):
             self._onEngineGone()
 
     def _save(self) -> None:
-        writeMetaImage(self.job.folder / "input.mha", self._snapshot.array, self._snapshot.geometry.flippedXY())
+        writeMetaImage(self.job.folder / IMAGE, self._snapshot.array, self._snapshot.geometry.flippedXY())
 
     def _submit(self) -> None:
         self._snapshot.releaseVoxels()
@@ -226,7 +228,7 @@ class SegmentationTask(VTKObservationMixin):
         self._labelImage, labels = scene.newLabelImage(self._snapshot.geometry)
         output = slicer.mrmlScene.GetNodeByID(self._outputId) if self._outputId else None
         restricted = RegionResult(self._region, self._snapshot, self.model.structures, output, self.volumeNode)
-        self._restricted, path = restricted, self.job.resultFolder / "segmentation.mha"
+        self._restricted, path = restricted, self.job.resultFolder / LABELS
 
         def read() -> None:
             readLabels(path, labels)
@@ -260,7 +262,7 @@ class SegmentationTask(VTKObservationMixin):
 
     def _description(self) -> dict[str, Any]:
         return {
-            "inputs": {"image": "input.mha"},
+            "inputs": {"image": IMAGE},
             "model": {"id": self.model.id, "sha256": self.model.sha256},
             "parameters": self._parameters,
             "seed": 0,

@@ -15,6 +15,9 @@ from typing import Any
 
 from slicer.i18n import tr as _
 
+from cmaformer.door.files import write_json
+from cmaformer.door.names import CASES
+
 from ..cases.export import CaseExport
 from ..jobs.background import BackgroundCall
 from ..jobs.environment import engineCommand, engineEnvironment, modelsArguments, moduleFolder
@@ -61,14 +64,14 @@ class CaseCheck:
         self._folder = folder
         self._process: subprocess.Popen | None = None
         self._run = run or self._engine(engineEnvironment())
-        arguments = ["check", "--cases", str(folder / "cases.json"), "--json"]
+        arguments = ["check", "--cases", str(folder / CASES), "--json"]
         arguments += ["--minutes", str(request.minutes), "--device", request.device]
         arguments += ["--recipe", str(folder / "recipe.json")]
         if request.base is not None:
             arguments += ["--base", request.base.id, *modelsArguments()]
         self._command = engineCommand(arguments)
         folder.mkdir(parents=True)
-        (folder / "recipe.json").write_text(json.dumps(request.recipe()), encoding="utf-8")
+        write_json(folder / "recipe.json", request.recipe())
         self._export: CaseExport | None = CaseExport(request.cases, request.structures, folder, request.mapping)
         self._work: BackgroundCall | None = None
 

@@ -7,13 +7,15 @@ wants: `queued`, an empty file (it may start), and `stopped` ("paused" or "cance
 
 from __future__ import annotations
 
-import json
 import os
 import secrets
 import shutil
 import time
 from pathlib import Path
 from typing import Any
+
+from cmaformer.door import names
+from cmaformer.door.files import read_json, write_json
 
 from ..jobs.background import BackgroundCall
 from ..jobs.processes import logTail
@@ -41,9 +43,9 @@ class TrainingFolder:
         folder.cases.mkdir(parents=True)
         folder.job.mkdir()  # the engine says in it, too, why it cannot begin
         if request.get("settings"):
-            _writeJson(folder.path / "recipe.json", request["settings"])
+            write_json(folder.path / "recipe.json", request["settings"], indent=1)
         created = time.strftime("%Y-%m-%dT%H:%M:%S")
-        _writeJson(folder.path / "request.json", {"schema": 1, "created": created, **request})
+        write_json(folder.path / "request.json", {"schema": 1, "created": created, **request}, indent=1)
         return folder
 
     @staticmethod
@@ -69,29 +71,29 @@ class TrainingFolder:
     @property
     def hasCases(self) -> bool:
         """Whether all cases have been saved."""
-        return (self.cases / "cases.json").exists()
+        return (self.cases / names.CASES).exists()
 
     @property
     def hasJob(self) -> bool:
         """Whether the engine has looked at the cases and begun."""
-        return (self.job / "job.json").exists()
+        return (self.job / names.JOB).exists()
 
     @property
     def request(self) -> dict[str, Any]:
         """The content of `request.json`."""
-        self._request = self._request or _readJson(self.path / "request.json")
+        self._request = self._request or read_json(self.path / "request.json")
         return self._request
 
     @property
     def report(self) -> dict[str, Any]:
         """The engine's report on its result."""
-        return _readJson(self.job / "result" / "report.json")
+        return read_json(self.job / names.RESULT / names.REPORT)
 
     @property
     def model(self) -> Path | None:
         """The folder of the new model within the result."""
         try:
-            return next((path.parent for path in sorted((self.job / "result").glob("*/model.json"))), None)
+            return next((path.parent for path in sorted((self.job / names.RESULT).glob(f"*/{names.MODEL}"))), None)
         except OSError:
             return None
 
@@ -132,17 +134,3 @@ class TrainingFolder:
                 shutil.rmtree(path, ignore_errors=True)
 
         return BackgroundCall(remove)
-
-
-def _readJson(path: Path) -> dict[str, Any]:
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return {}
-    return content if isinstance(content, dict) else {}
-
-
-def _writeJson(path: Path, content: dict[str, Any]) -> None:
-    temporary = path.with_name(path.name + ".tmp")
-    temporary.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
-    os.replace(temporary, path)

@@ -5,7 +5,6 @@ The reference is a white outline, the result of the base model a yellow one, tha
 
 from __future__ import annotations
 
-import json
 import secrets
 import shutil
 import subprocess
@@ -16,6 +15,9 @@ from typing import Any
 
 import slicer
 from slicer.i18n import tr as _
+
+from cmaformer.door.files import read_json
+from cmaformer.door.names import CASES
 
 from ..jobs.environment import engineCommand, engineEnvironment, moduleFolder, trainingsFolder
 from ..jobs.processes import groupOptions
@@ -41,7 +43,7 @@ class HeldOutCase:
 def heldOutCases(training: Training) -> list[HeldOutCase]:
     """The held-out cases of a training, those that were drawn, too; empty before the engine has looked at them."""
     try:
-        cases = json.loads((training.files.job / "cases.json").read_text(encoding="utf-8"))["cases"]
+        cases = read_json(training.files.job / CASES)["cases"]
         held = [case for case in cases if case["role"] == "held-out"]
         return [HeldOutCase(str(case["name"]), Path(case["image"]), Path(case["labels"])) for case in held]
     except (OSError, ValueError, KeyError, TypeError):

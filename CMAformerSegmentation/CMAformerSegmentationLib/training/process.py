@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-import json
-import os
 import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
-from ..jobs.processes import askGroup, groupOptions, identity, isAlive, killGroup, letOthersFirst
+from cmaformer.door.files import read_json, write_json
+from cmaformer.door.process import identity, is_alive
 
+from ..jobs.processes import askGroup, groupOptions, killGroup, letOthersFirst
+
+_file = "process.json"
 _children: dict[int, subprocess.Popen] = {}  # of this Slicer: only their exit codes can be known
 
 
@@ -54,15 +56,13 @@ class TrainingProcess:
             )
         letOthersFirst(process.pid)
         _children[process.pid] = process
-        temporary = self.folder / "process.json.tmp"
-        temporary.write_text(json.dumps(identity(process.pid)), encoding="utf-8")
-        os.replace(temporary, self.folder / "process.json")
+        write_json(self.folder / _file, identity(process.pid))
 
     def isRunning(self) -> bool:
         """Whether it runs, whoever started it."""
         known = self._identity()
         child = _children.get(known.get("pid", 0))
-        return child.poll() is None if child is not None else isAlive(known)
+        return child.poll() is None if child is not None else is_alive(known)
 
     def exitCode(self) -> int | None:
         """Exit code of one that this Slicer has started and that has ended (negative: a signal), else None."""
@@ -80,8 +80,4 @@ class TrainingProcess:
             killGroup(self._identity()["pid"])
 
     def _identity(self) -> dict[str, Any]:
-        try:
-            known = json.loads((self.folder / "process.json").read_text(encoding="utf-8"))
-        except (OSError, ValueError):
-            return {}
-        return known if isinstance(known, dict) else {}
+        return read_json(self.folder / _file)

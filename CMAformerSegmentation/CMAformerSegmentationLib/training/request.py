@@ -10,6 +10,8 @@ from typing import Any
 
 from slicer.i18n import tr as _
 
+from cmaformer.door.names import CASES, JOB
+
 from ..cases.case import HELD_OUT, LABELED, UNLABELED, TrainingCase
 from ..cases.structures import SegmentMapping
 from ..jobs.job import JobProblem
@@ -98,9 +100,9 @@ def trainingArguments(request: Mapping[str, Any], folder: Path, models: list[str
     :param models: arguments that tell where models are, for the base.
     """
     device = ["--device", str(request.get("device", "auto"))]
-    if (folder / "job" / "job.json").exists():
+    if (folder / "job" / JOB).exists():
         return ["train", "--resume", str(folder / "job"), *device]
-    arguments = ["train", "--cases", str(folder / "cases" / "cases.json"), "--job", str(folder / "job"), *device]
+    arguments = ["train", "--cases", str(folder / "cases" / CASES), "--job", str(folder / "job"), *device]
     arguments += ["--name", str(request["name"]), "--minutes", str(request["minutes"])]
     if request.get("base"):
         arguments += ["--base", str(request["base"]), *models]

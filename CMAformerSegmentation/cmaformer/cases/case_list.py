@@ -72,10 +72,3 @@ class Parsed:
     cases: dict[int, Case]
     problems: tuple[Problem, ...]
     label_map: dict[int, int] | None = None
-
-
-# A colour for each class without one: distinguishable side by side and on grey images.
-PALETTE = (
-    (128, 174, 128), (241, 214, 145), (177, 122, 101), (111, 184, 210), (216, 101, 79), (221, 130, 101),
-    (144, 238, 144), (192, 104, 88), (220, 245, 20), (78, 63, 0), (255, 250, 220), (230, 220, 70), (200, 200, 235),
-)  # fmt: skip

@@ -19,11 +19,11 @@ from pathlib import Path
 from typing import Any
 
 from ..door.description import Structure
-from .case_list import LARGEST_LABEL, PALETTE, Case, CaseList, CasesError
+from ..door.names import PALETTE, suffix_of
+from .case_list import LARGEST_LABEL, Case, CaseList, CasesError
 
 FILE = "dataset.json"
 SPLITS = "splits_final.json"
-ENDINGS = (".nii.gz", ".nii", ".nrrd", ".mha")
 
 
 def read_dataset(path: str | os.PathLike[str], fold: int | None = None) -> CaseList:
@@ -147,7 +147,7 @@ def _listed(file: Path, content: dict[str, Any]) -> list[Case]:
 
 def _case(file: Path, image: Path, label: Path | None, role: str) -> Case:
     """A case of the list; nnU-Net 1 lists images without the number of the channel that their files have."""
-    ending = _ending_of(image.name)
+    ending = suffix_of(image.name)
     name = re.sub(r"_0000$", "", image.name[: len(image.name) - len(ending)])
     numbered = image.with_name(f"{name}_0000{ending}")
     if not (file.parent / image).exists() and (file.parent / numbered).exists():
@@ -184,7 +184,7 @@ def _images(file: Path, folder: str, ending: str | None) -> list[Case]:
     """The cases of ``imagesTr`` or ``imagesTs`` by their files."""
     cases = []
     for image in sorted((file.parent / folder).glob("*")):
-        suffix = ending or _ending_of(image.name)
+        suffix = ending or suffix_of(image.name)
         if _shadow(image) or not suffix or not image.name.endswith(suffix):
             continue
         name = image.name[: -len(suffix)]
@@ -212,10 +212,6 @@ def _label(file: Path, images: str, name: str, ending: str) -> Path | None:
 def _ending(content: dict[str, Any]) -> str | None:
     ending = content.get("file_ending")
     return ending if isinstance(ending, str) and ending else None
-
-
-def _ending_of(name: str) -> str:
-    return next((ending for ending in ENDINGS if name.lower().endswith(ending)), "")
 
 
 def _shadow(path: Path) -> bool:

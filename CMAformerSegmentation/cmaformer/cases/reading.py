@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from ..door.description import Structure
-from .case_list import LARGEST_LABEL, PALETTE, ROLES, Case, CaseList, CasesError, Parsed, Problem
+from ..door.names import PALETTE
+from .case_list import LARGEST_LABEL, ROLES, Case, CaseList, CasesError, Parsed, Problem
 from .datasets import read_dataset
 
 

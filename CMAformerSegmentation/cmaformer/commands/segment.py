@@ -43,22 +43,22 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Segment one volume, or many; EngineErrors go to the caller. Returns the exit code."""
-    from ..images.volume import WRITABLE, quiet
+    from ..images.volume import LABEL_SUFFIXES, quiet
 
     quiet()
-    one = len(options.image) == 1 and options.output.lower().endswith(WRITABLE)
+    one = len(options.image) == 1 and options.output.lower().endswith(LABEL_SUFFIXES)
     return _segment_one(options) if one else _segment_many(options)
 
 
 def _segment_one(options: argparse.Namespace) -> int:
     """Segment one volume; its label map appears whole or not at all."""
-    from ..images.volume import WRITABLE, write_label_map
+    from ..images.volume import LABEL_SUFFIXES, write_label_map
     from ..network.device import choose_device
     from ..segmenting.segment import segment
 
     output = Path(options.output)
     if not output.absolute().parent.is_dir():
-        print(f"OUT must be a file {', '.join(WRITABLE)} in a folder that exists.", file=sys.stderr)
+        print(f"OUT must be a file {', '.join(LABEL_SUFFIXES)} in a folder that exists.", file=sys.stderr)
         return USAGE
     events = Events(print_line if options.json else lambda line: None)
     device = choose_device(options.device)  # a wrong one is told before anything is read
@@ -99,7 +99,7 @@ def _segment_one(options: argparse.Namespace) -> int:
 
 def _segment_many(options: argparse.Namespace) -> int:
     """Segment several volumes into a folder; one that fails does not stop the others."""
-    from ..images.volume import WRITABLE
+    from ..images.volume import LABEL_SUFFIXES
     from ..segmenting.many import Outcome, images_of, segment_all
 
     if options.region is not None:
@@ -107,7 +107,7 @@ def _segment_many(options: argparse.Namespace) -> int:
         return USAGE
     folder = Path(options.output)
     if folder.is_file() or (folder.suffix and not folder.is_dir()):
-        print(f"OUT must be a file {', '.join(WRITABLE)} for one image, or a folder for many.", file=sys.stderr)
+        print(f"OUT must be a file {', '.join(LABEL_SUFFIXES)} for one image, or a folder for many.", file=sys.stderr)
         return USAGE
     events = Events(print_line if options.json else lambda line: None)
     model = open_model(options.model, options.models)

@@ -12,7 +12,7 @@ from ..cases.case_list import CasesError
 from ..cases.split import SHARE
 from ..door import job as jobs
 from ..door.errors import EngineError
-from ..door.files import PREFLIGHT
+from ..door.names import PREFLIGHT
 from ..door.slicing import SLICINGS
 from ..models.installed import open_model
 from ..parallel import processes

@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-import contextlib
 import copy
-import getpass
+import json
 import math
-import platform
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from .errors import ModelError
+from .names import MODEL
 from .slicing import SLICINGS
 
 SCHEMA = 1
-FILE = "model.json"
 
 
 @dataclass(frozen=True)
@@ -98,7 +96,7 @@ class Description:
         if data["schema"] != SCHEMA:
             raise ModelError(
                 "unknown-schema",
-                f"{FILE} has schema version {data['schema']!r}; this version reads {SCHEMA}.",
+                f"{MODEL} has schema version {data['schema']!r}; this version reads {SCHEMA}.",
                 "A newer version of CMAformer may read it.",
             )
         text = {
@@ -140,6 +138,31 @@ class Description:
             weights_sha256=sha,
             data=copy.deepcopy(dict(data)),
         )
+
+
+# A description is a page of text; a larger file is something else.
+LARGEST = 1_000_000
+
+
+def read_description(folder: Path) -> Description:
+    """The checked description of a model folder. Raises ModelError, whose message names the file and its fault."""
+    if not folder.is_dir():
+        raise ModelError("no-model", f"There is no model folder {folder.name}.")
+    path = folder / MODEL
+    try:
+        if path.stat().st_size > LARGEST:
+            raise ModelError("bad-model-json", f"{MODEL} is too large to be a description.")
+        data = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise ModelError(
+            "bad-model-json", f"{MODEL} is missing.", f"{folder.name} is not the folder of a CMAformer model."
+        ) from None
+    except OSError as error:
+        raise ModelError("bad-model-json", f"{MODEL} cannot be read: {error.strerror}.") from None
+    except (UnicodeDecodeError, json.JSONDecodeError, RecursionError) as error:
+        where = f" (line {error.lineno})" if isinstance(error, json.JSONDecodeError) else ""
+        raise ModelError("bad-model-json", f"{MODEL} is not valid JSON{where}.") from None
+    return Description.from_dict(data)
 
 
 def _structure(entry: Any, number: int) -> Structure:
@@ -202,7 +225,7 @@ def _field(data: Mapping[str, Any], key: str, good: Callable[[Any], bool], wante
 
 
 def _fault(what: str) -> ModelError:
-    return ModelError("bad-model-json", f"{FILE}: {what}." if what.startswith('"') else f"{FILE} {what}.")
+    return ModelError("bad-model-json", f"{MODEL}: {what}." if what.startswith('"') else f"{MODEL} {what}.")
 
 
 def _text(value: Any) -> bool:
@@ -237,52 +260,3 @@ def check_normalization(spec: Mapping[str, Any]) -> None:
         raise ModelError("bad-normalization", f"Normalization {kind} needs two numbers low < high, got {low}, {high}.")
     if kind == "percentile" and not 0 <= low < high <= 100:  # type: ignore[operator]
         raise ModelError("bad-normalization", f"Percentiles must lie in 0..100, got {low}, {high}.")
-
-
-# --- nothing that identifies a person or a computer -----------------------------------------------------------------
-
-# A folder at the start of a word: /a/b, C:\a, \\server, ~/a, file:///a; not a unit (ml/s) and not a web address.
-_PATH = re.compile(r"""(?:^|[\s"'(\[=,;:])(?:/[\w.~-]+/|~/|\\\\\w)|\b[A-Za-z]:[\\/](?!/)|\bfile:/""")
-# Account and host names that are also ordinary words, or everybody's.
-_COMMON = {
-    "root",
-    "user",
-    "admin",
-    "administrator",
-    "localhost",
-    "ubuntu",
-    "default",
-    "guest",
-    "public",
-    "test",
-    "runner",
-}
-
-
-def identifying(value: Any) -> str | None:
-    """The first text inside nested JSON values that holds an absolute path, or this user's or computer's name.
-
-    An honest but simple check: it knows the account that runs it, not patients' names.
-    """
-    words = {Path.home().name, platform.node(), platform.node().split(".")[0]}
-    with contextlib.suppress(OSError, KeyError, ImportError):  # no account entry, as in some containers
-        words.add(getpass.getuser())
-    names = [re.escape(word) for word in words if len(word) >= 3 and word.lower() not in _COMMON]
-    named = re.compile(rf"(?<!\w)(?:{'|'.join(names)})(?!\w)", re.IGNORECASE) if names else None
-    home = str(Path.home())
-    for text in _texts(value):
-        if _PATH.search(text) or (len(home) > 1 and home in text) or (named and named.search(text)):
-            return text
-    return None
-
-
-def _texts(value: Any) -> Iterator[str]:
-    if isinstance(value, str):
-        yield value
-    elif isinstance(value, Mapping):
-        for key, entry in value.items():
-            yield from _texts(key)
-            yield from _texts(entry)
-    elif isinstance(value, (list, tuple)):
-        for entry in value:
-            yield from _texts(entry)

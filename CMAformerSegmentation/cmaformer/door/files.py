@@ -1,18 +1,14 @@
-"""Files that both floors know: their names in a job folder, and the one way to write them whole or not at all."""
+"""The one way to write a file whole or not at all."""
 
 from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable
+import secrets
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO
-
-# What is in the folder of a job, beside what `job.py` and `lock.py` name.
-SLICES, CASES, PREFLIGHT, SCHEDULE = "slices", "cases.json", "preflight.json", "schedule.json"
-CHECKPOINT, SUPERVISED, INITIAL, BASE = "checkpoint.pt", "supervised.pt", "initial.pt", "base.pt"
-# What is in the result of a segmentation, and of a training.
-LABELS, SUMMARY, REPORT = "segmentation.mha", "summary.json", "report.json"
 
 
 def write_whole(path: Path, write: Callable[[BinaryIO], object], flush: bool = False) -> None:
@@ -42,6 +38,23 @@ def write_whole(path: Path, write: Callable[[BinaryIO], object], flush: bool = F
         temporary.unlink(missing_ok=True)
 
 
+@contextmanager
+def replaced(path: Path) -> Iterator[Path]:
+    """A name to write a file under, which becomes ``path`` when the block ends well; nothing is left otherwise.
+
+    The name ends as ``path`` does, because writers choose the format by it, and two processes do not share one.
+
+    Raises:
+        OSError: it cannot be put in its place; what was there before is then unchanged.
+    """
+    temporary = path.with_name(f".{os.getpid()}-{secrets.token_hex(4)}-{path.name}")
+    try:
+        yield temporary
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
 def write_text(path: Path, text: str) -> None:
     """Write text as UTF-8, whole or not at all; lines end alike on every system. Raises OSError."""
     write_whole(path, lambda file: file.write(text.encode("utf-8")))
@@ -50,3 +63,12 @@ def write_text(path: Path, text: str) -> None:
 def write_json(path: Path, content: Any, indent: int | None = None) -> None:
     """Write JSON (no NaN, no infinity), whole or not at all. Raises OSError, or ValueError for what JSON cannot say."""
     write_text(path, json.dumps(content, indent=indent, allow_nan=False) + "\n")
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """The object in a JSON file; empty if there is no such file, or something else in it."""
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError):
+        return {}
+    return content if isinstance(content, dict) else {}

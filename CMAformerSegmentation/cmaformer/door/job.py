@@ -1,4 +1,4 @@
-"""The engine's side of the door: a job folder.
+"""The door: a job folder.
 
 ``job.json`` never changes, ``events.jsonl`` only grows, ``CANCEL`` asks to stop, ``worker.lock`` keeps a second worker
 out, ``result/`` appears whole or not at all. The state of a job follows from these files alone.
@@ -21,12 +21,18 @@ from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Any
 
 from .errors import EngineError, JobError
+from .files import write_json
 from .lock import held
+from .names import CANCEL, EVENTS, JOB, RESULT
 
 SCHEMA = 1
-JOB, EVENTS, CANCEL, RESULT, RESULT_TMP = "job.json", "events.jsonl", "CANCEL", "result", "result.tmp"
-KINDS = ("segment", "train", "evaluate")
-ENDS = {"finished": "finished", "error": "failed", "cancelled": "cancelled"}
+RESULT_TMP = f"{RESULT}.tmp"
+KINDS = ("segment", "train")
+QUEUED, RUNNING, FINISHED, FAILED, CANCELLED, INTERRUPTED = (
+    *("queued", "running", "finished", "failed", "cancelled", "interrupted"),
+)
+# The event that ends a job -> its state.
+ENDS = {"finished": FINISHED, "error": FAILED, "cancelled": CANCELLED}
 
 
 @dataclass(frozen=True)
@@ -59,13 +65,11 @@ def new_id() -> str:
 
 def write_job(folder: Path, data: Mapping[str, Any]) -> Job:
     """Write ``job.json`` into an existing folder. Raises JobError if it is there already or not valid."""
-    text = json.dumps(dict(data), indent=2, allow_nan=False) + "\n"
+    text = json.dumps(dict(data), allow_nan=False)
     checked = _check(json.loads(text), Path(folder))
-    try:
-        with open(Path(folder) / JOB, "x", encoding="utf-8") as file:
-            file.write(text)
-    except FileExistsError:
-        raise JobError("bad-job", f"{JOB} is already in the folder, and a job never changes.") from None
+    if (Path(folder) / JOB).exists():
+        raise JobError("bad-job", f"{JOB} is already in the folder, and a job never changes.")
+    write_json(Path(folder) / JOB, json.loads(text), indent=2)
     return checked
 
 
@@ -172,21 +176,51 @@ class Events:
         self.emit("error", code=error.code, message=error.message, hint=error.hint)
 
 
+class EventReader:
+    """Reads a growing file of JSON lines from where it stopped last time.
+
+    A line is taken only when its end has been written. What is no JSON object with a "type" is passed over: it is text
+    that a library printed, or a line that a killed worker left.
+
+    Attributes:
+        is_behind: whether the last call left something for the next one.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = Path(path)
+        self._offset = 0
+        self.is_behind = False
+
+    def read(self, most: int = -1) -> list[dict[str, Any]]:
+        """The events that were completed since the last call, oldest first; none while there is no file.
+
+        Args:
+            most: bytes to read at once, longer than a line, so that a long history does not take a main thread for
+                long; all there are by default.
+        """
+        try:
+            with open(self.path, "rb") as file:
+                file.seek(self._offset)
+                chunk = file.read(most)
+        except OSError:
+            return []
+        end = chunk.rfind(b"\n") + 1
+        self._offset += end
+        self.is_behind = len(chunk) == most
+        events = []
+        for line in chunk[:end].split(b"\n"):
+            try:
+                event = json.loads(line)
+            except ValueError:
+                continue
+            if isinstance(event, dict) and isinstance(event.get("type"), str):
+                events.append(event)
+        return events
+
+
 def read_events(folder: Path) -> list[dict[str, Any]]:
     """All whole events of a job, oldest first; a line that is not whole JSON is passed over."""
-    try:
-        data = (Path(folder) / EVENTS).read_bytes()
-    except OSError:
-        return []
-    events = []
-    for line in data.split(b"\n"):
-        try:
-            event = json.loads(line)
-        except ValueError:
-            continue
-        if isinstance(event, dict) and isinstance(event.get("type"), str):
-            events.append(event)
-    return events
+    return EventReader(Path(folder) / EVENTS).read()
 
 
 def _ends_in_the_middle(path: Path) -> bool:
@@ -263,9 +297,9 @@ def state(folder: Path) -> str:
     if last and last[0] in ENDS:
         return ENDS[last[0]]
     if held(Path(folder)):
-        return "running"
+        return RUNNING
     if has_result(folder):
-        return "finished"  # the worker died after the rename and before its last event; the result is whole
+        return FINISHED  # the worker died after the rename and before its last event; the result is whole
     if last:
-        return "interrupted"
-    return "cancelled" if cancel_requested(folder) else "queued"
+        return INTERRUPTED
+    return CANCELLED if cancel_requested(folder) else QUEUED

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import json
 import os
-import sys
 import time
 from pathlib import Path
-from typing import Any
 
 from .errors import JobError
+from .names import LOCK
+from .process import identity, is_alive
 
-FILE = "worker.lock"
 # A lock without readable content this old was left by a process that died while writing it.
 UNWRITTEN_S = 10.0
 
@@ -23,7 +22,7 @@ class Lock:
     """
 
     def __init__(self, folder: Path) -> None:
-        self.path = Path(folder) / FILE
+        self.path = Path(folder) / LOCK
 
     def __enter__(self) -> Lock:
         for _ in range(3):
@@ -35,7 +34,7 @@ class Lock:
             except OSError as error:
                 raise JobError("bad-job", f"The job folder cannot be locked: {error.strerror}.") from None
             with os.fdopen(handle, "w", encoding="utf-8") as file:
-                json.dump(_identity(os.getpid()), file)
+                json.dump(identity(os.getpid()), file)
             return self
         raise JobError("busy", "Another process is working on this job.")
 
@@ -51,7 +50,7 @@ class Lock:
             raise JobError("busy", "Another process is working on this job.")
         # Renaming is atomic: of several processes that found the lock stale, one gets it. What it got must still be
         # what it had read; otherwise another process has just taken the job, and gets its lock back.
-        aside = self.path.with_name(f"{FILE}.{os.getpid()}")
+        aside = self.path.with_name(f"{LOCK}.{os.getpid()}")
         try:
             os.replace(self.path, aside)
         except FileNotFoundError:
@@ -64,7 +63,7 @@ class Lock:
 
 def held(folder: Path) -> bool:
     """Whether a living process holds the job's lock."""
-    path = Path(folder) / FILE
+    path = Path(folder) / LOCK
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
         pid = int(content["pid"])
@@ -75,54 +74,4 @@ def held(folder: Path) -> bool:
             return time.time() - path.stat().st_mtime < UNWRITTEN_S
         except OSError:
             return False
-    if not alive(pid):
-        return False
-    # Process numbers are used again, after a restart for example; the start time tells the two apart where it is known.
-    start, now = content.get("start"), _identity(pid).get("start")
-    return start is None or now is None or start == now
-
-
-def alive(pid: int) -> bool:
-    """Whether a process runs (a zombie does not)."""
-    if pid <= 0:
-        return False
-    if sys.platform == "win32":
-        return _alive_on_windows(pid)
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        pass  # it runs, as somebody else
-    fields = _stat(pid)
-    return not fields or fields[0] not in ("Z", "X")
-
-
-def _alive_on_windows(pid: int) -> bool:
-    # os.kill(pid, 0) would end the process there.
-    import ctypes
-
-    kernel = ctypes.windll.kernel32  # type: ignore[attr-defined,unused-ignore]
-    limited_information, still_active, access_denied = 0x1000, 259, 5
-    kernel.OpenProcess.restype = ctypes.c_void_p
-    handle = kernel.OpenProcess(limited_information, False, pid)
-    if not handle:
-        return bool(kernel.GetLastError() == access_denied)
-    code = ctypes.c_ulong()
-    ok = kernel.GetExitCodeProcess(ctypes.c_void_p(handle), ctypes.byref(code))
-    kernel.CloseHandle(ctypes.c_void_p(handle))
-    return bool(ok) and code.value == still_active
-
-
-def _identity(pid: int) -> dict[str, Any]:
-    """Process number, and on Linux its start time (clock ticks since boot)."""
-    fields = _stat(pid)
-    return {"pid": pid, "start": fields[19]} if len(fields) > 19 else {"pid": pid}
-
-
-def _stat(pid: int) -> list[str]:
-    """Fields of /proc/<pid>/stat after the command's name (the first is the state), empty where there is none."""
-    try:
-        return Path(f"/proc/{pid}/stat").read_text(errors="replace").rpartition(")")[2].split()
-    except OSError:
-        return []
+    return is_alive({**content, "pid": pid})

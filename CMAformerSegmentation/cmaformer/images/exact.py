@@ -11,11 +11,11 @@ from __future__ import annotations
 import gzip
 import shutil
 import struct
-from itertools import product
 from pathlib import Path
 
 import numpy as np
 
+from ..door.nrrd import lengths_of, nrrd_vector
 from .geometry import Geometry
 
 # Offset of srow_x, srow_y, srow_z in a NIfTI-1 header, four single precision numbers each, and of the header's size.
@@ -27,7 +27,7 @@ NIFTI_STEPS = 40_000
 def patch_nrrd(path: Path, geometry: Geometry) -> None:
     """Rewrite the field "space directions" of a NRRD file that ITK wrote."""
     header, blank, data = path.read_bytes().partition(b"\n\n")
-    vectors = [_nrrd_vector(geometry.spacing[axis], _column(geometry, axis)) for axis in range(3)]
+    vectors = [nrrd_vector(geometry.spacing[axis], _column(geometry, axis)) for axis in range(3)]
     text = " ".join("(" + ",".join(f"{value:.17g}" for value in vector) + ")" for vector in vectors)
     lines = [
         b"space directions: " + text.encode() if line.startswith(b"space directions:") else line
@@ -61,30 +61,6 @@ def _column(geometry: Geometry, axis: int) -> np.ndarray:
     return np.asarray(geometry.direction, np.float64)[axis::3]
 
 
-def _norm(vectors: np.ndarray) -> np.ndarray:
-    """Length of (n, 3) vectors, added in the order in which readers do."""
-    x, y, z = vectors[:, 0], vectors[:, 1], vectors[:, 2]
-    return np.sqrt(x * x + y * y + z * z)
-
-
-def _nrrd_vector(spacing: float, unit: np.ndarray) -> np.ndarray:
-    """The vector that NRRD's reader splits into this length and unit vector, from the neighbours of their product."""
-    axes = []
-    for value in spacing * unit:
-        near = [value]
-        for direction in (np.inf, -np.inf):
-            step = value
-            for _ in range(3 if value else 0):
-                step = np.nextafter(step, direction)
-                near.append(step)
-        axes.append(near)
-    candidates = np.array(list(product(*axes)))
-    lengths = _norm(candidates)
-    # It multiplies by the inverse of the length instead of dividing.
-    error = np.abs(candidates * (1.0 / lengths)[:, None] - unit).max(axis=1) + np.abs(lengths - spacing) / spacing
-    return candidates[int(error.argmin())]
-
-
 def _nifti_vector(spacing: float, unit: np.ndarray) -> np.ndarray:
     """The single precision vector that NIfTI's reader normalises (in double precision) to this unit vector.
 
@@ -96,7 +72,7 @@ def _nifti_vector(spacing: float, unit: np.ndarray) -> np.ndarray:
     bits = start.view(np.int32) + np.arange(-NIFTI_STEPS, NIFTI_STEPS + 1, dtype=np.int32)
     scales = bits.view(np.float32).astype(np.float64) / unit[largest]
     candidates = (scales[:, None] * unit).astype(np.float32)
-    lengths = _norm(candidates.astype(np.float64))
+    lengths = lengths_of(candidates.astype(np.float64))
     error = np.abs(candidates / lengths[:, None] - unit).max(axis=1)
     # Of vectors that are equally good the one whose length is closest to the spacing.
     best = np.flatnonzero(error == error.min())

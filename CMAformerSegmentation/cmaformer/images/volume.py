@@ -12,12 +12,13 @@ import numpy as np
 import SimpleITK
 
 from ..door.errors import ImageError
+from ..door.files import replaced
+from ..door.names import LABEL_SUFFIXES
 from . import exact
 from .dicom import read_series
 from .geometry import Geometry, Volume
 
 KINDS = "NRRD (.nrrd), NIfTI (.nii, .nii.gz), MetaImage (.mha)"
-WRITABLE = (".nrrd", ".nii", ".nii.gz", ".mha")
 
 
 def read_volume(path: str | os.PathLike[str]) -> Volume:
@@ -92,33 +93,37 @@ def write_label_map(path: str | os.PathLike[str], labels: np.ndarray, geometry: 
     """
     path = Path(path)
     name = path.name.lower()
-    if not name.endswith(WRITABLE):
-        raise ImageError("unknown-format", f"{path.name}: a label map is written as {', '.join(WRITABLE)}.")
+    if not name.endswith(LABEL_SUFFIXES):
+        raise ImageError("unknown-format", f"{path.name}: a label map is written as {', '.join(LABEL_SUFFIXES)}.")
     if labels.dtype != np.uint8 or tuple(labels.shape) != geometry.shape_kji:
         raise ValueError(f"labels must be uint8 {geometry.shape_kji}, not {labels.dtype} {labels.shape}")
     image = SimpleITK.GetImageFromArray(np.ascontiguousarray(labels))
     geometry.apply_to(image)
-    # The names keep the extension, which chooses the format; the process number keeps two writers apart.
-    temporary = path.with_name(f".{os.getpid()}-{path.name}")
-    plain = temporary.with_name(temporary.name[:-3]) if name.endswith(".gz") else temporary
     try:
-        SimpleITK.WriteImage(image, str(plain), useCompression=name.endswith(".nrrd"))
-        if name.endswith(".nrrd"):
-            exact.patch_nrrd(plain, geometry)
-        elif not name.endswith(".mha"):
-            exact.patch_nifti(plain, geometry)
-        if plain != temporary:
-            exact.compress(plain, temporary)
-        os.replace(temporary, path)
+        with replaced(path) as temporary:
+            _write(image, temporary, geometry)
     except (RuntimeError, OSError) as error:
         raise ImageError(
             "unwritable",
             f"{path.name} cannot be written{_reason(error)}.",
             "Is the folder there, writable, and not full?",
         ) from None
+
+
+def _write(image: SimpleITK.Image, path: Path, geometry: Geometry) -> None:
+    name = path.name.lower()
+    plain = path.with_name(path.name[:-3]) if name.endswith(".gz") else path
+    try:
+        SimpleITK.WriteImage(image, str(plain), useCompression=name.endswith(".nrrd"))
+        if name.endswith(".nrrd"):
+            exact.patch_nrrd(plain, geometry)
+        elif not name.endswith(".mha"):
+            exact.patch_nifti(plain, geometry)
+        if plain != path:
+            exact.compress(plain, path)
     finally:
-        temporary.unlink(missing_ok=True)
-        plain.unlink(missing_ok=True)
+        if plain != path:
+            plain.unlink(missing_ok=True)
 
 
 def _reason(error: Exception) -> str:

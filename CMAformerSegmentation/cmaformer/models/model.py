@@ -17,18 +17,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..door import description as schema
-from ..door.description import Description
+from ..door.description import Description, read_description
 from ..door.errors import ModelError
+from ..door.names import CARD, MODEL, WEIGHTS
+from ..door.privacy import identifying
 
 if TYPE_CHECKING:
     import torch
 
     from ..network.cmaformer import CMAformer
 
-WEIGHTS = "weights.pt"
-CARD = "card.md"
-# A description is a page of text; a larger file is something else.
-LARGEST_DESCRIPTION = 1_000_000
 
 __all__ = ["Description", "Model", "Problem", "find_model", "find_models", "load_model", "save_model"]
 
@@ -65,7 +63,7 @@ class Model:
         try:
             network = CMAformer(NetworkConfig.from_dict(dict(self.description.network)))
         except (TypeError, ValueError) as error:
-            raise ModelError("bad-model-json", f'{schema.FILE}: "network" is not usable: {error}.') from None
+            raise ModelError("bad-model-json", f'{MODEL}: "network" is not usable: {error}.') from None
         state = _read_state(_read_weights(self.folder, self.sha256))
         _check_fit(state, network.state_dict())
         network.load_state_dict({key: value.float() for key, value in state.items()})
@@ -86,7 +84,7 @@ def load_model(folder: str | os.PathLike[str]) -> Model:
     Raises ModelError whose message names the file and what is wrong with it.
     """
     folder = Path(folder)
-    description = _read_description(folder)
+    description = read_description(folder)
     _read_weights(folder, description.weights_sha256)
     return Model(folder, description)
 
@@ -119,7 +117,7 @@ def find_model(folders: Sequence[str | os.PathLike[str]], name: str, sha256: str
     other = False
     for folder in _candidates(folders):
         try:
-            description = _read_description(folder)
+            description = read_description(folder)
         except ModelError:
             if folder.name == name:
                 raise
@@ -174,7 +172,7 @@ def save_model(
     except (TypeError, ValueError) as error:
         raise ModelError("bad-model-json", f"The description cannot be written as JSON: {error}.") from None
     checked = Description.from_dict(json.loads(text))
-    offending = schema.identifying([checked.data, card.splitlines()])
+    offending = identifying([checked.data, card.splitlines()])
     if offending is not None:
         raise ModelError(
             "identifying",
@@ -184,13 +182,13 @@ def save_model(
     try:
         _check_fit(half, CMAformer(NetworkConfig.from_dict(dict(checked.network))).state_dict())
     except (TypeError, ValueError) as error:
-        raise ModelError("bad-model-json", f'{schema.FILE}: "network" is not usable: {error}.') from None
+        raise ModelError("bad-model-json", f'{MODEL}: "network" is not usable: {error}.') from None
     temporary = folder.with_name(f".{folder.name}.{os.getpid()}.tmp")
     try:
         temporary.mkdir(parents=True)
         (temporary / WEIGHTS).write_bytes(weights)
         _write(temporary / CARD, card)
-        _write(temporary / schema.FILE, text)
+        _write(temporary / MODEL, text)
         os.rename(temporary, folder)
     except OSError as error:
         raise ModelError("unwritable", f"The model folder {folder.name} cannot be written: {error.strerror}.") from None
@@ -214,26 +212,6 @@ def _candidates(folders: Iterable[str | os.PathLike[str]]) -> list[Path]:
     return found
 
 
-def _read_description(folder: Path) -> Description:
-    if not folder.is_dir():
-        raise ModelError("no-model", f"There is no model folder {folder.name}.")
-    path = folder / schema.FILE
-    try:
-        if path.stat().st_size > LARGEST_DESCRIPTION:
-            raise ModelError("bad-model-json", f"{schema.FILE} is too large to be a description.")
-        data = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise ModelError(
-            "bad-model-json", f"{schema.FILE} is missing.", f"{folder.name} is not the folder of a CMAformer model."
-        ) from None
-    except OSError as error:
-        raise ModelError("bad-model-json", f"{schema.FILE} cannot be read: {error.strerror}.") from None
-    except (UnicodeDecodeError, json.JSONDecodeError, RecursionError) as error:
-        where = f" (line {error.lineno})" if isinstance(error, json.JSONDecodeError) else ""
-        raise ModelError("bad-model-json", f"{schema.FILE} is not valid JSON{where}.") from None
-    return Description.from_dict(data)
-
-
 def _read_weights(folder: Path, sha256: str) -> bytes:
     """The bytes of the weights, checked: what is verified here is what is loaded, not a file read a second time."""
     try:
@@ -245,7 +223,7 @@ def _read_weights(folder: Path, sha256: str) -> bytes:
     if hashlib.sha256(weights).hexdigest() != sha256:
         raise ModelError(
             "damaged-weights",
-            f"{WEIGHTS} is not the file that {schema.FILE} describes (its SHA-256 differs).",
+            f"{WEIGHTS} is not the file that {MODEL} describes (its SHA-256 differs).",
             "It is damaged or was replaced; install the model again.",
         )
     return weights

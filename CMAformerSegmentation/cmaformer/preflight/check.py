@@ -20,7 +20,7 @@ from ..cases.labels import values_of
 from ..cases.reading import examine, parse
 from ..door import job as jobs
 from ..door.errors import CancelledError
-from ..door.files import CASES, PREFLIGHT
+from ..door.names import CASES, PREFLIGHT
 from ..images.grid import grids_of
 from .case_facts import Look, look
 from .comparison import compare, compare_with_base

@@ -130,10 +130,12 @@ def evaluate(
 
 
 def _prediction(case: Case, folder: Path) -> np.ndarray:
-    from ..images.volume import WRITABLE, read_volume
+    from ..images.volume import LABEL_SUFFIXES, read_volume
 
-    for suffix in WRITABLE:
+    for suffix in LABEL_SUFFIXES:
         path = folder / f"{case.name}{suffix}"
         if path.is_file():
             return read_volume(path).array
-    raise CasesError("no-prediction", f"There is no label map {case.name}{WRITABLE[0]} in the folder of predictions.")
+    raise CasesError(
+        "no-prediction", f"There is no label map {case.name}{LABEL_SUFFIXES[0]} in the folder of predictions."
+    )

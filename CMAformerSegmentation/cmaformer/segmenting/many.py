@@ -16,7 +16,9 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from ..door.errors import CancelledError, EngineError
+from ..door.files import replaced
 from ..door.log import log_traceback
+from ..door.names import stem_of, suffix_of
 from ..images.volume import write_label_map
 from ..network.device import with_fallback
 from .network_cache import NetworkCache
@@ -25,7 +27,6 @@ from .segment import Segmentation, segment
 if TYPE_CHECKING:
     from ..models.model import Model
 
-SUFFIXES = (".nii.gz", ".nii", ".nrrd", ".nhdr", ".mha", ".mhd")
 ENDING = "-labels"
 TABLE = "volumes"
 
@@ -56,7 +57,7 @@ def images_of(paths: Sequence[str | os.PathLike[str]]) -> list[Path]:
     for path in map(Path, paths):
         found = sorted(p for p in path.iterdir() if _is_image(p)) if path.is_dir() else []
         if found:
-            images += [image for image in found if not _stem(image).endswith(ENDING)]
+            images += [image for image in found if not stem_of(image.name).endswith(ENDING)]
         else:
             images.append(path)  # a file, a DICOM folder, or nothing: reading it tells
     return images
@@ -68,7 +69,7 @@ def outputs(images: Sequence[Path], folder: Path) -> list[Path]:
     Raises:
         EngineError: two images would have the same one ("same-name").
     """
-    names = [f"{_stem(image)}{ENDING}.nrrd" for image in images]
+    names = [f"{stem_of(image.name)}{ENDING}.nrrd" for image in images]
     double = next((name for name, count in Counter(names).items() if count > 1), None)
     if double is not None:
         raise EngineError(
@@ -178,31 +179,28 @@ def _segment_one(outcome: Outcome, model: Model, cache: NetworkCache, device: st
 def _write_table(path: Path, newer: Path, model: Model, outcomes: Sequence[Outcome]) -> bool:
     """Write the table to ``path``, or to ``newer`` where another program holds that open; whether to ``path``."""
     names = [structure.name for structure in model.description.classes]
-    temporary = path.with_suffix(".tmp")
-    with open(temporary, "w", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file)
-        writer.writerow(["image", *(f"{name} (ml)" for name in names), "remarks"])
-        for outcome in outcomes:
-            volumes = [""] * len(names)
-            if outcome.result is not None:
-                volumes = [f"{structure['volume_ml']:.3f}" for structure in outcome.result.structures]
-            elif outcome.kept:
-                outcome.notes = ["was there before"]
-            remarks = [str(outcome.error)] if outcome.error is not None else outcome.notes
-            writer.writerow([outcome.image.name, *volumes, " ".join(remarks)])
+    rows = []
+    for outcome in outcomes:
+        volumes = [""] * len(names)
+        if outcome.result is not None:
+            volumes = [f"{structure['volume_ml']:.3f}" for structure in outcome.result.structures]
+        elif outcome.kept:
+            outcome.notes = ["was there before"]
+        remarks = [str(outcome.error)] if outcome.error is not None else outcome.notes
+        rows.append([outcome.image.name, *volumes, " ".join(remarks)])
+
+    def write(target: Path) -> None:
+        with replaced(target) as temporary, open(temporary, "w", newline="", encoding="utf-8") as file:
+            csv.writer(file).writerows([["image", *(f"{name} (ml)" for name in names), "remarks"], *rows])
+
     try:
-        os.replace(temporary, path)
+        write(path)
     except PermissionError:
-        os.replace(temporary, newer)
+        write(newer)
         return False
     newer.unlink(missing_ok=True)
     return True
 
 
 def _is_image(path: Path) -> bool:
-    return path.name.lower().endswith(SUFFIXES) and not path.name.startswith(".") and path.is_file()
-
-
-def _stem(path: Path) -> str:
-    suffix = next((s for s in SUFFIXES if path.name.lower().endswith(s)), "")
-    return path.name[: len(path.name) - len(suffix)] if suffix else path.name
+    return bool(suffix_of(path.name)) and not path.name.startswith(".") and path.is_file()

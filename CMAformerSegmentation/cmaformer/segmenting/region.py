@@ -7,11 +7,10 @@ from typing import Any
 
 import numpy as np
 
+from ..door.box import spans
 from ..door.errors import ImageError, JobError
 from ..images.grid import SliceGrid
 
-# A voxel whose center lies on a face of the box is inside, whatever the rounding: this part of half a side more.
-TOLERANCE = 1e-6
 # Pixels around the box in a slice of the model: resampling mixes a pixel with its neighbours.
 MARGIN = 2
 
@@ -68,18 +67,7 @@ class Region:
         Where the box does not meet a row, the last is smaller than the first.
         """
         planes, rows, columns = shape_kji
-        k, j = np.arange(planes)[:, None], np.arange(rows)[None]
-        first, last = np.zeros((planes, rows)), np.full((planes, rows), columns - 1.0)
-        limit = 1 + TOLERANCE
-        for a, b, c, d in self.to_box:
-            rest = b * j + c * k + d
-            if abs(a) * columns < 1e-12:  # the faces run along the row
-                last[np.abs(rest) > limit] = -1
-            else:
-                ends = (-limit - rest) / a, (limit - rest) / a
-                np.maximum(first, np.minimum(*ends), out=first)
-                np.minimum(last, np.maximum(*ends), out=last)
-        return np.ceil(first.clip(0, columns)).astype(np.intp), np.floor(last.clip(-1, columns - 1)).astype(np.intp)
+        return spans(self.to_box, np.arange(planes), np.arange(rows), columns)
 
 
 class RegionOnGrid:

@@ -14,10 +14,11 @@ from typing import TYPE_CHECKING
 
 from .. import __version__
 from ..door.errors import CancelledError, EngineError, JobError
-from ..door.files import LABELS, SUMMARY, write_json
+from ..door.files import write_json
 from ..door.job import Events, Job, cancel_requested, has_result, new_result, read_job, state, throttled
 from ..door.lock import Lock
 from ..door.log import log_traceback
+from ..door.names import LABELS, SUMMARY
 from ..models.model import find_model
 from .network_cache import NetworkCache
 

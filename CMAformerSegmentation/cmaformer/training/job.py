@@ -14,7 +14,8 @@ from .. import __version__
 from ..cases.case_list import CaseList, CasesError
 from ..door import job as jobs
 from ..door.errors import JobError
-from ..door.files import CASES, SLICES, write_json
+from ..door.files import write_json
+from ..door.names import CASES, SLICES
 from ..door.slicing import SLICINGS
 from ..recipes.recipe import Recipe
 from .leave_one_out import plan

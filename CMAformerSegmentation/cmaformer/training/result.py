@@ -13,7 +13,8 @@ from torch import Tensor
 
 from .. import __version__
 from ..door import job as jobs
-from ..door.files import REPORT, SUPERVISED, write_json
+from ..door.files import write_json
+from ..door.names import REPORT, SUPERVISED
 from ..images.likeness import ranges
 from ..models.card import card
 from ..models.model import save_model

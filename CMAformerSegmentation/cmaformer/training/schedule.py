@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from ..door.errors import JobError
-from ..door.files import SCHEDULE, write_json
+from ..door.files import write_json
+from ..door.names import SCHEDULE
 from ..recipes.recipe import Recipe
 
 

@@ -10,7 +10,8 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from ..door.errors import JobError
-from ..door.files import PREFLIGHT, SCHEDULE, write_json
+from ..door.files import write_json
+from ..door.names import PREFLIGHT, SCHEDULE
 from ..network.memory import peak_mb
 from ..parallel import processes
 from ..recipes.recipe import Recipe

@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from ..data.slices import SliceStore
 from ..door import job as jobs
 from ..door.errors import CancelledError, EngineError
-from ..door.files import CHECKPOINT, SUPERVISED
+from ..door.names import CHECKPOINT, SUPERVISED
 from ..network.cmaformer import CMAformer, NetworkConfig, Prediction
 from ..network.device import is_out_of_memory, release
 from ..network.memory import PortionedNetwork, not_even_one, not_together

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from ..door import job as jobs
-from ..door.files import BASE, INITIAL
+from ..door.names import BASE, INITIAL
 from ..network.cmaformer import CMAformer, NetworkConfig
 from ..network.memory import PortionedNetwork
 

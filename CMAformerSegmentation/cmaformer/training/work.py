@@ -18,8 +18,8 @@ from ..cases.case_list import CaseList
 from ..cases.reading import read_cases
 from ..door import job as jobs
 from ..door.errors import CancelledError, EngineError, JobError
-from ..door.files import CASES
 from ..door.lock import Lock
+from ..door.names import CASES
 from ..parallel import processes
 from . import leave_one_out
 from .job import create

@@ -14,7 +14,8 @@ import pytest
 
 from cmaformer.door import job as jobs
 from cmaformer.door.errors import EngineError, JobError
-from cmaformer.door.lock import Lock, alive, held
+from cmaformer.door.lock import Lock, held
+from cmaformer.door.process import alive
 
 GOOD = {
     "schema": 1,

@@ -18,7 +18,7 @@ from cmaformer.cases.reading import read_cases
 from cmaformer.data.slices import prepare
 from cmaformer.door import job as jobs
 from cmaformer.door.errors import CancelledError
-from cmaformer.door.files import PREFLIGHT
+from cmaformer.door.names import PREFLIGHT
 from cmaformer.images.volume import read_volume
 from cmaformer.preflight.check import check, check_job
 from cmaformer.preflight.report import PreflightError, Report

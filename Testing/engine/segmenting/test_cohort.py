@@ -133,7 +133,7 @@ def test_a_table_that_a_spreadsheet_holds_open_does_not_stop_the_work(folder: Pa
             raise PermissionError(13, "The process cannot access the file", str(target))
         replace(source, target)
 
-    monkeypatch.setattr(cohort.os, "replace", held)
+    monkeypatch.setattr("os.replace", held)
     (folder / "images" / "c.nii.gz").unlink()
     assert cli.main(arguments(folder, "-o", str(out), "--device", "cpu")) == 1
     problem = capsys.readouterr().err
@@ -142,6 +142,6 @@ def test_a_table_that_a_spreadsheet_holds_open_does_not_stop_the_work(folder: Pa
     assert sorted(path.name for path in out.iterdir()) == [*written, "volumes-new.csv"]
     assert [row[0] for row in table(out / "volumes-new.csv")[1:]] == ["a.nrrd", "b.nrrd", "d.nrrd"]
 
-    monkeypatch.setattr(cohort.os, "replace", replace)
+    monkeypatch.setattr("os.replace", replace)
     assert cli.main(arguments(folder, "-o", str(out), "--device", "cpu", "--skip-done")) == 0
     assert sorted(path.name for path in out.iterdir()) == [*written, "volumes.csv"]

@@ -15,7 +15,7 @@ from cmaformer.__main__ import main
 from cmaformer.cases.reading import read_cases
 from cmaformer.door import job as jobs
 from cmaformer.door.errors import CancelledError, JobError
-from cmaformer.door.files import PREFLIGHT
+from cmaformer.door.names import PREFLIGHT
 from cmaformer.recipes.recipe import Recipe
 from cmaformer.training.estimate import Estimate
 from cmaformer.training.job import create

@@ -93,7 +93,7 @@ def test_cancelling_ends_the_process_and_its_children(python, installer, tmp_pat
     installer.cancel()
     assert installer.state == "cancelled" and installer.poll() == "cancelled" and time.monotonic() - begin < 2
 
-    from CMAformerSegmentationLib.jobs.processes import isAlive
+    from cmaformer.door.process import is_alive as isAlive
 
     child = {"pid": int((tmp_path / "child").read_text())}
     standin.processUntil(lambda: not isAlive(child))

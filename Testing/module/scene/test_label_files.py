@@ -77,7 +77,7 @@ def test_both_descriptions_of_a_nifti_file_are_right(scene, tmp_path, fields):
 
 
 def test_a_full_disk_leaves_the_old_file(scene, tmp_path, monkeypatch):
-    from CMAformerSegmentationLib.scene import labelFiles
+    from CMAformerSegmentationLib.scene.labelFiles import writeLabelMap
     from CMAformerSegmentationLib.scene.nodes import volumeGeometry
 
     (tmp_path / "a.nrrd").write_text("what was there")
@@ -85,9 +85,7 @@ def test_a_full_disk_leaves_the_old_file(scene, tmp_path, monkeypatch):
     def full(*_arguments):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(labelFiles.os, "replace", full)
+    monkeypatch.setattr("os.replace", full)
     with pytest.raises(OSError):
-        labelFiles.writeLabelMap(
-            tmp_path / "a.nrrd", np.zeros((4, 5, 6), np.uint8), volumeGeometry(volumeOf(np.eye(4)))
-        )
+        writeLabelMap(tmp_path / "a.nrrd", np.zeros((4, 5, 6), np.uint8), volumeGeometry(volumeOf(np.eye(4))))
     assert [path.read_text() for path in tmp_path.iterdir()] == ["what was there"]

@@ -83,9 +83,7 @@ def mix(
         torch.where(known[:, None], labeled.images, unlabeled.images).contiguous(memory_format=torch.channels_last),
         whole * labeled.frames + (1 - whole) * unlabeled.frames,
         torch.where(known, labeled.labels, pseudo),
-        labeled.distances
-        if unlabeled.distances is None
-        else torch.where(known[:, None], labeled.distances, unlabeled.distances),
+        distances,
         known.to(labeled.images.dtype),
     )
 
