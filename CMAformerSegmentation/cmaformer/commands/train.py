@@ -17,7 +17,7 @@ from ..door.slicing import SLICINGS
 from ..models.installed import open_model
 from ..parallel import processes
 from ..preflight.report import PreflightError
-from ..recipes.recipe import OPTIMIZERS, PRESETS, SECOND_PHASE, SOLVERS, changed, configured, preset, settings_of
+from ..recipes.recipe import CONSTRAINTS, OPTIMIZERS, PRESETS, SECOND_PHASE, changed, configured, preset, settings_of
 from ..training.job import create
 from ..training.work import work
 from .case_arguments import add_arguments as add_case_arguments
@@ -70,7 +70,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--semi-iterations", type=int, help="then this many with unlabeled cases, if any (default: half of the others)"
     )
-    parser.add_argument("--constraint", choices=SOLVERS, help="solver of Eq. (3)")
+    parser.add_argument("--constraint", choices=CONSTRAINTS, help="solver of Eq. (3)")
     parser.add_argument("--contrast-weight", type=float, help="weight of Eq. (4); 0 leaves it out")
     parser.add_argument("--minutes", type=float, help="make both phases longer or shorter to take so many minutes")
     parser.add_argument("--batch-size", type=int)

@@ -17,7 +17,7 @@ is not convex in the weights: the conditions of Karush, Kuhn and Tucker are nece
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -25,61 +25,18 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ..parallel import distributed
+from ..recipes.objectives import ConstraintSettings
+from ..recipes.recipe import Recipe
+from .term import Step, Term
 
-SOLVERS = ("alm", "penalty", "log-barrier")
+# The limit of |w|^2 is this times its value at the beginning of the semi-supervised phase.
+NORM_LIMIT = 1.1
 FAMILIES = ("upper bound", "lower bound", "size above", "size below")
 # "Approximately KKT" is said only below these: of g, of |multiplier * g|, and of the gradient's norm.
 KKT_VIOLATION, KKT_SLACKNESS, KKT_GRADIENT = 0.02, 0.01, 0.05
 
 
-@dataclass(frozen=True)
-class ConstraintSettings:
-    """How the constraints are enforced.
-
-    The multipliers that a solution needs are about 0.3 in the toy problem of the tests. There, with batches and an
-    average, a rho of 1 and dual steps of 0.3 and more swing around the solution, and these defaults settle.
-
-    Attributes:
-        solver: "alm", the augmented Lagrangian (Powell, Hestenes, Rockafellar) with dual steps; "penalty", its
-            quadratic part alone; "log-barrier", the extension of Kervadec et al. (arXiv 1904.04205).
-        rho: weight of the quadratic part ("alm" and "penalty").
-        dual_rate: step of the multipliers, per violation ("alm").
-        every: calls of :meth:`Constraints.dual_step` per dual step, or per growth of the barrier's t.
-        warm_up: calls during which multipliers and t rest.
-        ema: decay of the average of g over batches.
-        multiplier_max: largest multiplier, and largest t (which is the barrier's steepest slope).
-        spread: k, standard deviations of the teacher that a probability may differ from its mean.
-        slack: eps, part of a class' area that may lie beyond the bounds.
-        temperature: below 1, q is measured on sharpened probabilities, which diffuse low ones cannot satisfy.
-        barrier_start, barrier_growth: first t of the barrier, and its factor at each growth. Where t is below
-            1 / sqrt(2 d), the tangents of both sides of the size cancel, and nothing is enforced.
-    """
-
-    solver: str = "alm"
-    rho: float = 0.3
-    dual_rate: float = 0.05
-    every: int = 25
-    warm_up: int = 0
-    ema: float = 0.95
-    multiplier_max: float = 10.0
-    spread: float = 2.0
-    slack: float = 0.05
-    temperature: float = 1.0
-    barrier_start: float = 5.0
-    barrier_growth: float = 1.1
-
-    def __post_init__(self) -> None:
-        if self.solver not in SOLVERS:
-            raise ValueError(f"solver must be one of {', '.join(SOLVERS)}, not {self.solver!r}")
-        if min(self.rho, self.dual_rate, self.multiplier_max, self.temperature, self.barrier_start) <= 0:
-            raise ValueError("rho, dual_rate, multiplier_max, temperature and barrier_start must be positive")
-        if self.every < 1 or self.warm_up < 0 or not 0 <= self.ema < 1 or self.barrier_growth < 1:
-            raise ValueError("every and barrier_growth must be at least 1, warm_up at least 0, and ema in [0, 1)")
-        if self.spread < 0 or self.slack < 0:
-            raise ValueError("spread and slack must not be negative")
-
-
-class Constraints(nn.Module):
+class Constraints(Term):
     """The constraints of Eq. (3) with their multipliers; its state_dict belongs into the checkpoint.
 
     A class with share 0 is absent from the labels: nothing is known of its size and the teacher never saw it, so it is
@@ -92,6 +49,9 @@ class Constraints(nn.Module):
             before a normalization do not care for their scale: a satisfied limit says little.
         settings: see :class:`ConstraintSettings`.
     """
+
+    name = "constraints"
+    views = 2
 
     shares: Tensor
     tolerance: Tensor
@@ -132,6 +92,29 @@ class Constraints(nn.Module):
         self.register_buffer("barrier", torch.tensor(self.settings.barrier_start))
         self.register_buffer("lowest", torch.tensor(1.0))
 
+    @classmethod
+    def of(cls, recipe: Recipe, pixels: Tensor) -> Constraints:
+        """The constraints of a recipe, with the sizes of these labeled patches (cases, C)."""
+        shares, tolerance = size_prior(pixels)
+        return cls(shares, tolerance, 1.0, replace(recipe.constraint_settings, solver=recipe.constraint))
+
+    def weight(self, recipe: Recipe) -> float:
+        """That of Eq. (3)."""
+        return recipe.constraint_weight
+
+    def begin(self, student: nn.Module) -> None:
+        """From here on the weights may not grow much."""
+        self.norm_limit.fill_(NORM_LIMIT * float(squared_norm(student).detach()))
+
+    def forward(self, step: Step) -> Tensor:
+        """The penalty of one step, and the step of the multipliers."""
+        opinions = torch.stack([view.logits.float().softmax(1) for view in step.views])
+        probabilities = step.prediction.logits.float().softmax(1)
+        mean, spread = opinions.mean(0), opinions.std(0, correction=0)
+        result = self.penalty(probabilities, mean, spread, squared_norm(step.student))
+        self.dual_step()
+        return result
+
     def penalty(
         self, probabilities: Tensor, mean: Tensor | None, spread: Tensor | None, squared_norm: Tensor
     ) -> Tensor:
@@ -153,7 +136,7 @@ class Constraints(nn.Module):
         values, measured = self._measure(probabilities, mean, spread, squared_norm)
         values, chosen = values[measured], measured.nonzero().squeeze(1)
         with torch.no_grad():
-            self._follow(values, chosen)
+            self._update_averages(values, chosen)
         through = self.average[chosen] + values - values.detach()
         return self._barrier(through) if self.settings.solver == "log-barrier" else self._quadratic(through, chosen)
 
@@ -250,7 +233,7 @@ class Constraints(nn.Module):
         measured = torch.cat([measured, measured.new_ones(1)]) & self.active
         return torch.cat([*parts, norm]), measured
 
-    def _follow(self, values: Tensor, chosen: Tensor) -> None:
+    def _update_averages(self, values: Tensor, chosen: Tensor) -> None:
         """Move the averages of the chosen constraints; short averages at first, so that they do not lean to 0."""
         finite = torch.isfinite(values)  # a loss that is not finite is the trainer's to handle, and must not stay here
         chosen, values = chosen[finite], values[finite]

@@ -12,48 +12,16 @@ of the bank, which carry no gradient, would be compared with the teacher's, whic
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import copy
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ..parallel import distributed, processes
-
-
-@dataclass(frozen=True)
-class ContrastSettings:
-    """How much is compared with what.
-
-    Attributes:
-        grid: G, cells on each side of a slice (or patch).
-        width: D, length of a projected vector.
-        temperature: tau.
-        anchors: most anchors a step, at least half of them at boundaries; with `bank`, this bounds the memory.
-        bank: vectors in the memory bank.
-        enqueued: most vectors that a step adds to the bank; few, so that the bank holds many steps.
-        boundary: |SDM| of the teacher below which a cell holds a boundary.
-        near: slices of the same case up to this many apart are too alike to be negatives.
-        least: an anchor with fewer negatives is skipped.
-    """
-
-    grid: int = 8
-    width: int = 64
-    temperature: float = 0.2
-    anchors: int = 256
-    bank: int = 2048
-    enqueued: int = 64
-    boundary: float = 0.1
-    near: int = 2
-    least: int = 8
-
-    def __post_init__(self) -> None:
-        if min(self.grid, self.width, self.enqueued, self.least) < 1 or self.anchors < 2 or self.near < 0:
-            raise ValueError("grid, width, enqueued and least must be at least 1, anchors at least 2, near at least 0")
-        if not 1024 <= self.bank <= 4096:
-            raise ValueError(f"bank must lie in 1024 to 4096, not {self.bank}")
-        if not 0 < self.temperature <= 1 or not 0 < self.boundary < 1:
-            raise ValueError("temperature must lie in (0, 1] and boundary in (0, 1)")
+from ..recipes.objectives import ContrastSettings
+from ..recipes.recipe import Recipe
+from .term import Step, Term
 
 
 class Projection(nn.Module):
@@ -81,23 +49,51 @@ class Projection(nn.Module):
         return F.normalize(self.mlp(self.encode(sdm)).flatten(2).transpose(1, 2), dim=2)
 
 
-class Contrast(nn.Module):
+class Contrast(Term):
     """Eq. (4) and its memory bank; the state_dict (the bank) belongs into the checkpoint.
 
     Args:
-        settings: see :class:`ContrastSettings`.
+        settings: see :class:`cmaformer.recipes.objectives.ContrastSettings`.
+        structures: C-1, for the heads that :meth:`forward` uses; None makes no heads.
     """
+
+    name = "contrast"
 
     bank: Tensor
     bank_slices: Tensor
     pushed: Tensor
 
-    def __init__(self, settings: ContrastSettings | None = None) -> None:
+    def __init__(self, settings: ContrastSettings | None = None, structures: int | None = None) -> None:
         super().__init__()
         self.settings = settings or ContrastSettings()
         self.register_buffer("bank", torch.zeros(self.settings.bank, self.settings.width))
         self.register_buffer("bank_slices", torch.full((self.settings.bank, 2), -1, dtype=torch.int64))
         self.register_buffer("pushed", torch.tensor(0))  # vectors ever pushed: the next place, and how many are valid
+
+        if structures is not None:
+            self.student_head = Projection(structures, self.settings.grid, self.settings.width)
+            self.teacher_head = copy.deepcopy(self.student_head).requires_grad_(False)
+
+    @classmethod
+    def of(cls, recipe: Recipe, classes: int) -> Contrast:
+        """The contrast of a recipe, for a network with so many classes (the background is one)."""
+        return cls(recipe.contrast_settings, classes - 1)
+
+    def weight(self, recipe: Recipe) -> float:
+        """That of Eq. (4)."""
+        return recipe.contrast_weight
+
+    @torch.no_grad()
+    def update_teacher(self, decay: float) -> None:
+        """The teacher's head moves towards the student's."""
+        for mean, value in zip(self.teacher_head.parameters(), self.student_head.parameters()):
+            mean.lerp_(value, 1 - decay)
+
+    def forward(self, step: Step) -> Tensor:
+        """The loss of one step."""
+        slices = torch.from_numpy(step.slices).to(step.prediction.sdm.device)
+        sdm, target = step.prediction.sdm.float(), step.views[0].sdm.float()
+        return self.loss(self.student_head, self.teacher_head, sdm, target, slices, step.generator)
 
     def loss(
         self,

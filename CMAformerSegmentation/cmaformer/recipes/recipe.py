@@ -11,13 +11,14 @@ from typing import TYPE_CHECKING, Any
 
 from ..door.errors import JobError
 from .augmentation import Augmentation
+from .objectives import SOLVERS, ConstraintSettings, ContrastSettings
 
 if TYPE_CHECKING:
     from ..models.model import Model
 
 # Windows are larger than patches, so that rotated and shrunken patches find an image in their corners.
 WINDOW = 1.5
-SOLVERS = ("none", "alm", "penalty", "log-barrier")
+CONSTRAINTS = ("none", *SOLVERS)
 OPTIMIZERS = ("adamw", "sgd")
 SCHEDULES = ("cosine", "poly")
 TEACHINGS = ("volumes", "patches")
@@ -73,6 +74,8 @@ class Recipe:
         constraint: solver of the constraints of Eq. (3): "none", "alm", "penalty" or "log-barrier".
         constraint_weight: weight of Eq. (3).
         contrast_weight: beta of Eq. (5), of Eq. (4); 0 leaves it out.
+        constraint_settings: see :class:`cmaformer.recipes.objectives.ConstraintSettings`; its solver is ``constraint``.
+        contrast_settings: see :class:`cmaformer.recipes.objectives.ContrastSettings`.
         deep_weight: weight of the deep supervision, where the network has it.
         evaluate_every: iterations between two looks at the held-out cases; 0 looks at the end only.
         checkpoint_every: iterations between two checkpoints.
@@ -107,6 +110,8 @@ class Recipe:
     constraint: str = "none"
     constraint_weight: float = 0.1
     contrast_weight: float = 0.0
+    constraint_settings: ConstraintSettings = field(default_factory=ConstraintSettings)
+    contrast_settings: ContrastSettings = field(default_factory=ContrastSettings)
     deep_weight: float = 0.3
     evaluate_every: int = 500
     checkpoint_every: int = 100
@@ -119,8 +124,8 @@ class Recipe:
             raise ValueError("learning_rate must lie in (0, 1) and ema in [0, 1)")
         if not 0 <= self.transformer_rate <= 1:
             raise ValueError("transformer_rate must lie in [0, 1]")
-        if self.constraint not in SOLVERS:
-            raise ValueError(f"constraint must be one of {', '.join(SOLVERS)}, not {self.constraint!r}")
+        if self.constraint not in CONSTRAINTS:
+            raise ValueError(f"constraint must be one of {', '.join(CONSTRAINTS)}, not {self.constraint!r}")
         if self.optimizer not in OPTIMIZERS or self.schedule not in SCHEDULES:
             raise ValueError(f"optimizer must be one of {', '.join(OPTIMIZERS)}, schedule of {', '.join(SCHEDULES)}")
         if self.teaching not in TEACHINGS:
@@ -146,6 +151,9 @@ class Recipe:
                 augmentation = dict(entries["augmentation"])
                 augmentation["zoom"] = tuple(augmentation.get("zoom", Augmentation.zoom))
                 entries["augmentation"] = Augmentation(**augmentation)
+            for name, kind in (("constraint_settings", ConstraintSettings), ("contrast_settings", ContrastSettings)):
+                if isinstance(entries.get(name), Mapping):
+                    entries[name] = kind(**entries[name])
             return cls(**entries)
         except TypeError as error:
             raise ValueError(f"training settings of the wrong type: {error}") from None

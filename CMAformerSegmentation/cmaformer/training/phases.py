@@ -19,12 +19,12 @@ from ..network.device import precision
 from ..network.sliding_window import predict
 from ..objectives.consistency import consistency_loss
 from ..objectives.supervised import supervised_loss
+from ..objectives.term import Step, Terms
 from ..parallel import distributed, processes
 from ..parallel.rows import Rows
 from ..recipes.recipe import Recipe
 from .teaching.copy_paste import Mixed, largest_components, mix
 from .teaching.found_structures import Places
-from .unlabeled import UnlabeledTerms
 
 Windows = dict[str, dict[str, np.ndarray]]
 # Separate random streams of one iteration.
@@ -51,7 +51,7 @@ class Training(Protocol):
     # The student as it is called: with several processes, its gradients are averaged.
     learner: Callable[[Tensor, Tensor], Prediction]
     teacher: CMAformer
-    unlabeled: UnlabeledTerms
+    terms: Terms
     iteration: int
 
     def check(self) -> None:
@@ -154,7 +154,7 @@ class SemiSupervisedPhase(SupervisedPhase):
         self.unlabeled = self.sampler(training.store, training.store.numbers("unlabeled"), training.seed + 1)
         self.places = Places(training.store, training.store.numbers("unlabeled"), training.context)
         # Every second patch is used for the further terms: equally many in each process.
-        self.own = distributed.rows(self.recipe.batch_size, 2 if training.unlabeled.wanted else 1)
+        self.own = distributed.rows(self.recipe.batch_size, 2 if len(training.terms) else 1)
 
     def due(self, iteration: int) -> bool:
         """At the beginning of the phase, and every ``look_every`` iterations."""
@@ -195,7 +195,7 @@ class SemiSupervisedPhase(SupervisedPhase):
         """The supervised terms where there are references, and the unlabeled terms elsewhere."""
         training, recipe = self.training, self.recipe
         if training.iteration == recipe.iterations:
-            training.unlabeled.begin(training.student)
+            training.terms.begin(training.student)
         rows = rows or self.own
         labeled = self.patches(windows["labeled"], LABELED, rows)
         unlabeled = self.patches(windows["unlabeled"], UNLABELED, rows)
@@ -212,11 +212,10 @@ class SemiSupervisedPhase(SupervisedPhase):
         terms.update(self.further_terms(unlabeled, opinion, windows["unlabeled"]["slices"], rows))
         weights = {
             "unlabeled": 0.0 if recipe.joint else recipe.unlabeled_weight,
-            "constraints": recipe.constraint_weight,
-            "contrast": recipe.contrast_weight,
+            **training.terms.weights(recipe),
         }
         for name, weight in weights.items():
-            if name in terms and weight:
+            if weight:
                 terms["loss"] = terms["loss"] + ramp * weight * terms[name]
         return terms
 
@@ -243,12 +242,12 @@ class SemiSupervisedPhase(SupervisedPhase):
     def further_terms(
         self, unlabeled: Batch, opinion: Prediction | None, slices: np.ndarray, rows: Rows
     ) -> dict[str, Tensor]:
-        """Eq. (3) and (4), where the recipe wants them; they need unlabeled patches as they are, not mixed.
+        """The terms that the recipe has switched on; they need unlabeled patches as they are, not mixed.
 
         Half of the joint batch (every second patch) keeps the step at one and a half times its cost instead of twice.
         """
         training = self.training
-        if not training.unlabeled.wanted:
+        if not len(training.terms):
             return {}
         half = slice(rows.start % 2, None, 2)
         images, frames, slices = unlabeled.images[half], unlabeled.frames[half], slices[half]
@@ -256,9 +255,9 @@ class SemiSupervisedPhase(SupervisedPhase):
             views = [self.opinion(unlabeled.plain[half], frames)]
         else:
             views = [Prediction(opinion.logits[half], opinion.sdm[half], ())]
-        if training.unlabeled.constraints is not None:
+        if training.terms.views > 1:
             views.append(self.opinion(images, frames))
         with autocast(training.device):
             prediction = training.learner(images, frames)
         generator = torch.Generator().manual_seed(int(self.rng(ANCHORS).integers(2**31)))
-        return training.unlabeled.terms(training.student, prediction, views, slices, generator)
+        return training.terms(Step(training.student, prediction, views, slices, generator))

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor, nn
 
+from ..data.patch_pixels import patch_pixels
 from ..data.slices import SliceStore
 from ..door import job as jobs
 from ..door.errors import CancelledError, EngineError
@@ -23,6 +24,7 @@ from ..door.names import CHECKPOINT, SUPERVISED
 from ..network.cmaformer import CMAformer, NetworkConfig, Prediction
 from ..network.device import is_out_of_memory, release
 from ..network.memory import PortionedNetwork, not_even_one, not_together
+from ..objectives import build
 from ..objectives.consistency import class_weights
 from ..parallel import distributed, processes
 from ..recipes.recipe import Recipe
@@ -30,7 +32,6 @@ from . import checkpoints, optimizer
 from .phases import SemiSupervisedPhase, SupervisedPhase, Windows
 from .schedule import fitted
 from .teaching.volumes_phase import TaughtPhase
-from .unlabeled import UnlabeledTerms
 from .validation import Examination
 
 if TYPE_CHECKING:
@@ -76,8 +77,10 @@ class Trainer:
         self.student: CMAformer = self.portioned[0]
         self.learner: Callable[[Tensor, Tensor], Prediction] = distributed.shared(self.student, device)
         self.teacher: CMAformer = self.portioned[1]
-        self.unlabeled = UnlabeledTerms(recipe, self.store, self.context, job.seed).to(device)
-        self.optimizer = optimizer.build(recipe, [self.student, self.unlabeled])
+        self.terms = build.build(
+            recipe, self.store.classes, lambda: patch_pixels(self.store, recipe, self.context, job.seed)
+        ).to(device)
+        self.optimizer = optimizer.build(recipe, [self.student, self.terms])
         self.set_rows(recipe.batch_size)
         self.iteration, self.saved = 0, -1
         self.seconds, self.clock, self.shown = 0.0, 0.0, 0.0
@@ -135,7 +138,7 @@ class Trainer:
         now = time.monotonic()
         self.seconds, self.clock = self.seconds + now - self.clock, now
         if self.iteration % METRIC_EVERY == 0:
-            values = {**terms, **(self.unlabeled.report() if "unlabeled" in terms else {})}
+            values = {**terms, **(self.terms.report() if "unlabeled" in terms else {})}
             self.events.emit("metric", iteration=self.iteration, phase=phase.name, values=values)
         if now - self.shown > PROGRESS_S:
             self.events.progress(self.iteration, self.total, self.seconds_left(), unit="iterations")
@@ -202,7 +205,7 @@ class Trainer:
             self.halve()
             self.load_checkpoint()
             return None
-        self.follow()
+        self.update_teacher()
         return {**{name: float(value.detach()) for name, value in terms.items()}, "learning_rate": rate}
 
     def gradients(self, phase: SupervisedPhase, windows: Windows) -> dict[str, Tensor]:
@@ -211,21 +214,21 @@ class Trainer:
         Whatever ends it early, multipliers and memory bank are as they were before.
         """
         while True:
-            before = {name: value.clone() for name, value in self.unlabeled.state_dict().items()}
+            before = {name: value.clone() for name, value in self.terms.state_dict().items()}
             self.optimizer.zero_grad(set_to_none=True)
             try:
                 terms = phase.loss(windows)
                 terms["loss"].backward()
-                distributed.average_gradients(self.unlabeled)
+                distributed.average_gradients(self.terms)
                 return terms
             except CancelledError:
-                self.unlabeled.load_state_dict(before)
+                self.terms.load_state_dict(before)
                 raise
             except (RuntimeError, MemoryError) as error:
                 if not is_out_of_memory(error):
                     raise
             # Only here is the error gone, and with it the tensors that it held.
-            self.unlabeled.load_state_dict(before)
+            self.terms.load_state_dict(before)
             self.halve()
 
     def set_rows(self, rows: int) -> None:
@@ -253,12 +256,12 @@ class Trainer:
         )
 
     @torch.no_grad()
-    def follow(self) -> None:
+    def update_teacher(self) -> None:
         """The teacher moves towards the student: an average that is short at first and 1 / (1 - ema) steps later on."""
         decay = min(1 - 1 / (self.iteration + 1), self.recipe.ema)
         for average, value in zip(self.teacher.parameters(), self.student.parameters()):
             average.lerp_(value, 1 - decay)
-        self.unlabeled.follow(decay)
+        self.terms.update_teacher(decay)
 
     def recover(self) -> None:
         """After a loss that is not finite: back to the last checkpoint with half the learning rate, twice at most."""
@@ -292,7 +295,7 @@ class Trainer:
             **self.examination.state(),
             "student": self.student.state_dict(),
             "teacher": self.teacher.state_dict(),
-            "unlabeled": self.unlabeled.state_dict(),
+            "unlabeled": self.terms.state_dict(),
             "phases": [phase.state_dict() for phase in self.phases],
             "optimizer": self.optimizer.state_dict(),
         }
@@ -306,7 +309,7 @@ class Trainer:
             return False
         self.student.load_state_dict(state["student"])
         self.teacher.load_state_dict(state["teacher"])
-        self.unlabeled.load_state_dict(state["unlabeled"])
+        self.terms.load_state_dict(_renamed(state["unlabeled"]))
         for phase, kept in zip(self.phases, state["phases"]):
             phase.load_state_dict(kept)
         self.optimizer.load_state_dict(state["optimizer"])
@@ -315,3 +318,11 @@ class Trainer:
         self.seconds, self.rate_factor, self.nans = state["seconds"], state["rate_factor"], state["nans"]
         self.set_rows(min(self.rows, state.get("rows", self.rows)))
         return True
+
+
+def _renamed(state: dict[str, Tensor]) -> dict[str, Tensor]:
+    """The state of the terms with the names of today: jobs of version 0.1.0 have the heads of the contrast beside it."""
+    return {
+        f"contrast.{name}" if name.startswith(("student_head.", "teacher_head.")) else name: value
+        for name, value in state.items()
+    }

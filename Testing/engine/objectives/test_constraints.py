@@ -10,7 +10,8 @@ import pytest
 import torch
 from toyproblem import PRIOR, solve_toy
 
-from cmaformer.objectives.constraints import SOLVERS, Constraints, ConstraintSettings, size_prior, squared_norm
+from cmaformer.objectives.constraints import Constraints, size_prior, squared_norm
+from cmaformer.recipes.objectives import SOLVERS, ConstraintSettings
 
 FREE = torch.zeros(())
 

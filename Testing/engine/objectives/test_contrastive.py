@@ -7,7 +7,8 @@ import copy
 import pytest
 import torch
 
-from cmaformer.objectives.contrastive import Contrast, ContrastSettings, Projection
+from cmaformer.objectives.contrastive import Contrast, Projection
+from cmaformer.recipes.objectives import ContrastSettings
 
 SIDE = 32
 

@@ -1,0 +1,32 @@
+"""How much of each class patches hold: the sizes of structures that labeled cases let expect."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ..recipes.recipe import Recipe
+from .augmentation import augment
+from .sampler import Sampler
+from .slices import SliceStore
+
+# Patches a labeled case from which the size of its structures is taken.
+PRIOR_PATCHES = 32
+
+
+def patch_pixels(store: SliceStore, recipe: Recipe, context: int, seed: int) -> Tensor:
+    """Pixels of each class in patches of each labeled case: (cases, C).
+
+    Drawn and augmented as unlabeled patches are, because the share of a structure depends on how much of the slice a
+    patch shows, and on how often it is centred on one.
+    """
+    counts = []
+    window, centred = recipe.window, recipe.centred if recipe.look_every else 0.0
+    for number in store.numbers("labeled"):
+        windows = Sampler(store, [number], window, context, centred, seed).batch(PRIOR_PATCHES, 0)
+        rng = np.random.default_rng([seed, number])
+        labels = augment(windows, recipe.patch, recipe.augmentation, rng, "cpu").labels
+        assert labels is not None
+        counts.append(torch.bincount(labels.flatten(), minlength=store.classes))
+    return torch.stack(counts).double()
