@@ -16,8 +16,7 @@ def add_arguments(parser: argparse.ArgumentParser, start: Any = None) -> None:
 
     Args:
         parser: of the command.
-        start: a group of the parser that takes ``--cases``, where the command makes a model and has other beginnings
-            too; ``--task`` may then also say in other words what the model finds.
+        start: a group of the parser that takes ``--cases``, where the command has other beginnings too.
     """
     (start or parser).add_argument(
         "--cases",
@@ -25,12 +24,7 @@ def add_arguments(parser: argparse.ArgumentParser, start: Any = None) -> None:
         required=start is None,
         help="a cases.json, or the folder (or dataset.json) of a Decathlon or nnU-Net dataset, or of a --task",
     )
-    tasks = ", ".join(TASKS)
-    if start is None:
-        parser.add_argument("--task", choices=tuple(TASKS), help="data of the paper: their layout and published split")
-    else:
-        text = f"data of the paper, with their split, labels and window: {tasks}; else what the model finds, in words"
-        parser.add_argument("--task", help=text)
+    parser.add_argument("--task", choices=tuple(TASKS), help="data of the paper: their layout and published split")
     parser.add_argument("--fold", type=int, metavar="N", help="hold out fold N of nnU-Net's splits_final.json")
 
 
@@ -49,9 +43,9 @@ def settle(args: argparse.Namespace) -> Task | None:
             "spacing": list(task.spacing_mm),
             "window": [task.normalization["low"], task.normalization["high"]],
             "title": task.title,
+            "finds": task.about,
             "modality": task.modality,
         }
-        args.task = task.about
         if getattr(args, "base", None):
             del settled["slicing"]  # that of the base, unless the arguments ask for another
     for name, value in settled.items():
@@ -77,3 +71,8 @@ def parsed_of(args: argparse.Namespace, task: Task | None) -> Parsed:
         return examine(cases_of(args, task))
     except CasesError as error:
         return Parsed((), {}, (Problem(error.code, None, error.message, error.hint, error.message),))
+
+
+def window_of(args: argparse.Namespace) -> dict[str, Any] | None:
+    """The normalization that ``--window`` asks for, if any."""
+    return {"type": "window", "low": args.window[0], "high": args.window[1]} if args.window else None

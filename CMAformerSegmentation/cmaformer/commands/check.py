@@ -7,17 +7,18 @@ import json
 import sys
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from ..cases.case_list import Case, CaseList, CasesError
 from ..cases.split import draw, keep_labels
 from ..door.slicing import SLICINGS
 from ..models.installed import open_model
-from ..preflight.check import DEFAULT_INPUT, check
+from ..preflight.check import check
 from ..preflight.report import ERROR, NOTE, WARNING, Report
 from ..recipes.recipe import configured, preset, settings_of
+from ..training.plan import Choices
 from .case_arguments import add_arguments as add_case_arguments
-from .case_arguments import cases_of, parsed_of, settle
+from .case_arguments import cases_of, parsed_of, settle, window_of
 
 if TYPE_CHECKING:
     from ..cases.tasks import Task
@@ -86,7 +87,8 @@ def run(args: argparse.Namespace) -> int:
     settings = settings_of(args.recipe)
     recipe = configured(preset(), settings, base)
     parsed = parsed_of(args, settle(args))
-    report = check(parsed, _model_input(args, base), base, args.job, _progress)
+    choices = Choices(spacing_mm=args.spacing, slicing=args.slicing, normalization=window_of(args))
+    report = check(parsed, choices.model_input(base), base, args.job, _progress)
     if args.minutes is not None and report.ok:
         from ..training.trial import estimate
 
@@ -100,15 +102,18 @@ def run(args: argparse.Namespace) -> int:
     return 0 if report.ok else 1
 
 
-def checked_cases(args: argparse.Namespace, task: Task | None, base: Model | None) -> tuple[CaseList, Report]:
+def checked_cases(
+    args: argparse.Namespace, task: Task | None, base: Model | None, choices: Choices
+) -> tuple[CaseList, Report]:
     """The cases of the command ``train``, looked at before anything is written, and held-out ones drawn.
 
     The findings are shown on standard error.
 
     Args:
-        args: of the command: "cases", "fold", "held_out", "labeled", "job", "window", "slicing", "spacing".
+        args: of the command: "cases", "fold", "held_out", "labeled", "job".
         task: that they name, if any.
         base: the model to start from.
+        choices: of the training.
 
     Raises:
         PreflightError: there are errors, all of which were shown.
@@ -117,7 +122,7 @@ def checked_cases(args: argparse.Namespace, task: Task | None, base: Model | Non
     from ..images.volume import quiet
 
     quiet()
-    model_input = _model_input(args, base)
+    model_input = choices.model_input(base)
     try:
         # Who is left out in turn need not be held out as well.
         case_list = draw(cases_of(args, task), 0 if args.leave_one_out else args.held_out)
@@ -136,15 +141,6 @@ def checked_cases(args: argparse.Namespace, task: Task | None, base: Model | Non
     print(summary(report, _names(dict(enumerate(case_list.cases, 1)))), file=sys.stderr)
     report.raise_errors()
     return case_list, report
-
-
-def _model_input(args: argparse.Namespace, base: Model | None) -> dict[str, Any]:
-    if base is not None:
-        return {**base.description["input"], **({"slicing": args.slicing} if args.slicing else {})}
-    model_input = {**DEFAULT_INPUT, "slicing": args.slicing or DEFAULT_INPUT["slicing"], "spacing_mm": args.spacing}
-    if args.window:
-        model_input["normalization"] = {"type": "window", "low": args.window[0], "high": args.window[1]}
-    return model_input
 
 
 def _names(cases: dict[int, Case]) -> dict[int, str]:

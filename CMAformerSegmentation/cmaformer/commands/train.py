@@ -6,6 +6,7 @@ import argparse
 import json
 import sys
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
 from ..cases.case_list import CasesError
@@ -18,10 +19,10 @@ from ..models.installed import open_model
 from ..parallel import processes
 from ..preflight.report import PreflightError
 from ..recipes.recipe import CONSTRAINTS, OPTIMIZERS, PRESETS, SECOND_PHASE, changed, configured, preset, settings_of
-from ..training.job import create
+from ..training.plan import Choices, TrainingPlan
 from ..training.work import work
 from .case_arguments import add_arguments as add_case_arguments
-from .case_arguments import settle
+from .case_arguments import settle, window_of
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -79,6 +80,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--evaluate-every", type=int)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--recipe", type=Path, help="a JSON file with settings of the recipe")
+    parser.add_argument("--finds", metavar="TEXT", help="what the new model finds, in words")
     for fact in ("title", "modality", "description", "license"):
         parser.add_argument(f"--{fact}", help=f"{fact} of the new model")
 
@@ -120,32 +122,33 @@ def _create_from(args: argparse.Namespace) -> None:
     base = open_model(args.base, args.models) if args.base else None
     recipe = task.recipe(preset(args.preset)) if task else preset(args.preset)
     recipe = configured(recipe, settings, base)
-    facts = {name: getattr(args, name) for name in ("title", "task", "modality", "description", "license")}
-    # Reading images needs SimpleITK, which a computer that trains a prepared job may not have.
-    from .check import checked_cases
-
-    case_list, report = checked_cases(args, task, base)
-    if "semi_iterations" not in settings and not recipe.semi_iterations and case_list.with_role("unlabeled"):
-        recipe = changed(recipe, {"semi_iterations": round(SECOND_PHASE * recipe.iterations)})
-    job = create(
-        case_list,
-        args.job,
-        args.name,
-        base,
+    facts = {name: getattr(args, name) for name in ("title", "modality", "description", "license")}
+    facts["task"] = args.finds
+    choices = Choices(
         size=args.size,
         network=args.network,
         spacing_mm=args.spacing,
         slicing=args.slicing,
-        normalization={"type": "window", "low": args.window[0], "high": args.window[1]} if args.window else None,
+        normalization=window_of(args),
         context_slices=args.context,
         largest_component=args.keep_largest,
         together=args.keep_together,
         recipe=recipe,
         seed=args.seed,
-        minutes=args.minutes,
         facts={name: value for name, value in facts.items() if value},
         leave_one_out=args.leave_one_out,
+        minutes=args.minutes,
     )
+    # Reading images needs SimpleITK, which a computer that trains a prepared job may not have.
+    from .check import checked_cases
+
+    case_list, report = checked_cases(args, task, base, choices)
+    if "semi_iterations" not in settings and not recipe.semi_iterations and case_list.with_role("unlabeled"):
+        recipe = changed(recipe, {"semi_iterations": round(SECOND_PHASE * recipe.iterations)})
+    if base is None:  # the images have been read; what they suggest is known
+        choices = replace(choices, spacing_mm=report.spacing_mm)
+    plan = TrainingPlan.of(case_list, args.name, base, replace(choices, recipe=recipe))
+    job = plan.write(args.job)
     report.save(job.folder / PREFLIGHT)
 
 

@@ -5,7 +5,7 @@ A new term is a file with a class like `Constraints`, a line in `build.py`, and 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -101,6 +101,12 @@ class Terms(nn.Module):
     def weights(self, recipe: Recipe) -> dict[str, float]:
         """The weight of each term by its name."""
         return {term.name: term.weight(recipe) for term in self.all}
+
+    def load_state_dict(self, state_dict: Mapping[str, Any], strict: bool = True, assign: bool = False) -> Any:
+        """Back from a checkpoint; in those of version 0.1.0 the heads of the contrast stood beside it."""
+        heads = ("student_head.", "teacher_head.")
+        state = {f"contrast.{k}" if k.startswith(heads) else k: value for k, value in state_dict.items()}
+        return super().load_state_dict(state, strict, assign)
 
     def report(self) -> dict[str, Any]:
         """The reports of those terms that have one, by "NAME_report"."""

@@ -24,7 +24,7 @@ from ..door.names import CASES, PREFLIGHT
 from ..images.grid import grids_of
 from .case_facts import Look, look
 from .comparison import compare, compare_with_base
-from .report import ERROR, NOTE, WARNING, Finding, Report
+from .report import ERROR, MOST_FOR_MEDIAN, NOTE, WARNING, Finding, Report
 
 if TYPE_CHECKING:
     from ..models.model import Model
@@ -80,13 +80,15 @@ def check(
     findings += compare(parsed.cases, looks, () if unsure else parsed.structures, model_input)
     if base is not None and not unsure:
         findings += compare_with_base(base, parsed.structures)
-    needs = _needs(looks, len(parsed.structures) + 1, model_input)
+    spacing = model_input.get("spacing_mm") or _usual_spacing(looks, model_input["slicing"])
+    needs = _needs(looks, len(parsed.structures) + 1, model_input["slicing"], spacing)
     if folder is not None:
         findings += _check_disk(folder, needs["disk_mb"])
     ranks = {ERROR: 0, WARNING: 1, NOTE: 2}
     findings.sort(key=lambda finding: (ranks[finding.severity], finding.case or 0))
     classes = {structure.value: structure.name for structure in parsed.structures}
-    return Report(classes, tuple(one.facts for one in looks), tuple(findings), needs)
+    chosen = None if spacing is None else (float(spacing[0]), float(spacing[1]))
+    return Report(classes, tuple(one.facts for one in looks), tuple(findings), needs, spacing_mm=chosen)
 
 
 def check_job(job: jobs.Job, events: jobs.Events) -> Report:
@@ -129,18 +131,20 @@ def slice_bytes(shape: Sequence[int], classes: int, labeled: bool) -> int:
     return int(np.prod(shape)) * (2 + (classes if labeled else 0))
 
 
-def _needs(looks: Sequence[Look], classes: int, model_input: dict[str, Any]) -> dict[str, float]:
+def _usual_spacing(looks: Sequence[Look], slicing: str) -> list[float] | None:
+    """The (row, column) spacing of a fresh model: `cmaformer.training.plan.median_spacing` without reading again."""
+    readable = [(one.facts.role, one.geometry) for one in looks if one.geometry is not None]
+    usual = [geometry for role, geometry in readable if role == "labeled"] or [geometry for _, geometry in readable]
+    pixels = [grid.pixel_spacing for geometry in usual[:MOST_FOR_MEDIAN] for grid in grids_of(geometry, slicing)]
+    return [float(side) for side in np.median(np.array(pixels), axis=0)] if pixels else None
+
+
+def _needs(looks: Sequence[Look], classes: int, slicing: str, spacing: Sequence[float] | None) -> dict[str, float]:
     readable = [(one, one.geometry) for one in looks if one.geometry is not None]
-    spacing = model_input.get("spacing_mm")
-    if not spacing and readable:
-        # As a fresh model's is chosen: see `training_job.median_spacing`.
-        usual = [geometry for one, geometry in readable if one.facts.role == "labeled"] or [g for _, g in readable]
-        grids = [grid for geometry in usual for grid in grids_of(geometry, model_input["slicing"])]
-        spacing = np.median([grid.pixel_spacing for grid in grids], axis=0).tolist()
     disk, memory = 0, 0
     for one, geometry in readable:
         labeled = bool(one.facts.voxels)
-        grids = grids_of(geometry, model_input["slicing"], spacing)
+        grids = grids_of(geometry, slicing, spacing)
         for grid in grids[:1] if one.facts.role == "held-out" else grids:
             shape = (grid.count, *grid.model_shape)
             # While a case is prepared: the image as stored and as float32, its slices as float32 (resampled,

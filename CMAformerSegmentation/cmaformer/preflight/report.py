@@ -12,6 +12,8 @@ from ..door.files import write_json
 ERROR, WARNING, NOTE = "error", "warning", "note"
 # How many findings the message of an error shows; all of them are in the report.
 SHOWN = 3
+# The spacing of a fresh model is the median of so many labeled images.
+MOST_FOR_MEDIAN = 20
 
 
 @dataclass(frozen=True)
@@ -66,7 +68,8 @@ class Report:
     """Facts of all cases and all findings, errors first.
 
     ``classes`` maps label values to names; ``needs`` says in MB what the training needs: "disk_mb" for its slices and
-    "memory_mb" of RAM to prepare the largest case; ``estimate`` is what the trainer knows of time and memory of a step.
+    "memory_mb" of RAM to prepare the largest case; ``estimate`` is what the trainer knows of time and memory of a step;
+    ``spacing_mm`` (row, column) is the grid of the model, or what the labeled images suggest for a fresh one.
     """
 
     classes: dict[int, str]
@@ -74,6 +77,7 @@ class Report:
     findings: tuple[Finding, ...]
     needs: dict[str, float] = field(default_factory=dict)
     estimate: dict[str, Any] | None = None
+    spacing_mm: tuple[float, float] | None = None
 
     def of_severity(self, severity: str) -> list[Finding]:
         """The findings of one severity, in the order of the report."""
@@ -108,6 +112,7 @@ class Report:
                 tuple(Finding(**entry) for entry in content["findings"]),
                 content["needs"],
                 content["estimate"],
+                tuple(content["spacing_mm"]) if content.get("spacing_mm") else None,
             )
         except (AttributeError, KeyError, TypeError) as error:
             raise ValueError(f"not a pre-flight report: {error}") from None

@@ -19,7 +19,7 @@ class ConstraintSettings:
             quadratic part alone; "log-barrier", the extension of Kervadec et al. (arXiv 1904.04205).
         rho: weight of the quadratic part ("alm" and "penalty").
         dual_rate: step of the multipliers, per violation ("alm").
-        every: calls of :meth:`cmaformer.objectives.constraints.Constraints.dual_step` per dual step, or per growth of the barrier's t.
+        every: calls of ``Constraints.dual_step`` per dual step, or per growth of the barrier's t.
         warm_up: calls during which multipliers and t rest.
         ema: decay of the average of g over batches.
         multiplier_max: largest multiplier, and largest t (which is the barrier's steepest slope).

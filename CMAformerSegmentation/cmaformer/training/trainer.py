@@ -92,6 +92,12 @@ class Trainer:
             self.phases.append(TaughtPhase(self) if recipe.teaching == "volumes" else SemiSupervisedPhase(self))
         self.total = recipe.iterations + recipe.semi_iterations
 
+    def set_length(self, recipe: Recipe) -> None:
+        """Train with a recipe that differs in the lengths of both phases alone; before the first iteration."""
+        self.recipe, self.total = recipe, recipe.iterations + recipe.semi_iterations
+        for phase in self.phases:
+            phase.recipe = recipe
+
     # --- the loop ------------------------------------------------------------------------------------------------
 
     def run(self) -> None:
@@ -309,7 +315,7 @@ class Trainer:
             return False
         self.student.load_state_dict(state["student"])
         self.teacher.load_state_dict(state["teacher"])
-        self.terms.load_state_dict(_renamed(state["unlabeled"]))
+        self.terms.load_state_dict(state["unlabeled"])
         for phase, kept in zip(self.phases, state["phases"]):
             phase.load_state_dict(kept)
         self.optimizer.load_state_dict(state["optimizer"])
@@ -318,11 +324,3 @@ class Trainer:
         self.seconds, self.rate_factor, self.nans = state["seconds"], state["rate_factor"], state["nans"]
         self.set_rows(min(self.rows, state.get("rows", self.rows)))
         return True
-
-
-def _renamed(state: dict[str, Tensor]) -> dict[str, Tensor]:
-    """The state of the terms with the names of today: jobs of version 0.1.0 have the heads of the contrast beside it."""
-    return {
-        f"contrast.{name}" if name.startswith(("student_head.", "teacher_head.")) else name: value
-        for name, value in state.items()
-    }

@@ -1,12 +1,11 @@
 """Train a model from cases: the job folder, and the model folder that comes out.
 
-``job.create`` writes the job; ``work`` prepares its slices, trains, and leaves ``result/<model id>/``. Once
+``plan.create`` writes the job; ``work`` prepares its slices, trains, and leaves ``result/<model id>/``. Once
 the slices are prepared, the job folder can be carried to another computer. The loop itself is in ``trainer.py``.
 """
 
 from __future__ import annotations
 
-import gc
 import os
 import time
 from collections.abc import Iterator
@@ -22,7 +21,7 @@ from ..door.lock import Lock
 from ..door.names import CASES
 from ..parallel import processes
 from . import leave_one_out
-from .job import create
+from .plan import create
 
 if TYPE_CHECKING:
     from ..models.model import Model
@@ -46,7 +45,7 @@ def train(
         base: a model to start from, or None for a fresh network.
         device: "auto", "cpu", "cuda" or "mps".
         events: where to tell what happens; the job's ``events.jsonl`` if None.
-        settings: further arguments of :func:`cmaformer.training.job.create`.
+        settings: further arguments of :func:`cmaformer.training.plan.Choices`.
 
     Raises:
         CasesError, ImageError, JobError: bad input, before any work.
@@ -165,7 +164,7 @@ def _work(job: jobs.Job, device: str, events: jobs.Events, prepare_only: bool) -
         return slices
     import torch
 
-    from ..network.device import choose_device, release
+    from ..network.device import choose_device
     from .result import finish
     from .timing import plan
     from .trainer import Trainer
@@ -181,13 +180,7 @@ def _work(job: jobs.Job, device: str, events: jobs.Events, prepare_only: bool) -
         tell_warm_start(job, events)
     minutes = job.parameters.get("minutes")
     each = minutes / leave_one_out.trainings(job) if minutes else None
-    if plan(trainer, each, time.monotonic() - begun) != trainer.recipe:
-        estimate, rows = trainer.estimate, trainer.rows
-        trainer = Trainer(job, events, chosen, initial)  # with the length that fits the budget
-        trainer.estimate = estimate
-        trainer.set_rows(rows)
-        gc.collect()  # the first one and its phases know each other, and hold memory of the device
-        release(chosen)
+    trainer.set_length(plan(trainer, each, time.monotonic() - begun))
     trainer.events = leave_one_out.run(job, trainer.recipe, events, chosen, initial)
     trainer.run()
     return finish(trainer)

@@ -13,7 +13,7 @@ from trainingdata import phantom, write_volume
 from cmaformer.cases.case_list import CasesError
 from cmaformer.cases.labels import read_labels
 from cmaformer.cases.reading import parse, read_cases
-from cmaformer.training.job import create
+from cmaformer.training.plan import create
 from cmaformer.training.work import work
 
 V2: dict[str, Any] = {

@@ -20,7 +20,7 @@ from cmaformer.commands.case_arguments import settle
 from cmaformer.commands.train import add_arguments
 from cmaformer.door.description import Description
 from cmaformer.recipes.recipe import Recipe
-from cmaformer.training.job import create
+from cmaformer.training.plan import create
 from cmaformer.training.work import work
 
 BTCV = [
@@ -185,12 +185,12 @@ def test_arguments_change_what_the_task_says():
     args = parser.parse_args(command)
     assert settle(args) is SYNAPSE
     assert (args.window, args.title) == ([-100, 200], "Mine")
-    assert (args.spacing, args.slicing, args.task) == ([1.5, 1.5], "axial", "abdominal organs")
+    assert (args.spacing, args.slicing, args.finds) == ([1.5, 1.5], "axial", "abdominal organs")
     args = parser.parse_args([*command, "--base", "liver-1.0.0"])
     assert settle(args) is SYNAPSE and args.slicing is None
-    args = parser.parse_args(["--task", "two structures", "--cases", "."])
+    args = parser.parse_args(["--finds", "two structures", "--cases", "."])
     assert settle(args) is None
-    assert (args.window, args.spacing, args.slicing, args.task) == (None, None, None, "two structures")
+    assert (args.window, args.spacing, args.slicing, args.finds) == (None, None, None, "two structures")
 
 
 def test_check_tells_of_incomplete_data(tmp_path, capsys):

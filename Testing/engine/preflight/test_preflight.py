@@ -22,7 +22,7 @@ from cmaformer.door.names import PREFLIGHT
 from cmaformer.images.volume import read_volume
 from cmaformer.preflight.check import check, check_job
 from cmaformer.preflight.report import PreflightError, Report
-from cmaformer.training.job import create
+from cmaformer.training.plan import create
 
 WINDOW = {"type": "window", "low": -100.0, "high": 600.0}
 INPUT = {"slicing": "acquired", "spacing_mm": [1.5, 1.5], "normalization": {"type": "percentile", "low": 1, "high": 99}}

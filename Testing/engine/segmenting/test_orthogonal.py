@@ -28,7 +28,7 @@ from cmaformer.images.volume import read_volume
 from cmaformer.models.model import load_model
 from cmaformer.segmenting import votes
 from cmaformer.training import leave_one_out
-from cmaformer.training.job import create
+from cmaformer.training.plan import create
 from cmaformer.training.work import train, work
 
 INPUT = {"slicing": "orthogonal", "spacing_mm": [1.5, 1.5], "normalization": WINDOW["normalization"]}

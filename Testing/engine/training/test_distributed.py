@@ -24,7 +24,7 @@ from cmaformer.parallel import distributed, processes
 from cmaformer.parallel.rows import Rows
 from cmaformer.recipes.augmentation import Augmentation
 from cmaformer.recipes.recipe import Recipe
-from cmaformer.training.job import create
+from cmaformer.training.plan import create
 from cmaformer.training.teaching.copy_paste import mix
 from cmaformer.training.work import work
 

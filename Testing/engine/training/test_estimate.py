@@ -18,7 +18,7 @@ from cmaformer.door.errors import CancelledError, JobError
 from cmaformer.door.names import PREFLIGHT
 from cmaformer.recipes.recipe import Recipe
 from cmaformer.training.estimate import Estimate
-from cmaformer.training.job import create
+from cmaformer.training.plan import create
 from cmaformer.training.timing import fit
 from cmaformer.training.trainer import Trainer
 from cmaformer.training.work import train, work

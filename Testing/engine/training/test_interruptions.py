@@ -19,7 +19,7 @@ from cmaformer.network.cmaformer import CMAformer, NetworkConfig
 from cmaformer.network.memory import PortionedNetwork
 from cmaformer.recipes.recipe import Recipe
 from cmaformer.training import timing as estimate
-from cmaformer.training.job import create
+from cmaformer.training.plan import create
 from cmaformer.training.teaching import volumes_phase as taught_phase
 from cmaformer.training.work import train, work
 

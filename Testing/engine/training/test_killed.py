@@ -19,7 +19,7 @@ from cmaformer.cases.reading import read_cases
 from cmaformer.door import job as jobs
 from cmaformer.models.model import load_model
 from cmaformer.recipes.recipe import Recipe
-from cmaformer.training.job import create
+from cmaformer.training.plan import create
 from cmaformer.training.work import train, work
 
 RECIPE = Recipe(

@@ -21,7 +21,7 @@ from cmaformer.door.errors import CancelledError
 from cmaformer.models.model import load_model
 from cmaformer.recipes.recipe import Recipe
 from cmaformer.training import leave_one_out
-from cmaformer.training.job import create
+from cmaformer.training.plan import create
 from cmaformer.training.work import work
 
 SHORT = Recipe(iterations=2, semi_iterations=1, batch_size=2, patch=32, evaluate_every=1, checkpoint_every=2)

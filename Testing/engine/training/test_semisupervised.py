@@ -19,7 +19,7 @@ from cmaformer.models.model import load_model
 from cmaformer.objectives.consistency import class_weights, consistency_loss
 from cmaformer.objectives.supervised import supervised_loss
 from cmaformer.recipes.recipe import Recipe
-from cmaformer.training.job import create
+from cmaformer.training.plan import create
 from cmaformer.training.teaching.copy_paste import boxes, largest_components, mix
 from cmaformer.training.work import train, work
 

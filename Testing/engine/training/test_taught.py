@@ -17,7 +17,7 @@ from cmaformer.data.slices import SliceStore
 from cmaformer.door import job as jobs
 from cmaformer.door.errors import CancelledError, JobError
 from cmaformer.recipes.recipe import Recipe
-from cmaformer.training.job import create
+from cmaformer.training.plan import create
 from cmaformer.training.teaching.volumes import TaughtStore, label_volumes
 from cmaformer.training.work import train, work
 

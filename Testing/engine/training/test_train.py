@@ -20,7 +20,7 @@ from cmaformer.models.model import load_model
 from cmaformer.recipes.recipe import Recipe
 from cmaformer.segmenting.metrics import dice
 from cmaformer.segmenting.segment import segment
-from cmaformer.training.job import create
+from cmaformer.training.plan import create
 from cmaformer.training.warm_start import warm_start
 from cmaformer.training.work import train, work
 

@@ -1,0 +1,299 @@
+"""A training is planned before it is built: what is to be learned, from what, and where it starts.
+
+``check`` and ``train`` share the plan; :meth:`TrainingPlan.write` makes the job folder of it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ..cases.case_list import CaseList, CasesError
+from ..door import job as jobs
+from ..door.errors import JobError
+from ..door.files import write_json
+from ..door.names import CASES, SLICES
+from ..door.slicing import SLICINGS
+from ..door.version import __version__
+from ..preflight.report import MOST_FOR_MEDIAN
+from ..recipes.recipe import Recipe
+from . import leave_one_out
+
+if TYPE_CHECKING:
+    from ..models.model import Model
+    from ..network.cmaformer import NetworkConfig
+
+ACQUIRED = "acquired"  # the slicing of a fresh model
+PERCENTILES: Mapping[str, Any] = {"type": "percentile", "low": 0.5, "high": 99.5}
+
+
+@dataclass(frozen=True)
+class Choices:
+    """What a user may choose of a training; the rest follows from the cases and from the model to start from.
+
+    Attributes:
+        size: configuration of a fresh network.
+        network: settings of :class:`cmaformer.network.cmaformer.NetworkConfig` that differ from it.
+        spacing_mm: (row, column) in mm of a fresh model's grid; None: the median of the labeled images.
+        slicing: one of :data:`cmaformer.door.slicing.SLICINGS`; None: that of the base, or "acquired". An axial base
+            can become an orthogonal model, and the other way round.
+        normalization: of a fresh model; see :class:`cmaformer.images.intensity.Normalization`.
+        context_slices: neighbors on each side of a fresh model.
+        largest_component: values of classes of which the model's clean-up keeps the largest component alone; None:
+            those classes of which the base does, by name.
+        together: values of classes that touch each other, of which only the largest connected part as one is kept
+            before that; None likewise.
+        recipe: how to train.
+        seed: of weights, batches and augmentation.
+        facts: title, task, modality, description and license of a fresh model.
+        leave_one_out: also train without each labeled patient, to test on that one.
+        minutes: a budget of time, to which the length of both phases is fitted on the computer that trains.
+    """
+
+    size: str = "small"
+    network: Mapping[str, Any] | None = None
+    spacing_mm: Sequence[float] | None = None
+    slicing: str | None = None
+    normalization: Mapping[str, Any] | None = None
+    context_slices: int = 0
+    largest_component: Sequence[int] | None = None
+    together: Sequence[int] | None = None
+    recipe: Recipe = field(default_factory=Recipe)
+    seed: int = 0
+    facts: Mapping[str, str] = field(default_factory=dict)
+    leave_one_out: bool = False
+    minutes: float | None = None
+
+    def model_input(self, base: Model | None) -> dict[str, Any]:
+        """The ``input`` part of the new model as far as it is chosen; its spacing is None where the images decide.
+
+        Raises:
+            JobError: the slices of the base are cut in another direction.
+        """
+        if base is not None:
+            given = dict(base.description["input"])
+            return {**given, "slicing": _slicing(given["slicing"], self.slicing)}
+        return {
+            "channels": 2 * self.context_slices + 1,
+            "context_slices": self.context_slices,
+            "spacing_mm": None if self.spacing_mm is None else [float(s) for s in self.spacing_mm],
+            "slicing": self.slicing or ACQUIRED,
+            "normalization": dict(self.normalization or PERCENTILES),
+        }
+
+
+@dataclass(frozen=True)
+class TrainingPlan:
+    """A training that can be built: everything is checked and decided.
+
+    Attributes:
+        case_list: classes and cases.
+        name: of the new model.
+        base: the model that it starts from.
+        choices: what was chosen.
+        config: of the network.
+        model_input: the ``input`` part of the new ``model.json``.
+        postprocessing: likewise.
+        folds: of a leave-one-out evaluation; empty without.
+    """
+
+    case_list: CaseList
+    name: str
+    base: Model | None
+    choices: Choices
+    config: NetworkConfig
+    model_input: Mapping[str, Any]
+    postprocessing: Mapping[str, list[int]]
+    folds: Sequence[Mapping[str, list[int]]]
+
+    @classmethod
+    def of(
+        cls, case_list: CaseList, name: str, base: Model | None = None, choices: Choices | None = None
+    ) -> TrainingPlan:
+        """Plan a training.
+
+        What the base model says of its input and network is taken over; otherwise the in-plane spacing, where it is not
+        chosen, is the median of the labeled images, which are read for it.
+
+        Raises:
+            JobError: minutes is not positive, the network has no such settings, or the slices of the base are cut in
+                another direction.
+            CasesError: the name is empty, a value to clean up is no class, or too few patients to leave one out.
+        """
+        from ..network.cmaformer import NetworkConfig, configuration
+
+        choices = choices or Choices()
+        if not _slug(name):
+            raise CasesError("bad-name", "The name of the model needs letters or digits.")
+        if choices.minutes is not None and not choices.minutes > 0:
+            raise JobError("bad-recipe", "A training needs more than 0 minutes.")
+        classes = len(case_list.structures) + 1
+        postprocessing = _postprocessing(case_list, base, choices)
+        folds = leave_one_out.plan(case_list) if choices.leave_one_out else []
+        model_input = choices.model_input(base)
+        if base is not None:
+            config = NetworkConfig.from_dict({**base.description.network, "classes": classes})
+        else:
+            try:
+                config = configuration(
+                    choices.size, in_channels=model_input["channels"], classes=classes, **(choices.network or {})
+                )
+            except (TypeError, ValueError) as error:
+                raise JobError("bad-network", f"The settings of the network cannot be used: {error}.") from None
+            if model_input["spacing_mm"] is None:
+                model_input["spacing_mm"] = median_spacing(case_list, model_input["slicing"])
+        model_input["patch"] = choices.recipe.patch
+        if not choices.recipe.augmentation.flip:
+            model_input.pop("mirror", None)  # it will not know mirror images any more
+        return cls(case_list, name, base, choices, config, model_input, postprocessing, folds)
+
+    def description(self) -> dict[str, Any]:
+        """The content of the new ``model.json`` as far as it is known before the training."""
+        structures, facts, base = self.case_list.structures, self.choices.facts, self.base
+        found = ", ".join(structure.name for structure in structures)
+        return {
+            "id": f"{_slug(self.name)}-1.0.0",
+            "version": "1.0.0",
+            "title": facts.get("title", self.name),
+            "description": facts.get("description", f"Segments {found}."),
+            "task": facts.get("task", found),
+            "modality": facts.get("modality", base.description.modality if base else "other"),
+            "classes": [
+                {"value": s.value, "name": s.name, "color": list(s.color), "terminology": s.terminology}
+                for s in structures
+            ],
+            "input": dict(self.model_input),
+            "postprocessing": dict(self.postprocessing),
+            "network": self.config.to_dict(),
+            "license": facts.get("license", base.description.license if base else "not stated"),
+            "parent": base.id if base else None,
+        }
+
+    def write(self, folder: Path) -> jobs.Job:
+        """Write the job folder (without its slices).
+
+        Args:
+            folder: a new or empty folder.
+
+        Raises:
+            JobError: the folder holds a job already.
+            OSError: it cannot be written.
+        """
+        folder.mkdir(parents=True, exist_ok=True)
+        inputs, base = {"slices": SLICES}, self.base
+        parameters: dict[str, Any] = {
+            "recipe": self.choices.recipe.to_dict(),
+            "network": self.config.to_dict(),
+            "context_slices": self.model_input["context_slices"],
+            "description": self.description(),
+        }
+        if self.choices.minutes is not None:
+            parameters["minutes"] = self.choices.minutes
+        if base is not None:
+            from .warm_start import write
+
+            names = [structure.name for structure in self.case_list.structures]
+            files, account = write(base, self.config, names, folder, self.choices.seed)
+            inputs.update(files)
+            parameters["base"] = asdict(account)
+        if self.folds:
+            parameters["leave_one_out"] = [dict(fold) for fold in self.folds]
+        job = jobs.write_job(
+            folder,
+            {
+                "schema": jobs.SCHEMA,
+                "kind": "train",
+                "id": jobs.new_id(),
+                "inputs": inputs,
+                "model": {"id": base.id, "sha256": base.sha256} if base else {},
+                "parameters": parameters,
+                "seed": self.choices.seed,
+                "engine_version": __version__,
+            },
+        )
+        _write_cases(folder / CASES, self.case_list)
+        return job
+
+
+def create(case_list: CaseList, folder: Path, name: str, base: Model | None = None, **choices: Any) -> jobs.Job:
+    """Plan a training and write its job folder; ``choices`` are those of :class:`Choices`.
+
+    Raises:
+        JobError, CasesError: see :meth:`TrainingPlan.of` and :meth:`TrainingPlan.write`.
+    """
+    return TrainingPlan.of(case_list, name, base, Choices(**choices)).write(folder)
+
+
+def _slug(name: str) -> str:
+    return re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")
+
+
+def _slicing(given: str, wanted: str | None) -> str:
+    """The slicing of a model whose base has another: the base is compared on slices that it knows."""
+    if wanted is not None and SLICINGS[wanted][0] != SLICINGS[given][0]:
+        raise JobError(
+            "bad-slicing",
+            f"The slices of the model to start from are {given}, and cannot become {wanted}.",
+            "Leave the slicing as it is, or train from scratch.",
+        )
+    return wanted or given
+
+
+def _postprocessing(case_list: CaseList, base: Model | None, choices: Choices) -> dict[str, list[int]]:
+    """The clean-up of the new model: as chosen, or that of the base, by the names of its classes."""
+    names = [structure.name for structure in case_list.structures]
+
+    def of_base(key: str) -> list[int]:
+        if base is None:
+            return []
+        kept = base.description["postprocessing"].get(key, [])
+        cleaned = {c.name.casefold() for c in base.description.classes if c.value in kept}
+        return [value for value, name in enumerate(names, 1) if name.casefold() in cleaned]
+
+    largest = of_base("largest_component") if choices.largest_component is None else choices.largest_component
+    together = of_base("together") if choices.together is None else choices.together
+    strange = sorted({*largest, *together} - set(range(1, len(names) + 1)))
+    if strange:
+        raise CasesError("unknown-label", f"There is no class {strange[0]} to keep the largest component of.")
+    return {"largest_component": sorted(largest), "fill_holes": [], "together": sorted(together)}
+
+
+def median_spacing(case_list: CaseList, slicing: str) -> list[float]:
+    """Median (row, column) spacing in mm of the slices of labeled images, in all directions of a slicing."""
+    from ..images.grid import grids_of
+    from ..images.volume import read_volume
+
+    spacings = [
+        grid.pixel_spacing
+        for case in case_list.with_role("labeled")[:MOST_FOR_MEDIAN]
+        for grid in grids_of(read_volume(case.image).geometry, slicing)
+    ]
+    return [float(s) for s in np.median(np.array(spacings), axis=0)]
+
+
+def _write_cases(path: Path, case_list: CaseList) -> None:
+    """The cases with absolute paths, so that an interrupted preparation can go on; this file stays on this computer."""
+    content: dict[str, Any] = {
+        "classes": {
+            str(s.value): {"name": s.name, "color": list(s.color), "terminology": s.terminology}
+            for s in case_list.structures
+        },
+        "cases": [
+            {
+                "name": case.name,
+                "image": str(case.image.resolve()),
+                "labels": str(case.labels.resolve()) if case.labels else None,
+                "role": case.role,
+                "patient": case.patient,
+            }
+            for case in case_list.cases
+        ],
+    }
+    if case_list.label_map is not None:
+        content["label_map"] = {str(value): class_ for value, class_ in case_list.label_map.items()}
+    write_json(path, content, indent=1)
