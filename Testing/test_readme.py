@@ -1,4 +1,4 @@
-"""README.md's commands and blocks of code, each run on small real files that have the names that it uses.
+"""The commands and blocks of code of README.md and the documentation, each run on small real files of those names.
 
 What would take hours is made short: see `TINY`, `torchrun` and readme/console.py. What cannot be run here is in
 `NOT_RUN`, with the reason; a command that is neither run nor listed fails `test_every_command_is_run_or_says_why_not`.
@@ -47,7 +47,6 @@ NOT_RUN = {
     "make lint": "a step of its own of .ci/run",
     "make demo": "Testing/test_demo.py runs what it runs, and looks at what is found",
     "make pictures": "the tests that it runs are those of Testing/module; it would change the repository",
-    "make screenshot": "is `make demo` with another name for the picture, and would change the repository",
     ".venv/bin/python -m cmaformer ...": "the dots stand for the commands that are run",
     "torchrun --nproc_per_node=4 -m cmaformer segment ...": "Testing/engine/test_cohort.py: two processes share images",
     "torchrun --nnodes=2": "needs two computers; its parts but the addresses are those of the command before it",
@@ -81,7 +80,7 @@ def test_every_command_is_run_or_says_why_not() -> None:
     ways = (engine_command, demo_command, not_run, lambda command: command == TOUCH)
     assert {c: n for c in commands if (n := sum(way(c) for way in ways)) != 1} == {}
     unknown = {start for start in NOT_RUN if not any(command.startswith(start) for command in commands)}
-    assert unknown == set(), "these are not in README.md any more"
+    assert unknown == set(), "these are in no page any more"
     assert {block.language for block in BLOCKS} <= {"", "python", "json", "text"}
     assert set(sections()) == set(FILES)
 
@@ -209,7 +208,7 @@ def test_the_blocks_for_slicers_console(tmp_path: Path) -> None:
 @pytest.mark.skipif(shutil.which("make") is None, reason="make is not on this computer")
 def test_the_demo_on_a_volume_of_ones_own(tmp_path: Path) -> None:
     """What make would run is run here: make itself would look after the environment first."""
-    FILES["From the command line"](tmp_path)
+    FILES["Segment"](tmp_path)
     commands = [command for block in BLOCKS for command in block.commands() if demo_command(command)]
     assert len(commands) == 2
     running = []
@@ -242,8 +241,32 @@ def test_options_within_sentences_exist(capsys) -> None:
     for command in ("segment", "check", "train", "evaluate", "inspect"):
         assert main([command, "--help"]) == 0
         known |= set(re.findall(r"--[a-z][a-z-]*", capsys.readouterr().out))
-    prose = re.sub(r"^```.*?^```", "", (ROOT / "README.md").read_text(encoding="utf-8"), flags=re.S | re.M)
+    prose = re.sub(r"^```.*?^```", "", readme.text(), flags=re.S | re.M)
     spans = re.findall(r"`([^`]+)`", prose)
     named = {option for span in spans for option in re.findall(r"(?<![\w-])--[a-z][a-z_-]*", span)}
     assert len(named) > 10
     assert named - known == set()
+
+
+def test_pages_are_for_reading() -> None:
+    """README.md is a page and a half, every page is in both indexes, and lines of prose are short."""
+    assert len((ROOT / "README.md").read_text(encoding="utf-8").splitlines()) <= 150
+    pages = {path.name for path in readme.DOCUMENTATION.glob("*.md")}
+    assert pages == {path.name for path in readme.PAGES}
+    for index, prefix in ((ROOT / "README.md", "Resources/Documentation/"), (readme.DOCUMENTATION / "README.md", "")):
+        text = index.read_text(encoding="utf-8")
+        assert [page for page in pages - {"README.md"} if f"]({prefix}{page})" not in text] == []
+    for page in readme.PAGES:
+        prose = re.sub(r"^```.*?^```", "", page.read_text(encoding="utf-8"), flags=re.S | re.M)
+        assert [line for line in prose.splitlines() if len(line) > 118 and line[:1] not in "|!"] == [], page.name
+
+
+def test_messages_of_the_troubleshooting_page_are_those_of_the_code() -> None:
+    code = "".join(path.read_text(encoding="utf-8") for path in (ROOT / "CMAformerSegmentation").rglob("*.py"))
+    joined = re.sub(r'"\s*\n\s*f?"', "", code)
+    page = (readme.DOCUMENTATION / "troubleshooting.md").read_text(encoding="utf-8")
+    messages = re.findall(r"^\| `([^`]+)` \|", page, re.MULTILINE)
+    assert len(messages) > 20
+    for message in messages:
+        parts = re.split(r"\{\w+\}", message)
+        assert all(part in joined for part in parts), message

@@ -91,9 +91,9 @@ def test_what_is_pinned_satisfies_the_lower_bounds_of_the_package() -> None:
 
 def test_local_links_of_the_documents_lead_somewhere() -> None:
     broken = []
-    for document in ROOT.glob("*.md"):
+    for document in (*ROOT.glob("*.md"), *(ROOT / "Resources").rglob("*.md"), *(ROOT / "Testing").rglob("*.md")):
         for target in re.findall(r"\]\(([^)#]+)(?:#[^)]*)?\)", document.read_text(encoding="utf-8")):
-            if "://" not in target and not (ROOT / target).exists():
+            if "://" not in target and not (document.parent / target).exists():
                 broken.append(f"{document.name}: {target}")
     assert broken == []
 

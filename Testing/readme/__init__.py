@@ -1,4 +1,4 @@
-"""What README.md tells its readers to type: the commands and the blocks of code, by section, in their order."""
+"""What README.md and the documentation tell readers to type: commands and blocks of code, by section, in order."""
 
 from __future__ import annotations
 
@@ -9,6 +9,20 @@ from pathlib import Path
 repository = Path(__file__).resolve().parents[2]
 PROGRAMS = ("python", ".venv/bin/python", "cmaformer", "torchrun", "make", "pip", "git", "touch", "apt-get")
 """What a line of code within a sentence begins with, if it is a command."""
+
+
+DOCUMENTATION = repository / "Resources" / "Documentation"
+_NAMES = (
+    *("README", "tutorial", "panel", "console", "command-line", "fine-tuning", "datasets", "clusters", "method"),
+    *("evidence", "troubleshooting"),
+)
+PAGES = [repository / "README.md", *(DOCUMENTATION / f"{name}.md" for name in _NAMES)]
+"""In the order in which they are read."""
+
+
+def text() -> str:
+    """All pages, one after the other."""
+    return "\n".join(page.read_text(encoding="utf-8") for page in PAGES)
 
 
 @dataclass(frozen=True)
@@ -31,9 +45,9 @@ class Block:
 
 
 def blocks() -> list[Block]:
-    """All fenced blocks of README.md."""
+    """All fenced blocks."""
     found, section, fence = [], "", None
-    for line in (repository / "README.md").read_text(encoding="utf-8").splitlines():
+    for line in text().splitlines():
         if line.startswith("```"):
             if fence is None:
                 fence, lines = line[3:].strip(), []
@@ -44,12 +58,12 @@ def blocks() -> list[Block]:
             lines.append(line)
         elif line.startswith("#"):
             section = line.lstrip("#").strip()
-    assert fence is None, "a block of README.md has no end"
+    assert fence is None, "a block has no end"
     return found
 
 
 def inline_commands() -> list[str]:
     """Commands within sentences, each on one line."""
-    text = re.sub(r"^```.*?^```", "", (repository / "README.md").read_text(encoding="utf-8"), flags=re.S | re.M)
-    spans = [" ".join(span.split()) for span in re.findall(r"`([^`]+)`", text)]
+    prose = re.sub(r"^```.*?^```", "", text(), flags=re.S | re.M)
+    spans = [" ".join(span.split()) for span in re.findall(r"`([^`]+)`", prose)]
     return [span for span in spans if span.split()[0] in PROGRAMS and " " in span]

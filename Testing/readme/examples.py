@@ -1,4 +1,4 @@
-"""The files that README.md's commands name: small, but real images, lists and datasets."""
+"""The files that the commands of README.md and the documentation name: small, but real images, lists and datasets."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def heart(image: Path, labels: Path | None = None, seed: int = 0, structures: in
 
 
 def listed(folder: Path, text: str) -> None:
-    """Write a list of cases of README.md as cases.json, and the images that it lists."""
+    """Write a list of cases of a page as cases.json, and the images that it lists."""
     (folder / "cases.json").write_text(text, encoding="utf-8")
     content = json.loads(text)
     for seed, case in enumerate(content["cases"]):
@@ -104,9 +104,12 @@ def nothing(folder: Path) -> None:
 
 
 FILES = {
-    "From the command line": command_line,
+    "Segment": command_line,
+    "Train and evaluate": nothing,
+    "The same in Python": command_line,
     "Train a model of your own": nothing,
-    "From datasets you already have": datasets,
+    "Decathlon and nnU-Net": datasets,
+    "The tasks of the paper": datasets,
     "Several GPUs or nodes": nothing,
 }
 """By section."""

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from cmaformer.network.cmaformer import CMAformer, configuration
-from cmaformer.objectives.build import build
+from cmaformer.objectives.build import build as build_terms
 from cmaformer.recipes.recipe import Recipe, preset
 from cmaformer.training import optimizer
 from cmaformer.training.optimizer import build
@@ -98,19 +98,19 @@ def test_settings_of_every_term_are_reached_from_a_recipe() -> None:
     settings = {"constraint": "alm", "constraint_settings": {"rho": 0.7, "every": 3}, "contrast_weight": 0.1}
     recipe = Recipe.from_dict({**settings, "contrast_settings": {"grid": 4, "bank": 1024}})
     assert Recipe.from_dict(recipe.to_dict()) == recipe
-    terms = build(recipe, 3, lambda: torch.tensor([[90.0, 6.0, 4.0], [80.0, 12.0, 8.0]]))
+    terms = build_terms(recipe, 3, lambda: torch.tensor([[90.0, 6.0, 4.0], [80.0, 12.0, 8.0]]))
     assert [term.name for term in terms.all] == ["constraints", "contrast"] and terms.views == 2
     assert (terms.constraints.settings.rho, terms.constraints.settings.solver) == (0.7, "alm")
     assert terms.contrast.bank.shape[0] == 1024
     assert terms.weights(recipe) == {"constraints": recipe.constraint_weight, "contrast": 0.1}
-    assert len(build(Recipe(), 3, lambda: pytest.fail("nobody wants to know"))) == 0
+    assert len(build_terms(Recipe(), 3, lambda: pytest.fail("nobody wants to know"))) == 0
     with pytest.raises(ValueError, match="rho"):
         Recipe.from_dict({"constraint_settings": {"rho": 0}})
 
 
 def test_terms_go_on_from_a_checkpoint_of_version_0_1_0() -> None:
     recipe = Recipe.from_dict({"constraint": "alm", "contrast_weight": 0.1})
-    terms, other = (build(recipe, 3, lambda: torch.tensor([[90.0, 6.0, 4.0]])) for _ in range(2))
+    terms, other = (build_terms(recipe, 3, lambda: torch.tensor([[90.0, 6.0, 4.0]])) for _ in range(2))
     state = terms.state_dict()
     of_before = {re.sub(r"^contrast\.(student|teacher)_head", r"\1_head", name): state[name] for name in state}
     assert any(name.startswith("student_head.") for name in of_before)
