@@ -70,7 +70,13 @@ def demo_command(command: str) -> bool:
 
 
 def sections() -> list[str]:
-    found = [block.section for block in BLOCKS if any(map(engine_command, block.commands()))]
+    """Those with something for the engine: commands, or Python that imports it."""
+
+    def runs(block: readme.Block) -> bool:
+        python = block.language == "python" and "import cmaformer" in block.text
+        return python or any(map(engine_command, block.commands()))
+
+    found = [block.section for block in BLOCKS if runs(block)]
     return list(dict.fromkeys(found))
 
 
