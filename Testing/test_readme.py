@@ -162,7 +162,7 @@ def stop_in_the_middle(arguments: list[str], monkeypatch: pytest.MonkeyPatch) ->
     job = Path(arguments[arguments.index("--job") + 1])
     touched = Path(TOUCH.split()[1])
     assert touched == job / "CANCEL"
-    tell = trainer.Trainer.tell
+    tell = trainer.Trainer.report_progress
 
     def told(self, *values):
         tell(self, *values)
@@ -170,7 +170,7 @@ def stop_in_the_middle(arguments: list[str], monkeypatch: pytest.MonkeyPatch) ->
 
     with monkeypatch.context() as patch:
         patch.setattr(trainer, "METRIC_EVERY", 1)
-        patch.setattr(trainer.Trainer, "tell", told)
+        patch.setattr(trainer.Trainer, "report_progress", told)
         assert main(arguments) == CANCELLED
     assert jobs.state(job) == "cancelled"
 

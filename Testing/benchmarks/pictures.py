@@ -3,7 +3,7 @@
     python Testing/benchmarks/pictures.py runs/cases.json cardiac-cine-mr-1.3.0 runs/pictures
 
 One PNG a volume, named after its place: five slices through the structures from one end to the other, each
-as the image is (above), and with what the model found as colour and the reference as a white outline (below). Volumes
+as the image is (above), and with what the model found as color and the reference as a white outline (below). Volumes
 are numbered, not named.
 """
 
@@ -40,14 +40,14 @@ def picture(
     """
     marked = np.argwhere((found > 0) | (truth > 0))
     first, last = marked.min(0), marked.max(0)
-    centre, side = (first[1:] + last[1:]) / 2, MARGIN * max(last[1:] - first[1:])
+    center, side = (first[1:] + last[1:]) / 2, MARGIN * max(last[1:] - first[1:])
     low, high = np.percentile(image, (0.5, 99.5))
     columns = []
     for number in np.linspace(first[0], last[0], SLICES).round().astype(int):
-        gray = np.clip((_window(image[number], centre, side, 1) - low) / max(high - low, 1e-6), 0, 1) * 255
+        gray = np.clip((_window(image[number], center, side, 1) - low) / max(high - low, 1e-6), 0, 1) * 255
         plain = np.repeat(gray[..., None], 3, axis=2)
         overlay = plain.copy()
-        labels, reference = (_window(one[number], centre, side, 0) for one in (found, truth))
+        labels, reference = (_window(one[number], center, side, 0) for one in (found, truth))
         for value, color in colors.items():
             inside = labels == value
             overlay[inside] = (1 - OPACITY) * overlay[inside] + OPACITY * np.array(color)
@@ -57,10 +57,10 @@ def picture(
     return np.concatenate(columns, axis=1).astype(np.uint8)
 
 
-def _window(plane: np.ndarray, centre: np.ndarray, side: float, order: int) -> np.ndarray:
+def _window(plane: np.ndarray, center: np.ndarray, side: float, order: int) -> np.ndarray:
     """A square of a slice with SIDE x SIDE pixels."""
     steps = (np.arange(SIDE) + 0.5) / SIDE * side - side / 2
-    places = np.meshgrid(centre[0] + steps, centre[1] + steps, indexing="ij")
+    places = np.meshgrid(center[0] + steps, center[1] + steps, indexing="ij")
     return ndimage.map_coordinates(plane.astype(np.float32), places, order=order, mode="constant")
 
 

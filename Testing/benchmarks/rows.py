@@ -26,7 +26,7 @@ FRESH, FURTHER = "--learning-rate 0.002 --evaluate-every 3000", "--learning-rate
 # The long rows: from the end of another one, too, at the rate of a fresh start, and with mirrored and turned patches.
 LONG = "--learning-rate 0.002 --evaluate-every 5000"
 SUPERVISED = "--spacing 2 2 --iterations 6000 --semi-iterations 0"
-# A warm start needs a moment of the first phase, in which the averages of optimiser and teacher settle.
+# A warm start needs a moment of the first phase, in which the averages of optimizer and teacher settle.
 SECOND = "--iterations 100 --semi-iterations 2900"
 PASTED, PATCHES, MIRRORED, MIRRORED_SECOND = (
     f"--recipe Testing/benchmarks/{name}.json" for name in ("pasted", "patches", "mirrored", "mirrored_second")

@@ -34,7 +34,7 @@ def in_plane(spacing: float) -> Callable[[sitk.Image, sitk.Image], Pair]:
         steps = [n * mm / m for n, mm, m in zip(image.GetSize(), image.GetSpacing(), size)]
         found = []
         for source, how in ((sitk.Cast(image, sitk.sitkFloat32), sitk.sitkLinear), (labels, sitk.sitkNearestNeighbor)):
-            # Corners stay where they are, not the centres of the first voxels.
+            # Corners stay where they are, not the centers of the first voxels.
             shift = [(new - old) / 2 for new, old in zip(steps, source.GetSpacing())]
             origin = source.TransformContinuousIndexToPhysicalPoint(
                 [s / mm for s, mm in zip(shift, source.GetSpacing())]
@@ -50,11 +50,11 @@ def cropped(share: float) -> Callable[[sitk.Image, sitk.Image], Pair]:
 
     def change(image: sitk.Image, labels: sitk.Image) -> Pair:
         where = np.argwhere(sitk.GetArrayViewFromImage(labels))
-        centre = where.mean(0)[::-1] if len(where) else np.array(image.GetSize()) / 2
+        center = where.mean(0)[::-1] if len(where) else np.array(image.GetSize()) / 2
         start, size = [0, 0, 0], list(image.GetSize())
         for axis in range(2):
             size[axis] = round(share * size[axis])
-            start[axis] = int(np.clip(centre[axis] - size[axis] / 2, 0, image.GetSize()[axis] - size[axis]))
+            start[axis] = int(np.clip(center[axis] - size[axis] / 2, 0, image.GetSize()[axis] - size[axis]))
         return sitk.RegionOfInterest(image, size, start), sitk.RegionOfInterest(labels, size, start)
 
     return change

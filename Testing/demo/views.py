@@ -98,9 +98,9 @@ def slice_picture(scene: Scene, axis: int, width: int, height: int, line: int) -
     for where, count in zip(grid, image.shape):
         inside &= (where >= -0.5) & (where <= count - 0.5)
     low, high = scene.window
-    grey = ndimage.map_coordinates(image.astype(np.float32), grid, order=1, mode="nearest")
-    grey = np.where(inside, np.clip((grey - low) / (high - low), 0.0, 1.0), 0.0)
-    picture = np.repeat(grey[..., None], 3, axis=2)
+    gray = ndimage.map_coordinates(image.astype(np.float32), grid, order=1, mode="nearest")
+    gray = np.where(inside, np.clip((gray - low) / (high - low), 0.0, 1.0), 0.0)
+    picture = np.repeat(gray[..., None], 3, axis=2)
     shown = np.where(inside, ndimage.map_coordinates(labels, grid, order=0, mode="nearest"), 0)
     for structure in scene.structures:
         mask = shown == structure.value

@@ -25,8 +25,8 @@ def phantom(seed: int, shape=(5, 48, 40)) -> tuple[np.ndarray, np.ndarray]:
     """A bright disc in a ring, somewhere in noise: int16 image and uint8 labels (1 ring, 2 disc)."""
     rng = np.random.default_rng(seed)
     k, j, i = np.indices(shape)
-    centre = np.array(shape[1:]) / 2 + rng.uniform(-5, 5, 2)
-    distance = np.hypot(j - centre[0], i - centre[1])
+    center = np.array(shape[1:]) / 2 + rng.uniform(-5, 5, 2)
+    distance = np.hypot(j - center[0], i - center[1])
     radius = 6 + rng.uniform(0, 3) - 0.5 * k
     labels = np.zeros(shape, np.uint8)
     labels[distance < radius + 4] = 1

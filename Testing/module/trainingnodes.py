@@ -11,8 +11,8 @@ def makeVolume(name="Doe^Jane", shape=(4, 40, 36), seed=0, matrix=None):
 
     rng = np.random.default_rng(seed)
     k, j, i = np.indices(shape)
-    centre = np.array(shape[1:]) / 2 + rng.uniform(-4, 4, 2)
-    distance = np.hypot(j - centre[0], i - centre[1])
+    center = np.array(shape[1:]) / 2 + rng.uniform(-4, 4, 2)
+    distance = np.hypot(j - center[0], i - center[1])
     radius = 6 + rng.uniform(0, 3) - 0.5 * k
     labels = np.zeros(shape, np.uint8)
     labels[distance < radius + 4] = 1

@@ -1,4 +1,4 @@
-"""From MRML nodes to what the engine needs, and back: geometry, transforms, names, colours, terminology, provenance.
+"""From MRML nodes to what the engine needs, and back: geometry, transforms, names, colors, terminology, provenance.
 
 Everything here runs on the main thread and is quick: voxels are shared, never copied.
 """
@@ -114,7 +114,7 @@ def volumeGeometry(volumeNode) -> Geometry:
 
 
 def newLabelImage(geometry: Geometry) -> tuple[Any, np.ndarray]:
-    """Make an uninitialised label map on a grid, and a view (K, J, I) into its memory for a thread to fill.
+    """Make an uninitialized label map on a grid, and a view (K, J, I) into its memory for a thread to fill.
 
     :return: (vtkOrientedImageData of unsigned char, uint8 array that shares its memory).
     """

@@ -1,6 +1,6 @@
 """A synthetic short-axis heart whose truth is known: no patient is in it, and nothing real was copied into it.
 
-`shortAxisHeart` draws a short-axis cine cardiac MR volume - bright blood, grey muscle, dark lungs, bright fat - from
+`shortAxisHeart` draws a short-axis cine cardiac MR volume - bright blood, gray muscle, dark lungs, bright fat - from
 formulas and seeded noise, with the label map it was drawn from. It is made to look enough like a balanced steady-state
 free precession image for a network trained on patients to find the heart, and it is deterministic: the same seed gives
 the same voxels. It is a phantom: a Dice on it says that the chain works, nothing about accuracy in patients.

@@ -33,7 +33,7 @@ def task_of(args: argparse.Namespace) -> Task | None:
     return TASKS.get(args.task)
 
 
-def settle(args: argparse.Namespace) -> Task | None:
+def apply_task(args: argparse.Namespace) -> Task | None:
     """Fill in what the task says wherever the arguments themselves say nothing. Returns the task, if any."""
     task = task_of(args)
     settled: dict[str, Any] = {}

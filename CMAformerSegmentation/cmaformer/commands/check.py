@@ -18,7 +18,7 @@ from ..preflight.report import ERROR, NOTE, WARNING, Report
 from ..recipes.recipe import configured, preset, settings_of
 from ..training.plan import Choices
 from .case_arguments import add_arguments as add_case_arguments
-from .case_arguments import cases_of, parsed_of, settle, window_of
+from .case_arguments import apply_task, cases_of, parsed_of, window_of
 
 if TYPE_CHECKING:
     from ..cases.tasks import Task
@@ -86,7 +86,7 @@ def run(args: argparse.Namespace) -> int:
     base = open_model(args.base, args.models) if args.base else None
     settings = settings_of(args.recipe)
     recipe = configured(preset(), settings, base)
-    parsed = parsed_of(args, settle(args))
+    parsed = parsed_of(args, apply_task(args))
     choices = Choices(spacing_mm=args.spacing, slicing=args.slicing, normalization=window_of(args))
     report = check(parsed, choices.model_input(base), base, args.job, _progress)
     if args.minutes is not None and report.ok:

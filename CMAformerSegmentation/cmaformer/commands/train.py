@@ -22,7 +22,7 @@ from ..recipes.recipe import CONSTRAINTS, OPTIMIZERS, PRESETS, SECOND_PHASE, cha
 from ..training.plan import Choices, TrainingPlan
 from ..training.work import work
 from .case_arguments import add_arguments as add_case_arguments
-from .case_arguments import settle, window_of
+from .case_arguments import apply_task, window_of
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -51,7 +51,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--spacing", type=float, nargs=2, metavar="MM", help="in-plane spacing, without --base")
     parser.add_argument("--slicing", choices=tuple(SLICINGS), help="default: that of --base, or acquired")
-    parser.add_argument("--context", type=int, default=0, help="neighbouring slices on each side as channels")
+    parser.add_argument("--context", type=int, default=0, help="neighboring slices on each side as channels")
     parser.add_argument("--window", type=float, nargs=2, metavar="HU", help="CT window (default: percentiles)")
     parser.add_argument(
         "--keep-largest", type=int, nargs="*", metavar="VALUE", help="clean-up of classes (default: that of --base)"
@@ -114,7 +114,7 @@ def create_or_tell(args: argparse.Namespace) -> None:
 
 
 def _create_from(args: argparse.Namespace) -> None:
-    task = settle(args)
+    task = apply_task(args)
     settings = settings_of(args.recipe)
     names = ["optimizer", "iterations", "semi_iterations", "constraint", "contrast_weight"]
     names += ["batch_size", "patch", "learning_rate", "evaluate_every"]
@@ -166,8 +166,8 @@ def run(args: argparse.Namespace) -> int:
         folder = args.job
     with processes.session(args.device) as device:
         if args.resume is None:
-            processes.first(lambda: create_or_tell(args))
+            processes.on_rank_zero(lambda: create_or_tell(args))
         result = work(folder, device, prepare_only=args.prepare_only)
-        if processes.is_first():
+        if processes.is_rank_zero():
             print(result)
     return 0

@@ -95,18 +95,18 @@ def _matrices(
     matrices = np.zeros((size, 2, 3))
     matrices[:, 0, 0], matrices[:, 0, 1] = cos * x_scale, -sin * y_scale
     matrices[:, 1, 0], matrices[:, 1, 1] = sin * x_scale, cos * y_scale
-    # A centred structure is not always in the very centre.
+    # A centered structure is not always in the very center.
     matrices[:, :, 2] = rng.uniform(-0.12, 0.12, (size, 2))
     return matrices.astype(np.float32), zooms.astype(np.float32)
 
 
 def _frames(windows: Tensor, theta: Tensor) -> Tensor:
     """The patches' place in the slice: the window's place, moved and scaled (a rotation keeps the square's axes)."""
-    centre = (windows[:, :2] + windows[:, 2:]) / 2
+    center = (windows[:, :2] + windows[:, 2:]) / 2
     half = (windows[:, 2:] - windows[:, :2]) / 2
     scale = theta[:, :, :2].norm(dim=1).flip(1)  # columns are x and y; frames are y and x
-    centre = centre + theta[:, :, 2].flip(1) * half
-    return torch.cat([centre - half * scale, centre + half * scale], dim=1)
+    center = center + theta[:, :, 2].flip(1) * half
+    return torch.cat([center - half * scale, center + half * scale], dim=1)
 
 
 def _intensities(images: Tensor, settings: Augmentation, rng: np.random.Generator, rows: Rows) -> Tensor:

@@ -19,12 +19,12 @@ def patch_pixels(store: SliceStore, recipe: Recipe, context: int, seed: int) -> 
     """Pixels of each class in patches of each labeled case: (cases, C).
 
     Drawn and augmented as unlabeled patches are, because the share of a structure depends on how much of the slice a
-    patch shows, and on how often it is centred on one.
+    patch shows, and on how often it is centered on one.
     """
     counts = []
-    window, centred = recipe.window, recipe.centred if recipe.look_every else 0.0
+    window, centered = recipe.window, recipe.centered if recipe.look_every else 0.0
     for number in store.numbers("labeled"):
-        windows = Sampler(store, [number], window, context, centred, seed).batch(PRIOR_PATCHES, 0)
+        windows = Sampler(store, [number], window, context, centered, seed).batch(PRIOR_PATCHES, 0)
         rng = np.random.default_rng([seed, number])
         labels = augment(windows, recipe.patch, recipe.augmentation, rng, "cpu").labels
         assert labels is not None

@@ -12,12 +12,12 @@ from .slices import SliceStore, signed_distance
 
 
 class Place(NamedTuple):
-    """Where a window is centred, and where the volume ends for it.
+    """Where a window is centered, and where the volume ends for it.
 
     Attributes:
         number: of the case.
         slice_index: of the slice.
-        row, column: of the centre, in pixels.
+        row, column: of the center, in pixels.
         box: slices, rows and columns of what is left of the volume.
     """
 
@@ -29,7 +29,7 @@ class Place(NamedTuple):
 
 
 class Sampler:
-    """Draws training windows: a part anywhere, the rest centred on a class drawn with equal chances.
+    """Draws training windows: a part anywhere, the rest centered on a class drawn with equal chances.
 
     A batch depends only on the seed and its number, so that a resumed training continues with the very batches it would
     have had, and several processes can share one batch without talking to each other.
@@ -38,15 +38,15 @@ class Sampler:
         store: the cached slices.
         numbers: the cases to draw from.
         window: side of the square windows in pixels; slices are zero-padded (the mean intensity) where they end.
-        context: neighbouring slices on each side that become channels.
-        centred: part of the windows that are centred on a structure (where its place is known).
+        context: neighboring slices on each side that become channels.
+        centered: part of the windows that are centered on a structure (where its place is known).
         seed: of the training.
         cut: probability that the volume ends near the window, for each of its six sides: the others of its slices,
             rows or columns are as if never scanned. Without it, a model trained on whole volumes counts on their ends.
 
     Attributes:
         places: where the structures of cases without labels are, as far as anybody has looked: for each class int64
-            (n, 4) of case, slice, row and column. Windows are centred on them as on labels.
+            (n, 4) of case, slice, row and column. Windows are centered on them as on labels.
     """
 
     def __init__(
@@ -55,11 +55,11 @@ class Sampler:
         numbers: list[int],
         window: int,
         context: int,
-        centred: float,
+        centered: float,
         seed: int,
         cut: float = 0.0,
     ) -> None:
-        self.store, self.window, self.context, self.centred, self.seed = store, window, context, centred, seed
+        self.store, self.window, self.context, self.centered, self.seed = store, window, context, centered, seed
         self.cut = cut
         self.slices = [(number, index) for number in numbers for index in range(store.cases[number]["shape"][0])]
         by_class: list[list[tuple[int, int]]] = [
@@ -88,12 +88,12 @@ class Sampler:
         return {key: np.stack([item[key] for item in items]) for key in items[0]}
 
     def _draw(self, rng: np.random.Generator) -> Place:
-        if self.by_class and rng.random() < self.centred:
+        if self.by_class and rng.random() < self.centered:
             value, slices = self.by_class[rng.integers(len(self.by_class))]
             number, index = slices[rng.integers(len(slices))]
             places = np.argwhere(self.store.array(number, "labels")[index] == value)
             row, column = (int(x) for x in places[rng.integers(len(places))])
-        elif self.places and rng.random() < self.centred:
+        elif self.places and rng.random() < self.centered:
             known = self.places[rng.integers(len(self.places))]
             number, index, row, column = (int(x) for x in known[rng.integers(len(known))])
         else:
@@ -104,13 +104,13 @@ class Sampler:
             number, index, row, column, self._box(self.store.cases[number]["shape"], (index, row, column), rng)
         )
 
-    def _box(self, shape: Sequence[int], centre: Sequence[int], rng: np.random.Generator) -> tuple[slice, slice, slice]:
-        """What is left of a volume around the centre of a window, with any of its six sides cut."""
+    def _box(self, shape: Sequence[int], center: Sequence[int], rng: np.random.Generator) -> tuple[slice, slice, slice]:
+        """What is left of a volume around the center of a window, with any of its six sides cut."""
         if not self.cut:  # and no random numbers are drawn, so that trainings of before have the batches they had
             return slice(0, shape[0]), slice(0, shape[1]), slice(0, shape[2])
         far = (max(1, self.context), self.window // 2, self.window // 2)  # what is beyond, a window does not show
         sides = []
-        for at, length, reach in zip(centre, shape, far):
+        for at, length, reach in zip(center, shape, far):
             before, after = (int(n) for n in rng.integers(1, reach + 1, 2))
             lower, upper = rng.random(2) < self.cut
             sides.append(slice(max(0, at + 1 - before) if lower else 0, min(length, at + after) if upper else length))
@@ -125,9 +125,9 @@ class Sampler:
         rows = slice(max(plane[0].start, top), min(plane[0].stop, top + side))
         columns = slice(max(plane[1].start, left), min(plane[1].stop, left + side))
         inside = (slice(rows.start - top, rows.stop - top), slice(columns.start - left, columns.stop - left))
-        neighbours = np.arange(index - self.context, index + self.context + 1).clip(depth.start, depth.stop - 1)
-        item = {"images": np.zeros((len(neighbours), side, side), np.float32)}
-        item["images"][(slice(None), *inside)] = images[neighbours, rows, columns]
+        neighbors = np.arange(index - self.context, index + self.context + 1).clip(depth.start, depth.stop - 1)
+        item = {"images": np.zeros((len(neighbors), side, side), np.float32)}
+        item["images"][(slice(None), *inside)] = images[neighbors, rows, columns]
         if self.store.cases[number]["pixels"]:
             labels = self.store.array(number, "labels")[index]
             item["labels"] = np.zeros((side, side), np.uint8)

@@ -1,4 +1,4 @@
-"""Training slices: cut, normalised and cached on disk once, then read in place.
+"""Training slices: cut, normalized and cached on disk once, then read in place.
 
 The cache holds one set of ``.npy`` files a case on the model's grid, memory-mapped when read, so memory does not grow
 with the number of cases; a cache made on one computer can be trained on another that has only torch, numpy and scipy.
@@ -106,11 +106,11 @@ def _prepare_case(
     volume, _ = finite(read_volume(case.image))
     grid = SliceGrid(volume.geometry, model_input["slicing"], model_input["spacing_mm"])
     every = np.arange(grid.count)
-    normalise = Normalization(model_input["normalization"], volume.array)
-    images = normalise(grid.to_model(volume.array, every)).astype(np.float16)
+    normalize = Normalization(model_input["normalization"], volume.array)
+    images = normalize(grid.to_model(volume.array, every)).astype(np.float16)
     np.save(folder / f"{number:05d}.images.npy", images)
     entry: dict[str, Any] = {"number": number, "role": case.role, "shape": list(images.shape), "pixels": {}}
-    entry["facts"] = facts_of(volume.array, grid, normalise)
+    entry["facts"] = facts_of(volume.array, grid, normalize)
     entry["spacing_mm"] = [grid.slice_spacing, *(model_input["spacing_mm"] or grid.pixel_spacing)]
     if case.labels is None:
         return entry
@@ -211,7 +211,7 @@ class SliceStore:
         return self.arrays / f"{number:05d}.{kind}.npy"
 
     def class_shares(self, numbers: list[int]) -> np.ndarray:
-        """Share of each class among the labelled pixels of some cases: (classes,), sums to 1."""
+        """Share of each class among the labeled pixels of some cases: (classes,), sums to 1."""
         counts = np.zeros(self.classes)
         for number in numbers:
             for value, pixels in self.cases[number]["pixels"].items():

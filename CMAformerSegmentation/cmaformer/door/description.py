@@ -20,7 +20,7 @@ SCHEMA = 1
 
 @dataclass(frozen=True)
 class Structure:
-    """One foreground class: its label value, name, colour (0-255) and terminology codes (may be None)."""
+    """One foreground class: its label value, name, color (0-255) and terminology codes (may be None)."""
 
     value: int
     name: str

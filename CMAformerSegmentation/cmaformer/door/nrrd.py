@@ -8,7 +8,7 @@ import numpy as np
 
 
 def nrrd_vector(spacing: float, unit: np.ndarray) -> np.ndarray:
-    """The vector that NRRD's reader splits into this length and unit vector, from the neighbours of their product."""
+    """The vector that NRRD's reader splits into this length and unit vector, from the neighbors of their product."""
     axes = []
     for value in spacing * unit:
         near = [value]

@@ -16,7 +16,7 @@ POSITION = "0020|0032"
 def read_series(folder: Path) -> Volume:
     """The largest DICOM series of a folder (of its sub-folders if it holds none itself), as stored by GDCM's order.
 
-    Raises ImageError if there is none, if it has colours, or several images at one place. A series with missing or
+    Raises ImageError if there is none, if it has colors, or several images at one place. A series with missing or
     tilted slices is read, with a note.
     """
     names = _largest(folder)
@@ -40,7 +40,7 @@ def read_series(folder: Path) -> Volume:
     if image.GetDimension() != 3:
         raise ImageError("not-3d", f"The DICOM series has {image.GetDimension()} dimensions; one volume is needed.")
     if image.GetNumberOfComponentsPerPixel() != 1:
-        raise ImageError("not-scalar", "The DICOM series has colours; grey values are needed.")
+        raise ImageError("not-scalar", "The DICOM series has colors; gray values are needed.")
     volume = Volume.of_image(image, "The DICOM series")
     return Volume(volume.array, volume.geometry, _notes(reader, len(names), volume))
 

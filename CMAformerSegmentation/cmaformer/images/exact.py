@@ -62,7 +62,7 @@ def _column(geometry: Geometry, axis: int) -> np.ndarray:
 
 
 def _nifti_vector(spacing: float, unit: np.ndarray) -> np.ndarray:
-    """The single precision vector that NIfTI's reader normalises (in double precision) to this unit vector.
+    """The single precision vector that NIfTI's reader normalizes (in double precision) to this unit vector.
 
     Its length may differ a little from the spacing, which is stored on its own. A vector of single precision numbers is
     known from its largest component and its direction: the component is one of the numbers near the product.

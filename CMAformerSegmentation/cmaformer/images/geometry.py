@@ -17,7 +17,7 @@ Triple = tuple[float, float, float]
 class Geometry:
     """Grid of a volume in ITK's patient coordinates (LPS, mm).
 
-    ``size_ijk`` counts voxels along i, j, k; ``spacing`` is their distance in mm along i, j, k; ``origin`` the centre
+    ``size_ijk`` counts voxels along i, j, k; ``spacing`` is their distance in mm along i, j, k; ``origin`` the center
     of voxel (0, 0, 0); ``direction`` nine numbers row by row, whose columns are the unit vectors of i, j and k.
     Two geometries are equal only if every bit is.
     """
@@ -51,7 +51,7 @@ class Geometry:
 
     @property
     def voxel_volume_ml(self) -> float:
-        """Volume of one voxel in millilitres (the axes are orthogonal)."""
+        """Volume of one voxel in milliliters (the axes are orthogonal)."""
         return math.prod(self.spacing) / 1000.0
 
 

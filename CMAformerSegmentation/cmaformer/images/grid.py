@@ -104,7 +104,7 @@ class SliceGrid:
         """Slices of a label map, uint8 (n, rows, cols) on the model's grid; values 0 .. classes - 1 are known.
 
         Each class is resampled as `to_model` does and the strongest wins, so thin structures keep their share of a
-        pixel better than nearest-neighbour would leave them.
+        pixel better than nearest-neighbor would leave them.
         """
         labels = np.ascontiguousarray(self._take(labels_kji, indices))
         if labels.size and (labels.min() < 0 or labels.max() >= classes):

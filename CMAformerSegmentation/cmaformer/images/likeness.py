@@ -41,7 +41,7 @@ def facts_of(array: np.ndarray, grid: SliceGrid, normalization: Normalization) -
 
     Returns:
         "pixel_mm" and "field_mm", in plane, the geometric means of rows and columns; "shortest_mm", the shortest side
-        of the volume; "negative", the part of voxels below zero; "skewness" of the normalised gray values.
+        of the volume; "negative", the part of voxels below zero; "skewness" of the normalized gray values.
     """
     step = max(1, array.size // SAMPLE)
     values = array.reshape(-1)[::step] if array.flags.c_contiguous else array.ravel()[::step]
@@ -89,7 +89,7 @@ def remarks(facts: Mapping[str, float], seen: Any) -> list[str]:
     return found
 
 
-def recognisable(grids: Sequence[SliceGrid], seen: Any) -> list[SliceGrid]:
+def recognizable(grids: Sequence[SliceGrid], seen: Any) -> list[SliceGrid]:
     """Of the directions in which a volume is cut, the first, and those with slices nearly as wide as in the training.
 
     Slices of a volume that is cut through what is sought are strips, in which a network that has seen it whole finds

@@ -45,7 +45,7 @@ def read_volume(path: str | os.PathLike[str]) -> Volume:
         if reader.GetNumberOfComponents() != 1:
             raise ImageError(
                 "not-scalar",
-                f"{path.name} has {reader.GetNumberOfComponents()} values per voxel (colour, vectors); one is needed.",
+                f"{path.name} has {reader.GetNumberOfComponents()} values per voxel (color, vectors); one is needed.",
             )
         if len(size) > 3:
             reader.SetExtractSize([*size[:3], *([0] * (len(size) - 3))])

@@ -29,7 +29,7 @@ class NetworkConfig:
     """What a CMAformer is made of; stored in ``model.json`` so that a model folder describes itself.
 
     Attributes:
-        in_channels: input channels (one slice, neighbouring slices, or several MR sequences).
+        in_channels: input channels (one slice, neighboring slices, or several MR sequences).
         classes: output classes, background included.
         widths: channels of stem, embedding 1, stage 1, embedding 2, stage 2, and stage 3 (the bottleneck).
         heads: attention heads; must divide the bottleneck width.
@@ -44,7 +44,7 @@ class NetworkConfig:
         cross_head_width: smallest width of a head of the cross-attention; 0 has as many heads there as the transformer.
             Narrow maps with many heads cost the most: their scores are one large matrix a head.
         cross_sources: "stage" reads keys from the stage of the skip, "all" from every stage.
-        qk_norm: normalise queries and keys of the transformer blocks per head.
+        qk_norm: normalize queries and keys of the transformer blocks per head.
         deep_supervision: logits at strides 4 and 16 as well.
     """
 
@@ -150,7 +150,7 @@ def to_maps(tokens: Tensor, height: int, width: int) -> Tensor:
 
 
 def group_norm(channels: int) -> nn.GroupNorm:
-    """Group normalisation: unlike batch normalisation, a slice's output does not depend on its batch-mates."""
+    """Group normalization: unlike batch normalization, a slice's output does not depend on its batch-mates."""
     return nn.GroupNorm(math.gcd(8, channels), channels)
 
 
@@ -221,7 +221,7 @@ class PatchEmbedding(nn.Module):
 
 
 def patch_centres(frame: Tensor, height: int, width: int) -> Tensor:
-    """Centres (y, x) of a grid of patches: frame (B, 4) = top, left, bottom, right -> (B, height*width, 2)."""
+    """Centers (y, x) of a grid of patches: frame (B, 4) = top, left, bottom, right -> (B, height*width, 2)."""
     y = (torch.arange(height, device=frame.device, dtype=frame.dtype) + 0.5) / height
     x = (torch.arange(width, device=frame.device, dtype=frame.dtype) + 0.5) / width
     grid = torch.stack(torch.meshgrid(y, x, indexing="ij"), dim=-1).reshape(1, height * width, 2)

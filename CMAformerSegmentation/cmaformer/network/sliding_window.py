@@ -24,7 +24,7 @@ def predict(network: Any, images: Tensor, patch: int | None, wanted: tuple[slice
 
     Args:
         network: maps (B, Cin, h, w) and frames (B, 4) to a :class:`cmaformer.network.cmaformer.Prediction`.
-        images: (B, Cin, H, W), normalised.
+        images: (B, Cin, H, W), normalized.
         patch: side in pixels of the patches that the network was trained on; None applies it to the slices as they are.
         wanted: rows and columns whose answer is needed, (start, stop) each; windows that do not touch them are left
             out. In them the answer is that of whole slices, elsewhere it means nothing.

@@ -15,10 +15,10 @@ BETA_TWO = (0.314, 0.685)
 
 
 def class_weights(shares: Sequence[float], exponent: float = 0.25) -> Tensor:
-    """The weights beta of Eq. (2) from the share of each foreground class among the labelled voxels.
+    """The weights beta of Eq. (2) from the share of each foreground class among the labeled voxels.
 
-    One class has weight 1; two have the paper's 0.314 and 0.685 (the rarer the heavier), normalised to sum to 1. Beyond
-    two, beta_c ~ share_c ** -exponent, each clamped to [0.5, 2] / (C-1), then normalised.
+    One class has weight 1; two have the paper's 0.314 and 0.685 (the rarer the heavier), normalized to sum to 1. Beyond
+    two, beta_c ~ share_c ** -exponent, each clamped to [0.5, 2] / (C-1), then normalized.
 
     Args:
         shares: voxel shares of the foreground classes, (C-1,); a class that never occurs counts as the rarest.

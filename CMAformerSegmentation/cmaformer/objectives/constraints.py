@@ -1,7 +1,7 @@
 """The constraints of Eq. (3), as an augmented Lagrangian that can be solved.
 
-As printed, p cancels out of the bounds of Eq. (3), both signs minimise slack that is allowed, and the norm term rewards
-large weights. What it is meant to be is: minimise the task's loss subject to g_j <= 0, with g, for each foreground
+As printed, p cancels out of the bounds of Eq. (3), both signs minimize slack that is allowed, and the norm term rewards
+large weights. What it is meant to be is: minimize the task's loss subject to g_j <= 0, with g, for each foreground
 class c with share S_c of the labeled pixels,
 
     upper bound   E[relu(p_c - mu+_c)] / S_c - eps         mu+- = the teacher's mean +- k standard deviations,
@@ -257,8 +257,8 @@ class Constraints(Term):
 def size_prior(pixels: Tensor, factor: float = 1.0, unknown: float = 0.5) -> tuple[Tensor, Tensor]:
     """The sizes that the labeled volumes let expect, and how much they vary: d_c = max(0.1, factor CV_c).
 
-    The unlabeled windows must be drawn as these volumes were counted: windows that are smaller than a slice, or centred
-    on a structure, hold larger shares of it.
+    The unlabeled windows must be drawn as these volumes were counted: windows that are smaller than a slice, or
+    centered on a structure, hold larger shares of it.
 
     Args:
         pixels: (volumes, C), pixels of each class (background first) in each labeled volume.

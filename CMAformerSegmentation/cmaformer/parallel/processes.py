@@ -66,7 +66,7 @@ def count() -> int:
     return dist.get_world_size() if several() else 1
 
 
-def is_first() -> bool:
+def is_rank_zero() -> bool:
     """Whether this process is the one that writes to the job folder."""
     return number() == 0
 
@@ -74,7 +74,7 @@ def is_first() -> bool:
 # --- decisions --------------------------------------------------------------------------------------------------------
 
 
-def first(function: Callable[[], T]) -> T:
+def on_rank_zero(function: Callable[[], T]) -> T:
     """What the function returns in the first process, for all of them; the others wait.
 
     Raises:
@@ -85,7 +85,7 @@ def first(function: Callable[[], T]) -> T:
         return function()
     outcome: list[Any] = [None]
     problem: Exception | None = None
-    if is_first():
+    if is_rank_zero():
         try:
             outcome = [(True, function())]
         except Exception as error:
@@ -188,7 +188,7 @@ def _first_ends() -> bool:
     """
     if _session is None:
         return False
-    if is_first():
+    if is_rank_zero():
         _session.ask(lambda store: store.set(ENDING, "1"))
         return True
     until = time.monotonic() + LEAVING_S
@@ -201,7 +201,7 @@ def _first_ends() -> bool:
 
 def fails_alone(error: EngineError) -> bool:
     """Whether this process, not the first, fails while the first does not: then it must tell the error itself."""
-    if _session is None or is_first() or error.code == PROCESS_LOST:
+    if _session is None or is_rank_zero() or error.code == PROCESS_LOST:
         return False
     told = json.dumps([error.code, error.message, error.hint])
     _session.ask(lambda store: store.set(FAILURE, told))
@@ -210,7 +210,7 @@ def fails_alone(error: EngineError) -> bool:
 
 def failure_elsewhere() -> EngineError | None:
     """Why the first process is interrupted: the error that another process had, and has told."""
-    if _session is None or not is_first():
+    if _session is None or not is_rank_zero():
         return None
     _mute()
     told = _session.ask(lambda store: store.get(FAILURE) if store.check([FAILURE]) else b"")

@@ -33,7 +33,7 @@ Tell = Callable[..., None]
 
 
 @dataclass(frozen=True)
-class Look:
+class CaseCheck:
     """What the comparison of the cases needs of one of them, beside its facts.
 
     Attributes:
@@ -51,7 +51,7 @@ class Look:
     itemsize: int = 0
 
 
-def look(number: int, case: Case, known: dict[int, int], model_input: dict[str, Any]) -> Look:
+def check_case(number: int, case: Case, known: dict[int, int], model_input: dict[str, Any]) -> CaseCheck:
     """Read one case, and forget its voxels again.
 
     Args:
@@ -97,7 +97,7 @@ def look(number: int, case: Case, known: dict[int, int], model_input: dict[str, 
         intensity,
         voxels,
     )
-    return Look(facts, tuple(findings), geometry, digest, itemsize)
+    return CaseCheck(facts, tuple(findings), geometry, digest, itemsize)
 
 
 def _reason(error: ImageError, path: Path) -> str:

@@ -22,14 +22,14 @@ from ..door import job as jobs
 from ..door.errors import CancelledError
 from ..door.names import CASES, PREFLIGHT
 from ..images.grid import grids_of
-from .case_facts import Look, look
+from .case_facts import CaseCheck, check_case
 from .comparison import compare, compare_with_base
 from .report import ERROR, MOST_FOR_MEDIAN, NOTE, WARNING, Finding, Report
 
 if TYPE_CHECKING:
     from ..models.model import Model
 
-# A training also writes checkpoints: weights, teacher and optimiser, beside the slices.
+# A training also writes checkpoints: weights, teacher and optimizer, beside the slices.
 CHECKPOINTS_MB = 200.0
 DEFAULT_INPUT: dict[str, Any] = {
     "slicing": "acquired",
@@ -70,25 +70,25 @@ def check(
     unsure = any(problem.case is None and problem.code == "bad-cases" for problem in parsed.problems)
     known = {} if unsure else values_of(whole)
     findings = [Finding(ERROR, p.code, p.case, p.message, p.hint) for p in parsed.problems]
-    looks: list[Look] = []
+    checks: list[CaseCheck] = []
     for number, case in parsed.cases.items():
         if cancelled():
             raise CancelledError()
-        looks.append(look(number, case, known, model_input))
-        findings += looks[-1].findings
-        progress(len(looks), len(parsed.cases))
-    findings += compare(parsed.cases, looks, () if unsure else parsed.structures, model_input)
+        checks.append(check_case(number, case, known, model_input))
+        findings += checks[-1].findings
+        progress(len(checks), len(parsed.cases))
+    findings += compare(parsed.cases, checks, () if unsure else parsed.structures, model_input)
     if base is not None and not unsure:
         findings += compare_with_base(base, parsed.structures)
-    spacing = model_input.get("spacing_mm") or _usual_spacing(looks, model_input["slicing"])
-    needs = _needs(looks, len(parsed.structures) + 1, model_input["slicing"], spacing)
+    spacing = model_input.get("spacing_mm") or _usual_spacing(checks, model_input["slicing"])
+    needs = _needs(checks, len(parsed.structures) + 1, model_input["slicing"], spacing)
     if folder is not None:
         findings += _check_disk(folder, needs["disk_mb"])
     ranks = {ERROR: 0, WARNING: 1, NOTE: 2}
     findings.sort(key=lambda finding: (ranks[finding.severity], finding.case or 0))
     classes = {structure.value: structure.name for structure in parsed.structures}
     chosen = None if spacing is None else (float(spacing[0]), float(spacing[1]))
-    return Report(classes, tuple(one.facts for one in looks), tuple(findings), needs, spacing_mm=chosen)
+    return Report(classes, tuple(one.facts for one in checks), tuple(findings), needs, spacing_mm=chosen)
 
 
 def check_job(job: jobs.Job, events: jobs.Events) -> Report:
@@ -131,16 +131,18 @@ def slice_bytes(shape: Sequence[int], classes: int, labeled: bool) -> int:
     return int(np.prod(shape)) * (2 + (classes if labeled else 0))
 
 
-def _usual_spacing(looks: Sequence[Look], slicing: str) -> list[float] | None:
-    """The (row, column) spacing of a fresh model: `cmaformer.training.plan.median_spacing` without reading again."""
-    readable = [(one.facts.role, one.geometry) for one in looks if one.geometry is not None]
+def _usual_spacing(checks: Sequence[CaseCheck], slicing: str) -> list[float] | None:
+    """The (row, column) spacing of a fresh model: that of `training.plan.median_spacing`, without reading again."""
+    readable = [(one.facts.role, one.geometry) for one in checks if one.geometry is not None]
     usual = [geometry for role, geometry in readable if role == "labeled"] or [geometry for _, geometry in readable]
     pixels = [grid.pixel_spacing for geometry in usual[:MOST_FOR_MEDIAN] for grid in grids_of(geometry, slicing)]
     return [float(side) for side in np.median(np.array(pixels), axis=0)] if pixels else None
 
 
-def _needs(looks: Sequence[Look], classes: int, slicing: str, spacing: Sequence[float] | None) -> dict[str, float]:
-    readable = [(one, one.geometry) for one in looks if one.geometry is not None]
+def _needs(
+    checks: Sequence[CaseCheck], classes: int, slicing: str, spacing: Sequence[float] | None
+) -> dict[str, float]:
+    readable = [(one, one.geometry) for one in checks if one.geometry is not None]
     disk, memory = 0, 0
     for one, geometry in readable:
         labeled = bool(one.facts.voxels)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..cases.case_list import Case
-from .case_facts import Look
+from .case_facts import CaseCheck
 from .report import ERROR, NOTE, WARNING, Finding
 
 if TYPE_CHECKING:
@@ -24,31 +24,31 @@ FEWEST_PATIENTS = 5
 
 
 def compare(
-    cases: dict[int, Case], looks: Sequence[Look], structures: Sequence[Structure], model_input: dict[str, Any]
+    cases: dict[int, Case], checks: Sequence[CaseCheck], structures: Sequence[Structure], model_input: dict[str, Any]
 ) -> Iterator[Finding]:
     """Findings about the cases beside each other.
 
     Args:
         cases: by their numbers.
-        looks: one a case.
+        checks: one a case.
         structures: the classes of the list.
         model_input: "normalization" of the model.
     """
-    yield from _duplicates(cases, looks)
-    yield from _odd_spacing(looks)
+    yield from _duplicates(cases, checks)
+    yield from _odd_spacing(checks)
     if model_input["normalization"]["type"] == "window":
-        yield from _odd_intensity(looks)
-    yield from _classes(looks, structures)
+        yield from _odd_intensity(checks)
+    yield from _classes(checks, structures)
     yield from _roles(cases)
 
 
-def _duplicates(cases: dict[int, Case], looks: Sequence[Look]) -> Iterator[Finding]:
+def _duplicates(cases: dict[int, Case], checks: Sequence[CaseCheck]) -> Iterator[Finding]:
     images: dict[str, int] = {}
     labels: dict[str, int] = {}
-    for look in looks:
-        number = look.facts.case
+    for check in checks:
+        number = check.facts.case
         case = cases[number]
-        image = images.setdefault(look.digest, number) if look.digest else number
+        image = images.setdefault(check.digest, number) if check.digest else number
         if image != number:
             same = "file" if cases[image].image.resolve() == case.image.resolve() else "image"
             message = f"It has the same {same} as case {image}."
@@ -64,21 +64,21 @@ def _duplicates(cases: dict[int, Case], looks: Sequence[Look]) -> Iterator[Findi
                 yield Finding(WARNING, "duplicate-labels", number, message, "Correct the path in the list.")
 
 
-def _odd_spacing(looks: Sequence[Look]) -> Iterator[Finding]:
-    known = [look for look in looks if look.facts.spacing_mm is not None]
+def _odd_spacing(checks: Sequence[CaseCheck]) -> Iterator[Finding]:
+    known = [check for check in checks if check.facts.spacing_mm is not None]
     if len(known) < FEWEST_TO_COMPARE:
         return
-    usual = np.median([look.facts.spacing_mm for look in known], axis=0)
-    for look in known:
-        factors = np.array(look.facts.spacing_mm) / usual
+    usual = np.median([check.facts.spacing_mm for check in known], axis=0)
+    for check in known:
+        factors = np.array(check.facts.spacing_mm) / usual
         if max(factors.max(), 1 / factors.min()) > ODD_SPACING:
-            here, there = (" x ".join(f"{v:.3g}" for v in s) for s in (look.facts.spacing_mm or (), usual))
+            here, there = (" x ".join(f"{v:.3g}" for v in s) for s in (check.facts.spacing_mm or (), usual))
             message = f"Its voxels measure {here} mm; the median of the cases is {there} mm."
-            yield Finding(WARNING, "odd-spacing", look.facts.case, message, "Check the spacing of the image.")
+            yield Finding(WARNING, "odd-spacing", check.facts.case, message, "Check the spacing of the image.")
 
 
-def _odd_intensity(looks: Sequence[Look]) -> Iterator[Finding]:
-    spans = [(look.facts.case, look.facts.intensity) for look in looks]
+def _odd_intensity(checks: Sequence[CaseCheck]) -> Iterator[Finding]:
+    spans = [(check.facts.case, check.facts.intensity) for check in checks]
     ranges = {case: span["high"] - span["low"] for case, span in spans if span and span["high"] > span["low"]}
     if len(ranges) < FEWEST_TO_COMPARE:
         return
@@ -90,8 +90,8 @@ def _odd_intensity(looks: Sequence[Look]) -> Iterator[Finding]:
             yield Finding(WARNING, "odd-intensity", case, message, hint)
 
 
-def _classes(looks: Sequence[Look], structures: Sequence[Structure]) -> Iterator[Finding]:
-    counted = [look.facts.voxels for look in looks if look.facts.role == "labeled" and look.facts.voxels]
+def _classes(checks: Sequence[CaseCheck], structures: Sequence[Structure]) -> Iterator[Finding]:
+    counted = [check.facts.voxels for check in checks if check.facts.role == "labeled" and check.facts.voxels]
     missing = [s for s in structures if not any(voxels.get(s.value, 0) for voxels in counted)]
     if not counted or not missing:
         return

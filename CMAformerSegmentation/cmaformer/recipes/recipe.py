@@ -1,4 +1,4 @@
-"""How a training is run: sizes, schedule, optimiser, weights of the objective (Eq. 5). Stored in the job."""
+"""How a training is run: sizes, schedule, optimizer, weights of the objective (Eq. 5). Stored in the job."""
 
 from __future__ import annotations
 
@@ -39,11 +39,11 @@ class Recipe:
     """Settings of a training.
 
     Attributes:
-        iterations: optimiser steps of the supervised phase.
+        iterations: optimizer steps of the supervised phase.
         semi_iterations: steps of the semi-supervised phase that follows where there are unlabeled cases.
         batch_size: labeled patches a step, and as many unlabeled ones in the second phase.
         patch: side of the square patches in pixels of the model's grid; a multiple of 32 wastes nothing.
-        centred: part of the patches centred on a structure drawn with equal chances.
+        centered: part of the patches centered on a structure drawn with equal chances.
         optimizer: "adamw", or "sgd" with Nesterov momentum.
         momentum: of SGD.
         schedule: how the learning rate falls after the warm-up: "cosine", down to a hundredth, or "poly", with
@@ -68,7 +68,7 @@ class Recipe:
         teaching: how the teacher labels unlabeled pixels: "volumes" now and then, as a whole and cleaned up (recipe B,
             for processors), or "patches", anew at every step (a mean teacher).
         look_every: iterations of the second phase between two looks of the teacher at unlabeled slices. With "volumes"
-            it labels them, 0 for once only; with "patches" it looks for structures, on which windows are then centred,
+            it labels them, 0 for once only; with "patches" it looks for structures, on which windows are then centered,
             balanced over the classes, and 0 draws unlabeled windows anywhere.
         look_slices: slices at each look.
         constraint: solver of the constraints of Eq. (3): "none", "alm", "penalty" or "log-barrier".
@@ -86,7 +86,7 @@ class Recipe:
     semi_iterations: int = 0
     batch_size: int = 4
     patch: int = 128
-    centred: float = 0.67
+    centered: float = 0.67
     optimizer: str = "adamw"
     momentum: float = 0.9
     schedule: str = "cosine"
@@ -141,7 +141,11 @@ class Recipe:
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Recipe:
-        """The recipe back from :meth:`to_dict`. Raises ValueError for unknown or impossible entries."""
+        """The recipe back from :meth:`to_dict`. Raises ValueError for unknown or impossible entries.
+
+        Jobs and recipes of before the American spelling have "centred".
+        """
+        values = {"centered" if name == "centred" else name: value for name, value in values.items()}
         unknown = sorted(set(values) - {f.name for f in fields(cls)})
         if unknown:
             raise ValueError(f"unknown training settings: {', '.join(unknown)}")
@@ -189,7 +193,7 @@ class Recipe:
         return math.exp(-5 * (1 - done) ** 2)
 
 
-# The paper's settings (Eq. 5). Copy-paste and windows centred by the teacher are not the paper's; the length and
+# The paper's settings (Eq. 5). Copy-paste and windows centered by the teacher are not the paper's; the length and
 # the weight of unlabeled pixels are those of the mean teachers that it follows, because it does not state them.
 PAPER: dict[str, Any] = {
     "iterations": 6000,

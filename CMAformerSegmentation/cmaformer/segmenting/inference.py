@@ -20,7 +20,7 @@ from ..door.errors import CancelledError, EngineError, ImageError
 from ..images.geometry import Volume
 from ..images.grid import SliceGrid, grids_of
 from ..images.intensity import Normalization
-from ..images.likeness import facts_of, recognisable, remarks
+from ..images.likeness import facts_of, recognizable, remarks
 from ..images.volume import finite
 from ..models.model import Model
 from ..network.device import batch_size as default_batch_size
@@ -71,7 +71,7 @@ class Inference:
 
     Args:
         volume: what is segmented.
-        model: its description says how the volume is cut and normalised, and which values the classes have.
+        model: its description says how the volume is cut and normalized, and which values the classes have.
         network: maps (B, channels, H, W) to an object with ``logits``, on ``device``.
         device: where it computes.
         batch: slices at a time; None chooses by the memory of the device.
@@ -107,7 +107,7 @@ class Inference:
             self.array = volume.array
             grids = grids_of(volume.geometry, source.slicing, source.spacing_mm)
             seen = model.description.training.get("images")
-            wide = recognisable(grids, seen)
+            wide = recognizable(grids, seen)
             if len(wide) < len(grids):
                 self.warn(
                     "fewer-directions",
@@ -194,13 +194,13 @@ class Inference:
         return result
 
     def _input(self, grid: SliceGrid, indices: np.ndarray) -> torch.Tensor:
-        """Normalised slices (n, channels, rows, cols); channels are a slice's neighbours, repeated at the ends."""
+        """Normalized slices (n, channels, rows, cols); channels are a slice's neighbors, repeated at the ends."""
         first = max(0, indices[0] - self.context)
         last = min(grid.count - 1, indices[-1] + self.context)
         slices = self.normalize(grid.to_model(self.array, np.arange(first, last + 1)))
         around = np.arange(-self.context, self.context + 1)
-        neighbours = np.clip(indices[:, None] + around, first, last) - first
-        return torch.from_numpy(slices[neighbours])
+        neighbors = np.clip(indices[:, None] + around, first, last) - first
+        return torch.from_numpy(slices[neighbors])
 
     @torch.inference_mode()
     def _predict(self, direction: _Direction, slices: torch.Tensor, probabilities: bool) -> np.ndarray:

@@ -42,13 +42,13 @@ def agreement(
 ) -> list[Agreement]:
     """All measures of each foreground class of one case.
 
-    Surface voxels are those with a face neighbour outside the structure; distances are Euclidean between voxel centres.
+    Surface voxels are those with a face neighbor outside the structure; distances are Euclidean between voxel centers.
 
     Args:
         prediction: label map (K, J, I).
         reference: label map (K, J, I).
         classes: with the background.
-        spacing_mm: distance of voxel centres along each array axis.
+        spacing_mm: distance of voxel centers along each array axis.
     """
     result = []
     for value in range(1, classes):

@@ -11,7 +11,7 @@ from ..door.box import spans
 from ..door.errors import ImageError, JobError
 from ..images.grid import SliceGrid
 
-# Pixels around the box in a slice of the model: resampling mixes a pixel with its neighbours.
+# Pixels around the box in a slice of the model: resampling mixes a pixel with its neighbors.
 MARGIN = 2
 
 Ranges = Sequence[int]

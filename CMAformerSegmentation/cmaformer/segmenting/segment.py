@@ -21,7 +21,7 @@ from ..network.mirroring import MirroredNetwork
 from .clean_up import clean_up
 from .inference import PRECISIONS, Inference, Listener, Network, Steps
 from .region import Ranges, Region
-from .structures import measure
+from .structures import measure_structures
 
 
 @dataclass
@@ -112,7 +112,7 @@ def segment(
         with steps.time("cleanup"):
             clean_up(labels, **model.description.postprocessing, between=listener.check)
     with steps.time("measure"):
-        structures = measure(labels, volume, model)
+        structures = measure_structures(labels, volume, model)
     return Segmentation(
         labels,
         volume.geometry,

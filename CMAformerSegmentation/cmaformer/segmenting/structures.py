@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from ..models.model import Model
 
 
-def measure(labels: np.ndarray, volume: Volume, model: Model) -> list[dict[str, Any]]:
+def measure_structures(labels: np.ndarray, volume: Volume, model: Model) -> list[dict[str, Any]]:
     """Voxels, volume (ml) and mean of the image's finite values in each structure of a model.
 
     Args:

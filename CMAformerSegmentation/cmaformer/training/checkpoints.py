@@ -45,4 +45,4 @@ def load_for_all(path: Path) -> dict[str, Any] | None:
 
     Never onto the device, which may have no room for two of everything.
     """
-    return processes.first(lambda: load(path) if path.exists() else None)
+    return processes.on_rank_zero(lambda: load(path) if path.exists() else None)

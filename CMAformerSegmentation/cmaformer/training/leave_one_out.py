@@ -84,7 +84,7 @@ def run(
     # There is no model to be compared before and after, and no curve to be drawn, on the patient who is left out.
     entries = {key: value for key, value in job.parameters.items() if key != "base"}
     entries["recipe"] = recipe.with_overrides({"evaluate_every": 0}).to_dict()
-    done = processes.first(lambda: [(_folder(job, n) / SCORES).exists() for n in range(1, len(folds) + 1)])
+    done = processes.on_rank_zero(lambda: [(_folder(job, n) / SCORES).exists() for n in range(1, len(folds) + 1)])
     for number, fold in enumerate(folds, 1):
         if not done[number - 1]:
             part = _Part(events, number - 1, len(folds) + 1, {"fold": number})
@@ -142,7 +142,7 @@ def _train_fold(
             return jobs.cancel_requested(job.folder)
 
     folder = _folder(job, number)
-    processes.first(lambda: slices.share(job.folder / job.inputs["slices"], folder / "slices", roles_of(fold)))
+    processes.on_rank_zero(lambda: slices.share(job.folder / job.inputs["slices"], folder / "slices", roles_of(fold)))
     inputs = {name: str((job.folder / path).resolve()) for name, path in job.inputs.items()}
     trainer = FoldTrainer(replace(job, folder=folder, inputs={**inputs, "slices": "slices"}), events, device, initial)
     resumed = trainer.load_checkpoint()
@@ -150,8 +150,8 @@ def _train_fold(
     trainer.run()
     # Always the last phase, as the final model, which nothing is held out for: choosing the better phase by the very
     # cases that it is tested on would make it look better than it is.
-    scores = trainer.examination.scores(trainer.teacher, trainer.examination.cases)
-    processes.first(lambda: _keep(scores, trainer.seconds, folder))
+    scores = trainer.validation.scores(trainer.teacher, trainer.validation.cases)
+    processes.on_rank_zero(lambda: _keep(scores, trainer.seconds, folder))
 
 
 def roles_of(fold: dict[str, list[int]]) -> Callable[[dict[str, Any]], str]:

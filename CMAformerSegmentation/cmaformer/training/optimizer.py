@@ -1,4 +1,4 @@
-"""The optimiser of a recipe: AdamW, or the paper's SGD with Nesterov momentum."""
+"""The optimizer of a recipe: AdamW, or the paper's SGD with Nesterov momentum."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ TRANSFORMER = ("bottleneck.encoder.", "bottleneck.decoder.", "bottleneck.bias.")
 
 
 def build(recipe: Recipe, modules: Sequence[nn.Module]) -> torch.optim.Optimizer:
-    """The optimiser of some modules.
+    """The optimizer of some modules.
 
     Its learning rate is set at every step, to :meth:`cmaformer.recipes.recipe.Recipe.rate`. SGD with a momentum m moves
     1 / (1 - m) times as far as its learning rate says: the paper's 1e-3 at 0.99 is an effective 0.1.

@@ -24,7 +24,7 @@ from ..parallel import distributed, processes
 from ..parallel.rows import Rows
 from ..recipes.recipe import Recipe
 from .teaching.copy_paste import Mixed, largest_components, mix
-from .teaching.found_structures import Places
+from .teaching.found_structures import FoundStructures
 
 Windows = dict[str, dict[str, np.ndarray]]
 # Separate random streams of one iteration.
@@ -140,7 +140,7 @@ class SupervisedPhase:
         """Windows out of these cases, as the recipe wants them."""
         recipe = self.recipe
         return Sampler(
-            store, numbers, recipe.window, self.training.context, recipe.centred, seed, recipe.augmentation.cut
+            store, numbers, recipe.window, self.training.context, recipe.centered, seed, recipe.augmentation.cut
         )
 
 
@@ -152,7 +152,7 @@ class SemiSupervisedPhase(SupervisedPhase):
     def __init__(self, training: Training) -> None:
         super().__init__(training)
         self.unlabeled = self.sampler(training.store, training.store.numbers("unlabeled"), training.seed + 1)
-        self.places = Places(training.store, training.store.numbers("unlabeled"), training.context)
+        self.places = FoundStructures(training.store, training.store.numbers("unlabeled"), training.context)
         # Every second patch is used for the further terms: equally many in each process.
         self.own = distributed.rows(self.recipe.batch_size, 2 if len(training.terms) else 1)
 
@@ -161,7 +161,7 @@ class SemiSupervisedPhase(SupervisedPhase):
         return self.recipe.look_every > 0 and (iteration - self.recipe.iterations) % self.recipe.look_every == 0
 
     def prepare(self, iteration: int) -> None:
-        """The teacher looks for structures in unlabeled slices, on which windows are centred from here on."""
+        """The teacher looks for structures in unlabeled slices, on which windows are centered from here on."""
         if not self.due(iteration):
             return
         rng = np.random.default_rng([self.training.seed, iteration, LOOKING])
@@ -174,7 +174,7 @@ class SemiSupervisedPhase(SupervisedPhase):
             self.places.look(network, self.recipe.look_slices, rng, self.training.device)
             return self.places.found
 
-        self.places.found = processes.first(look)
+        self.places.found = processes.on_rank_zero(look)
         self.unlabeled.places = self.places.by_class()
 
     def state_dict(self) -> dict[str, Tensor]:

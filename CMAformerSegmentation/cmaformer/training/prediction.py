@@ -17,12 +17,12 @@ from ..segmenting.metrics import dice
 def predict_stack(
     network: Callable[[Tensor], Tensor], images: np.ndarray, context: int, device: torch.device, batch_size: int = 16
 ) -> np.ndarray:
-    """Label map of a stack of normalised slices on the model's grid.
+    """Label map of a stack of normalized slices on the model's grid.
 
     Args:
         network: (B, Cin, H, W) -> logits (B, C, H, W); what it raises ends the work.
         images: (S, H, W), any floating type.
-        context: neighbouring slices on each side that become channels (repeated at the ends).
+        context: neighboring slices on each side that become channels (repeated at the ends).
         device: where the network is.
         batch_size: slices at once; fewer where memory is short.
 
@@ -37,9 +37,9 @@ def predict_stack(
     start = 0
     while start < count:
         indices = np.arange(start, min(count, start + batch_size))
-        neighbours = np.clip(indices[:, None] + np.arange(-context, context + 1), 0, count - 1)
+        neighbors = np.clip(indices[:, None] + np.arange(-context, context + 1), 0, count - 1)
         try:
-            batch = torch.from_numpy(images[neighbours].astype(np.float32)).to(device)
+            batch = torch.from_numpy(images[neighbors].astype(np.float32)).to(device)
             logits = network(batch.contiguous(memory_format=torch.channels_last))
             result[indices] = logits.argmax(1).to(torch.uint8).cpu().numpy()
             start += len(indices)

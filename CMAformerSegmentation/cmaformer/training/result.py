@@ -56,10 +56,10 @@ def keep_better(trainer: Trainer) -> Kept:
     Raises:
         CancelledError: asked to stop.
     """
-    examination, teacher = trainer.examination, trainer.teacher
+    validation, teacher = trainer.validation, trainer.teacher
     last, first = trainer.phases[-1].name, trainer.phases[0].name
     weights = {key: value.clone() for key, value in teacher.state_dict().items()}
-    scores = {last: examination.teacher_scores(trainer.total)} if examination.cases else {}
+    scores = {last: validation.teacher_scores(trainer.total)} if validation.cases else {}
     if len(trainer.phases) == 1:
         return Kept(last, weights, scores)
     state = checkpoints.load_for_all(trainer.job.folder / SUPERVISED)
@@ -69,7 +69,7 @@ def keep_better(trainer: Trainer) -> Kept:
         return Kept(last, weights, scores, "No case was held out, so the two phases were not compared.")
     supervised = state["teacher"]
     teacher.load_state_dict(supervised)
-    scores[first] = examination.teacher_scores(trainer.recipe.iterations)
+    scores[first] = validation.teacher_scores(trainer.recipe.iterations)
     teacher.load_state_dict(weights)
     before, after = mean(scores[first]), mean(scores[last])
     found = f"Dice on the held-out images: {before:.3f} after the labeled images alone, {after:.3f} after the unlabeled"
@@ -91,13 +91,13 @@ def finish(trainer: Trainer) -> Path:
         CancelledError: asked to stop; there is no result then.
     """
     kept = keep_better(trainer)
-    return processes.first(lambda: _write(trainer, kept))
+    return processes.on_rank_zero(lambda: _write(trainer, kept))
 
 
 def _write(trainer: Trainer, kept: Kept) -> Path:
     job = trainer.job
     report: dict[str, Any] = {
-        **trainer.examination.state(),
+        **trainer.validation.state(),
         "seconds": trainer.seconds,
         "kept": kept.phase,
         "reason": kept.reason,
@@ -127,7 +127,7 @@ def _facts(trainer: Trainer, kept: Kept) -> dict[str, Any]:
     return {
         "labeled_cases": store.count("labeled"),
         "unlabeled_cases": store.count("unlabeled"),
-        "held_out_cases": len(trainer.examination.cases),
+        "held_out_cases": len(trainer.validation.cases),
         "iterations": trainer.total,
         "batch_size": recipe.batch_size,
         "patch": recipe.patch,
@@ -146,7 +146,7 @@ def _metrics(trainer: Trainer, kept: Kept) -> dict[str, Any]:
         return {}
     names = [c["name"] for c in trainer.job.parameters["description"]["classes"]]
     metrics: dict[str, Any] = {"held_out_dice": _by_name(names, kept.scores[kept.phase])}
-    baseline, before = trainer.examination.baseline, trainer.examination.before
+    baseline, before = trainer.validation.baseline, trainer.validation.before
     if baseline is not None and before:
         metrics["parent_held_out_dice"] = _by_name([names[v - 1] for v in baseline.compared], np.array(before))
     return {**metrics, "grid": "model", "cleanup": False}
@@ -154,14 +154,14 @@ def _metrics(trainer: Trainer, kept: Kept) -> dict[str, Any]:
 
 def _comparison(trainer: Trainer, kept: Kept) -> dict[str, Any]:
     """Dice of the base and of the new model on the same held-out cases and classes; the report's entries."""
-    examination = trainer.examination
-    if examination.baseline is None or not examination.before or not kept.scores:
+    validation = trainer.validation
+    if validation.baseline is None or not validation.before or not kept.scores:
         return {"before": None, "after": None}
     names = [c["name"] for c in trainer.job.parameters["description"]["classes"]]
-    classes = [names[value - 1] for value in examination.baseline.compared]
-    after = examination.compared(kept.scores[kept.phase])
+    classes = [names[value - 1] for value in validation.baseline.compared]
+    after = validation.compared(kept.scores[kept.phase])
     return {
-        "before": {"classes": classes, "dice": examination.before},
+        "before": {"classes": classes, "dice": validation.before},
         "after": {"classes": classes, "dice": after.tolist()},
     }
 

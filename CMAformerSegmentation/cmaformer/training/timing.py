@@ -18,7 +18,7 @@ from ..recipes.recipe import Recipe
 from . import schedule
 from .estimate import Estimate
 from .prediction import spread
-from .validation import LOOKED_AT
+from .validation import MOST_CASES
 
 if TYPE_CHECKING:
     from .phases import SupervisedPhase
@@ -70,11 +70,11 @@ def measure(trainer: Trainer) -> Estimate | None:
             trainer.load_checkpoint()
             return None
         seconds[phase.name] = statistics.median(times[WARM_STEPS:] or times)
-    look_s, all_s = _examine(trainer)
+    look_s, all_s = _time_validation(trainer)
     trainer.load_checkpoint()
-    examination = trainer.examination
-    finish_s = all_s * len(trainer.phases) if len(examination.cases) > LOOKED_AT else 0.0
-    if examination.baseline is not None and examination.before is None:
+    validation = trainer.validation
+    finish_s = all_s * len(trainer.phases) if len(validation.cases) > MOST_CASES else 0.0
+    if validation.baseline is not None and validation.before is None:
         finish_s += all_s
     return Estimate(seconds, 2 * look_s, prepare_s, checkpoint_s, finish_s, peak_mb(trainer.device))
 
@@ -93,17 +93,17 @@ def _time_prepare(trainer: Trainer, phase: SupervisedPhase) -> float:
         phase.recipe = recipe
 
 
-def _examine(trainer: Trainer) -> tuple[float, float]:
+def _time_validation(trainer: Trainer) -> tuple[float, float]:
     """Seconds for one network on the cases of a look, and on all held-out cases."""
-    examination = trainer.examination
-    pixels = {number: math.prod(trainer.store.cases[number]["shape"]) for number in examination.cases}
-    timed = spread(examination.cases, TIMED_CASES)
+    validation = trainer.validation
+    pixels = {number: math.prod(trainer.store.cases[number]["shape"]) for number in validation.cases}
+    timed = spread(validation.cases, TIMED_CASES)
     if not timed:
         return 0.0, 0.0
     start = time.monotonic()
-    examination.scores(trainer.teacher, timed)
+    validation.scores(trainer.teacher, timed)
     rate = (time.monotonic() - start) / sum(pixels[number] for number in timed)
-    looked_at = spread(examination.cases, LOOKED_AT)
+    looked_at = spread(validation.cases, MOST_CASES)
     return rate * sum(pixels[number] for number in looked_at), rate * sum(pixels.values())
 
 
@@ -160,7 +160,7 @@ def plan(trainer: Trainer, minutes: float | None, spent_s: float) -> Recipe:
     if estimate is None:
         return recipe
     left = 60 * minutes - spent_s - (time.monotonic() - start) if fitting and minutes is not None else None
-    return processes.first(lambda: _planned(trainer, estimate, minutes, left))
+    return processes.on_rank_zero(lambda: _planned(trainer, estimate, minutes, left))
 
 
 def _planned(trainer: Trainer, estimate: Estimate, minutes: float | None, left: float | None) -> Recipe:

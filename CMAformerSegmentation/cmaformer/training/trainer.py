@@ -31,8 +31,8 @@ from ..recipes.recipe import Recipe
 from . import checkpoints, optimizer
 from .phases import SemiSupervisedPhase, SupervisedPhase, Windows
 from .schedule import fitted
-from .teaching.volumes_phase import TaughtPhase
-from .validation import Examination
+from .teaching.volumes_phase import VolumesPhase
+from .validation import Validation
 
 if TYPE_CHECKING:
     from .estimate import Estimate
@@ -57,7 +57,7 @@ class Trainer:
     ) -> None:
         self.job, self.events, self.device, self.seed = job, events, device, job.seed
         self.store = SliceStore(job.folder / job.inputs["slices"])
-        recipe = processes.first(lambda: fitted(Recipe.from_dict(job.parameters["recipe"]), job.folder))
+        recipe = processes.on_rank_zero(lambda: fitted(Recipe.from_dict(job.parameters["recipe"]), job.folder))
         if not self.store.numbers("unlabeled"):
             # All the time is for the labeled cases then.
             recipe = recipe.with_overrides(
@@ -85,11 +85,11 @@ class Trainer:
         self.iteration, self.saved = 0, -1
         self.seconds, self.clock, self.shown = 0.0, 0.0, 0.0
         self.rate_factor, self.nans = 1.0, 0
-        self.examination = Examination(self)
+        self.validation = Validation(self)
         self.estimate: Estimate | None = None
         self.phases = [SupervisedPhase(self)]
         if recipe.semi_iterations:
-            self.phases.append(TaughtPhase(self) if recipe.teaching == "volumes" else SemiSupervisedPhase(self))
+            self.phases.append(VolumesPhase(self) if recipe.teaching == "volumes" else SemiSupervisedPhase(self))
         self.total = recipe.iterations + recipe.semi_iterations
 
     def set_length(self, recipe: Recipe) -> None:
@@ -118,7 +118,7 @@ class Trainer:
     def _run(self) -> None:
         pending: Future[Windows] | None = None
         with ThreadPoolExecutor(1) as reader:
-            self.settle()
+            self.end_iteration()
             while self.iteration < self.total:
                 phase, following = self.phase(self.iteration), self.iteration + 1
                 if pending is None:
@@ -132,14 +132,14 @@ class Trainer:
                     pending = None
                     continue
                 self.iteration = following
-                self.tell(phase, terms)
-                self.settle()
+                self.report_progress(phase, terms)
+                self.end_iteration()
 
     def phase(self, iteration: int) -> SupervisedPhase:
         """The phase of an iteration."""
         return self.phases[0 if iteration < self.recipe.iterations else 1]
 
-    def tell(self, phase: SupervisedPhase, terms: dict[str, float]) -> None:
+    def report_progress(self, phase: SupervisedPhase, terms: dict[str, float]) -> None:
         """Send the events of an iteration that is done."""
         now = time.monotonic()
         self.seconds, self.clock = self.seconds + now - self.clock, now
@@ -159,7 +159,7 @@ class Trainer:
         done = self.estimate.seconds(self.recipe) - expected
         return expected * (self.seconds / done if done > 0 else 1.0)
 
-    def settle(self) -> None:
+    def end_iteration(self) -> None:
         """Look at the held-out cases, save, and stop, where it is time to; what was done before is not repeated.
 
         Raises:
@@ -167,11 +167,11 @@ class Trainer:
         """
         recipe, iteration = self.recipe, self.iteration
         ends = iteration in (recipe.iterations, self.total)
-        self.examination.begin()
+        self.validation.evaluate_base()
         due = iteration and (ends or (recipe.evaluate_every and iteration % recipe.evaluate_every == 0))
-        if due and not self.examination.seen(iteration):
-            self.examination.look(iteration, self.phase(iteration - 1).name)
-        if iteration == recipe.iterations and len(self.phases) > 1 and processes.is_first():
+        if due and not self.validation.is_done(iteration):
+            self.validation.evaluate(iteration, self.phase(iteration - 1).name)
+        if iteration == recipe.iterations and len(self.phases) > 1 and processes.is_rank_zero():
             checkpoints.save_atomically({"teacher": self.teacher.state_dict()}, self.job.folder / SUPERVISED)
         if iteration != self.saved and (ends or iteration % recipe.checkpoint_every == 0):
             self.save_checkpoint()
@@ -193,7 +193,7 @@ class Trainer:
     # --- one step ------------------------------------------------------------------------------------------------
 
     def step(self, phase: SupervisedPhase, windows: Windows) -> dict[str, float] | None:
-        """One optimiser step; returns the terms of the loss, or None if it went back to the last checkpoint instead."""
+        """One optimizer step; returns the terms of the loss, or None if it went back to the last checkpoint instead."""
         rate = self.recipe.rate(self.iteration) * self.rate_factor
         optimizer.set_rate(self.optimizer, rate)
         terms = self.gradients(phase, windows)
@@ -290,7 +290,7 @@ class Trainer:
     def save_checkpoint(self) -> None:
         """Everything that the next iteration depends on, written whole or not at all."""
         self.saved = self.iteration
-        if not processes.is_first():
+        if not processes.is_rank_zero():
             return
         state = {
             "iteration": self.iteration,
@@ -298,7 +298,7 @@ class Trainer:
             "rate_factor": self.rate_factor,
             "nans": self.nans,
             "rows": self.rows,
-            **self.examination.state(),
+            **self.validation.state(),
             "student": self.student.state_dict(),
             "teacher": self.teacher.state_dict(),
             "unlabeled": self.terms.state_dict(),
@@ -320,7 +320,7 @@ class Trainer:
             phase.load_state_dict(kept)
         self.optimizer.load_state_dict(state["optimizer"])
         self.iteration = self.saved = state["iteration"]
-        self.examination.load(state)
+        self.validation.load(state)
         self.seconds, self.rate_factor, self.nans = state["seconds"], state["rate_factor"], state["nans"]
         self.set_rows(min(self.rows, state.get("rows", self.rows)))
         return True

@@ -19,11 +19,11 @@ from .phases import autocast
 from .prediction import dice_of_store, mean, means, spread
 
 # Held-out cases that are looked at during the training; the result is measured on all of them.
-LOOKED_AT = 24
+MOST_CASES = 24
 
 
 class Training(Protocol):
-    """What an examination sees of the training it belongs to."""
+    """What a validation sees of the training it belongs to."""
 
     job: jobs.Job
     events: jobs.Events
@@ -38,7 +38,7 @@ class Training(Protocol):
         """Raises CancelledError if somebody asked to stop."""
 
 
-class Examination:
+class Validation:
     """The held-out cases of a training, and what was found on them.
 
     Attributes:
@@ -57,8 +57,8 @@ class Examination:
         # Scores of the teacher at looks at all cases, by iteration; not in checkpoints, they can be found again.
         self._complete: dict[int, np.ndarray] = {}
 
-    def begin(self) -> None:
-        """Look once at the base model, before anything is learnt."""
+    def evaluate_base(self) -> None:
+        """Look once at the base model, before anything is learned."""
         if self.baseline is None or self.before is not None:
             return
         if not self.baseline.compared:
@@ -76,13 +76,13 @@ class Examination:
         values = {"before": {"dice": dice, "dice_mean": mean(scores)}}
         self.training.events.emit("metric", iteration=0, cases=len(self.cases), values=values)
 
-    def seen(self, iteration: int) -> bool:
+    def is_done(self, iteration: int) -> bool:
         """Whether the look of an iteration is done."""
         return not self.cases or (bool(self.history) and self.history[-1]["iteration"] == iteration)
 
-    def look(self, iteration: int, phase: str) -> None:
-        """Dice of teacher and student on at most LOOKED_AT cases, per class, into the events and the history."""
-        cases = spread(self.cases, LOOKED_AT)
+    def evaluate(self, iteration: int, phase: str) -> None:
+        """Dice of teacher and student on at most MOST_CASES cases, per class, into the events and the history."""
+        cases = spread(self.cases, MOST_CASES)
         scores = self.scores(self.training.teacher, cases)
         if cases == self.cases:
             self._complete[iteration] = scores

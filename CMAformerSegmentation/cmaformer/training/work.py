@@ -65,21 +65,21 @@ def work(folder: Path, device: str = "auto", events: jobs.Events | None = None, 
     Raises:
         JobError: the folder holds no training, another process works on it, it is done, or it cannot be written.
     """
-    with processes.session(device) as device, _taken(folder) as job:
-        if not processes.is_first():
+    with processes.session(device) as device, _locked(folder) as job:
+        if not processes.is_rank_zero():
             events = jobs.Events(lambda line: None)  # the first process tells for all
         events = events or jobs.Events.of_job(folder)
         try:
             return _work(job, device, events, prepare_only)
         except (Exception, KeyboardInterrupt) as error:
-            problem = _told(error, folder, events)
+            problem = _report_end(error, folder, events)
             if problem is error:
                 raise
             raise problem from None
 
 
 @contextmanager
-def _taken(folder: Path) -> Iterator[jobs.Job]:
+def _locked(folder: Path) -> Iterator[jobs.Job]:
     """The job, locked by this process, or by the first of several."""
     lock = Lock(folder)
 
@@ -93,15 +93,15 @@ def _taken(folder: Path) -> Iterator[jobs.Job]:
         (folder / jobs.CANCEL).unlink(missing_ok=True)  # a request to stop an earlier run
         return job
 
-    job = processes.first(take)
+    job = processes.on_rank_zero(take)
     try:
         yield job
     finally:
-        if processes.is_first():
+        if processes.is_rank_zero():
             lock.__exit__()
 
 
-def _told(error: BaseException, folder: Path, events: jobs.Events) -> BaseException:
+def _report_end(error: BaseException, folder: Path, events: jobs.Events) -> BaseException:
     """Tell why the training ends; returns the error to raise."""
     if not isinstance(error, EngineError):
         elsewhere = processes.failure_elsewhere()
@@ -159,7 +159,7 @@ def _work(job: jobs.Job, device: str, events: jobs.Events, prepare_only: bool) -
             lambda: jobs.cancel_requested(job.folder),
         )
 
-    processes.first(ready)
+    processes.on_rank_zero(ready)
     if prepare_only:
         return slices
     import torch

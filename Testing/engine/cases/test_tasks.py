@@ -16,7 +16,7 @@ from cmaformer.cases.case_list import CasesError
 from cmaformer.cases.labels import read_labels
 from cmaformer.cases.split import keep_labels
 from cmaformer.cases.tasks import LITS, SYNAPSE, TASKS
-from cmaformer.commands.case_arguments import settle
+from cmaformer.commands.case_arguments import apply_task
 from cmaformer.commands.train import add_arguments
 from cmaformer.door.description import Description
 from cmaformer.recipes.recipe import Recipe
@@ -183,13 +183,13 @@ def test_arguments_change_what_the_task_says():
     add_arguments(parser)
     command = ["--task", "synapse", "--cases", ".", "--window", "-100", "200", "--title", "Mine"]
     args = parser.parse_args(command)
-    assert settle(args) is SYNAPSE
+    assert apply_task(args) is SYNAPSE
     assert (args.window, args.title) == ([-100, 200], "Mine")
     assert (args.spacing, args.slicing, args.finds) == ([1.5, 1.5], "axial", "abdominal organs")
     args = parser.parse_args([*command, "--base", "liver-1.0.0"])
-    assert settle(args) is SYNAPSE and args.slicing is None
+    assert apply_task(args) is SYNAPSE and args.slicing is None
     args = parser.parse_args(["--finds", "two structures", "--cases", "."])
-    assert settle(args) is None
+    assert apply_task(args) is None
     assert (args.window, args.spacing, args.slicing, args.finds) == (None, None, None, "two structures")
 
 

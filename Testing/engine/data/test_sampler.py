@@ -61,7 +61,7 @@ def test_a_cut_window_is_that_of_the_cut_volume(store):
     assert cut >= 10
 
 
-def test_a_slice_at_a_cut_end_is_its_own_neighbour(store):
+def test_a_slice_at_a_cut_end_is_its_own_neighbor(store):
     def alone(cut):
         images = Sampler(store, [0, 1], SIDE, 1, 0.8, seed=2, cut=cut).batch(60, 0)["images"]
         return np.mean([np.array_equal(one[0], one[1]) and np.array_equal(one[1], one[2]) for one in images])

@@ -104,13 +104,13 @@ def test_batch_depends_on_seed_and_number_alone(store):
 
 
 def test_centred_windows_are_balanced_over_the_classes(store):
-    sampler = Sampler(store, [0, 1], 33, 0, centred=1.0, seed=0)
-    centres = sampler.batch(200, 0)["labels"][:, 16, 16]
-    assert set(centres.tolist()) == {1, 2}
-    assert 70 < np.count_nonzero(centres == 1) < 130
+    sampler = Sampler(store, [0, 1], 33, 0, centered=1.0, seed=0)
+    centers = sampler.batch(200, 0)["labels"][:, 16, 16]
+    assert set(centers.tolist()) == {1, 2}
+    assert 70 < np.count_nonzero(centers == 1) < 130
 
 
-def test_windows_show_neighbours_and_pad_with_the_mean(store):
+def test_windows_show_neighbors_and_pad_with_the_mean(store):
     sampler = Sampler(store, [0], 64, 1, 0.5, seed=0)
     batch = sampler.batch(6, 0)
     assert batch["images"].shape == (6, 3, 64, 64)  # wider than the 40 columns of the slices
@@ -126,7 +126,7 @@ def test_unlabeled_cases_give_images_alone(store):
 def test_patch_without_changes_is_the_middle_of_the_window(store):
     windows = Sampler(store, [0, 1], 48, 0, 1.0, seed=1).batch(4, 0)
 
-    class Centre:
+    class Center:
         """A generator whose shifts are zero."""
 
         def __init__(self):
@@ -138,7 +138,7 @@ def test_patch_without_changes_is_the_middle_of_the_window(store):
         def __getattr__(self, name):
             return getattr(self.rng, name)
 
-    batch = augment(windows, 32, STILL, Centre(), "cpu")  # type: ignore[arg-type]
+    batch = augment(windows, 32, STILL, Center(), "cpu")  # type: ignore[arg-type]
     torch.testing.assert_close(
         batch.images, torch.from_numpy(windows["images"][:, :, 8:40, 8:40]), atol=1e-4, rtol=1e-4
     )
@@ -191,5 +191,5 @@ def test_a_bias_field_is_a_smooth_gain_above_the_darkest_value(store):
     seen = gain[~gain.isnan()]
     assert seen.min() >= 0.499 and seen.max() <= 2.001 and seen.min() < 0.8 and seen.max() > 1.25
     steps = (gain[..., 1:] / gain[..., :-1]).log().abs()
-    assert steps[~steps.isnan()].max() < 0.15  # of neighbours
+    assert steps[~steps.isnan()].max() < 0.15  # of neighbors
     assert len({round(float(one.nanmean()), 3) for one in gain}) == 8  # another one for each patch

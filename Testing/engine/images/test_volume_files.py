@@ -105,8 +105,8 @@ def test_one_time_point_of_a_4d_file_is_a_volume(tmp_path: Path) -> None:
 
 
 def test_colours_are_refused(tmp_path: Path) -> None:
-    colours = SimpleITK.GetImageFromArray(np.zeros((2, 4, 5, 3), np.uint8), isVector=True)
-    SimpleITK.WriteImage(colours, str(tmp_path / "rgb.nrrd"))
+    colors = SimpleITK.GetImageFromArray(np.zeros((2, 4, 5, 3), np.uint8), isVector=True)
+    SimpleITK.WriteImage(colors, str(tmp_path / "rgb.nrrd"))
     with pytest.raises(ImageError, match="3 values per voxel"):
         read_volume(tmp_path / "rgb.nrrd")
 

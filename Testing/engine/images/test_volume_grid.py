@@ -115,7 +115,7 @@ def test_model_grid_covers_the_same_field_of_view() -> None:
 
 
 def test_shrinking_averages() -> None:
-    """A checkerboard seen with double pixels is grey, not a pattern that depends on where the pixels fall."""
+    """A checkerboard seen with double pixels is gray, not a pattern that depends on where the pixels fall."""
     source = geometry(size=(64, 64, 1))
     _, j, i = np.indices(source.shape_kji)
     board = ((i + j) % 2).astype(np.float32)

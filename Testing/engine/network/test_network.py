@@ -17,7 +17,7 @@ def tiny(**settings) -> CMAformer:
 
 
 def open_gains(network: CMAformer) -> CMAformer:
-    """Cross-attention and positions start at zero; tests of their behaviour need them to speak."""
+    """Cross-attention and positions start at zero; tests of their behavior need them to speak."""
     torch.manual_seed(1)
     with torch.no_grad():
         for name, parameter in network.named_parameters():
@@ -54,7 +54,7 @@ def test_response_to_one_pixel_peaks_at_its_place_in_every_encoder_stage(place):
         change = (after[name] - before[name]).abs().sum(1)[0]
         assert change.shape == (128 // stride, 128 // stride)
         row, column = divmod(int(change.argmax()), change.shape[1])
-        # A strided 3x3 convolution centres on even pixels, so the peak may fall on the neighbouring cell.
+        # A strided 3x3 convolution centers on even pixels, so the peak may fall on the neighboring cell.
         assert abs(row - place[0] / stride) <= 1.5 and abs(column - place[1] / stride) <= 1.5, name
 
 

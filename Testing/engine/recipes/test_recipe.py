@@ -1,4 +1,4 @@
-"""The recipe of a training: its settings, presets, rates and optimisers."""
+"""The recipe of a training: its settings, presets, rates and optimizers."""
 
 from __future__ import annotations
 

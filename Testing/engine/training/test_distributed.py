@@ -49,7 +49,7 @@ from cmaformer.training import trainer
 from cmaformer.__main__ import main
 
 device.processor_prefers_bfloat16 = lambda: False
-tell, trainer.METRIC_EVERY = trainer.Trainer.tell, 1
+tell, trainer.METRIC_EVERY = trainer.Trainer.report_progress, 1
 
 def watched(self, *arguments):
     tell(self, *arguments)
@@ -58,7 +58,7 @@ def watched(self, *arguments):
     if self.iteration == int(os.environ.get("FAIL_AT", "-1")) and processes.number() == 1:
         self.halve()
 
-trainer.Trainer.tell = watched
+trainer.Trainer.report_progress = watched
 sys.exit(main())
 """
 

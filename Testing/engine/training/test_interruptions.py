@@ -186,7 +186,7 @@ def test_without_memory_for_one_patch_it_ends_with_a_hint(tmp_path, cases, base,
     assert jobs.state(tmp_path / "job") == "failed"
 
 
-def test_memory_that_runs_out_in_the_optimiser_is_no_half_step(tmp_path, cases, base, monkeypatch):
+def test_memory_that_runs_out_in_the_optimizer_is_no_half_step(tmp_path, cases, base, monkeypatch):
     whole = train(cases, tmp_path / "whole", "model", base, device="cpu", recipe=SHORT)
     original, calls = torch.optim.AdamW.step, [0]
 

@@ -18,7 +18,7 @@ from cmaformer.door import job as jobs
 from cmaformer.door.errors import CancelledError, JobError
 from cmaformer.recipes.recipe import Recipe
 from cmaformer.training.plan import create
-from cmaformer.training.teaching.volumes import TaughtStore, label_volumes
+from cmaformer.training.teaching.volumes import PseudoLabelStore, label_volumes
 from cmaformer.training.work import train, work
 
 SHORT = Recipe(iterations=2, semi_iterations=6, batch_size=2, patch=32, evaluate_every=0, look_every=2)
@@ -49,25 +49,25 @@ def label(store, folder, slices=100, **settings):
 
 def test_labels_are_the_networks_largest_parts_with_their_distances(store, tmp_path):
     label(store, tmp_path / "taught")
-    taught = TaughtStore(store, tmp_path / "taught")
-    assert taught.taught == store.numbers("unlabeled")
-    for number in taught.taught:
+    taught = PseudoLabelStore(store, tmp_path / "taught")
+    assert taught.pseudo_labeled == store.numbers("unlabeled")
+    for number in taught.pseudo_labeled:
         labels, distances = taught.array(number, "labels"), taught.array(number, "distances")
         assert labels.any() and not labels[:, :2, :2].any()  # the corner is a part of its own, and smaller
         assert ((distances[:, 0] < 0) <= (labels == 1)).all() and (distances[:, 1] == 127).all()
         assert taught.cases[number]["pixels"]["1"] == np.count_nonzero(labels == 1, axis=(1, 2)).tolist()
         assert np.array_equal(taught.array(number, "images"), store.array(number, "images"))
-    assert not store.cases[taught.taught[0]]["pixels"]  # the training's own slices stay unlabeled
+    assert not store.cases[taught.pseudo_labeled[0]]["pixels"]  # the training's own slices stay unlabeled
 
 
 def test_only_as_many_slices_as_wanted(store, tmp_path):
     label(store, tmp_path / "few", slices=6)
-    assert len(TaughtStore(store, tmp_path / "few").taught) == 2  # volumes of 5 slices, whole ones
+    assert len(PseudoLabelStore(store, tmp_path / "few").pseudo_labeled) == 2  # volumes of 5 slices, whole ones
     before = {path: path.stat().st_mtime_ns for path in (tmp_path / "few").iterdir()}
     label(store, tmp_path / "few", slices=6)
     assert before == {path: path.stat().st_mtime_ns for path in (tmp_path / "few").iterdir()}
     label(store, tmp_path / "few", slices=100)
-    assert len(TaughtStore(store, tmp_path / "few").taught) == 3
+    assert len(PseudoLabelStore(store, tmp_path / "few").pseudo_labeled) == 3
 
 
 def test_stopped_labeling_leaves_nothing_that_looks_complete(store, tmp_path):
@@ -81,7 +81,7 @@ def test_stopped_labeling_leaves_nothing_that_looks_complete(store, tmp_path):
         label(store, tmp_path / "taught", check=check)
     assert not (tmp_path / "taught").exists()
     label(store, tmp_path / "taught")
-    assert len(TaughtStore(store, tmp_path / "taught").taught) == 3
+    assert len(PseudoLabelStore(store, tmp_path / "taught").pseudo_labeled) == 3
 
 
 def test_training_labels_again_and_forgets_what_no_checkpoint_needs(tmp_path):

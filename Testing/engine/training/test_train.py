@@ -166,7 +166,7 @@ def test_warm_start_takes_what_fits_and_names_the_rest(tmp_path):
     assert account.unplaced == account.left and "start afresh: logits, sdm" in account.message()
     taken = base.network().state_dict()
     assert torch.equal(state["cma1.block.conv1.weight"], taken["cma1.block.conv1.weight"])
-    # As many classes, but others: what the heads have learnt means something else.
+    # As many classes, but others: what the heads have learned means something else.
     assert warm_start(base, same, ["liver", "spleen", "aorta"])[1].left == account.left
     assert warm_start(base, same, ["Right  ventricle", "myocardium", "left ventricle"])[1].left == []
 

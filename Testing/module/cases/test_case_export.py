@@ -170,12 +170,12 @@ def test_what_is_learnt_keeps_the_base_and_adds_further_segments(scene, models):
 
     base = findModels([models]).entries[0]
     volumeNode, labels = makeVolume()
-    labelled = case(volumeNode, makeSegmentation(volumeNode, labels, names=("Left Ventricle", "scar")))
-    found = structuresToLearn([labelled], base)
+    labeled = case(volumeNode, makeSegmentation(volumeNode, labels, names=("Left Ventricle", "scar")))
+    found = structuresToLearn([labeled], base)
     assert [(s.value, s.name) for s in found] == [(1, "left ventricle"), (2, "scar")]
     assert found[0].color == next(s.color for s in base.structures if s.name == "left ventricle")
-    assert [s.name for s in structuresToLearn([labelled])] == ["Left Ventricle", "scar"]
-    chosen = structuresToLearn([labelled], base, ["scar"])
+    assert [s.name for s in structuresToLearn([labeled])] == ["Left Ventricle", "scar"]
+    chosen = structuresToLearn([labeled], base, ["scar"])
     assert [(s.value, s.name) for s in chosen] == [(1, "scar")]
     with pytest.raises(ValueError, match="values of the label maps"):
         structuresToLearn([case("a.nrrd", "b.nrrd")])
@@ -188,15 +188,15 @@ def test_the_user_says_which_structure_a_segment_is(scene, models, tmp_path):
 
     base = findModels([models]).entries[0]
     volumeNode, labels = makeVolume()
-    labelled = case(volumeNode, makeSegmentation(volumeNode, labels, names=("Wall", "Blood")))
-    assert [(s.name, s.cases) for s in foundSegments([labelled, labelled])] == [("Wall", 2), ("Blood", 2)]
+    labeled = case(volumeNode, makeSegmentation(volumeNode, labels, names=("Wall", "Blood")))
+    assert [(s.name, s.cases) for s in foundSegments([labeled, labeled])] == [("Wall", 2), ("Blood", 2)]
     mapping = {"wall": "myocardium", "blood": ""}
-    learnt = structuresToLearn([labelled], base, mapping=mapping)
-    assert [(s.value, s.name) for s in learnt] == [(1, "myocardium")]
-    assert learnt[0].color == next(s.color for s in base.structures if s.name == "myocardium")
+    learned = structuresToLearn([labeled], base, mapping=mapping)
+    assert [(s.value, s.name) for s in learned] == [(1, "myocardium")]
+    assert learned[0].color == next(s.color for s in base.structures if s.name == "myocardium")
     both = {"wall": "left ventricle", "blood": "left ventricle"}
     for number, (said, expected) in enumerate(((mapping, labels == 1), (both, labels > 0))):
         folder = tmp_path / str(number)
-        exported(folder, [labelled], structuresToLearn([labelled], base, mapping=said), said)
+        exported(folder, [labeled], structuresToLearn([labeled], base, mapping=said), said)
         written = sitk.GetArrayFromImage(sitk.ReadImage(str(folder / "0001-labels.mha")))
         assert np.array_equal(written, expected.astype(np.uint8))

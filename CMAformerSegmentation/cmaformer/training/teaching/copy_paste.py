@@ -57,7 +57,7 @@ def mix(
     """Labeled patches as they are (even places), and unlabeled ones with a box of a labeled one (odd places).
 
     Pasting every patch, and both ways, as published, needs images that are aligned to each other, as whole hearts in
-    the middle of a slice are: where patches are centred on any structure, two halves of organs meet, and the network
+    the middle of a slice are: where patches are centered on any structure, two halves of organs meet, and the network
     learns to tell them apart instead (see Testing/benchmarks/README.md).
 
     Args:

@@ -1,4 +1,4 @@
-"""Where the teacher sees structures in unlabeled slices, so that windows can be centred on each class alike.
+"""Where the teacher sees structures in unlabeled slices, so that windows can be centered on each class alike.
 
 Windows drawn anywhere show mostly background and common structures. Labeled windows are balanced over the classes by
 their labels; unlabeled ones need somebody to look first: the teacher does, at some slices at a time, again and again.
@@ -21,13 +21,13 @@ REMEMBERED = 4
 SMALLEST = 10
 
 
-class Places:
+class FoundStructures:
     """What the teacher has found in the unlabeled slices so far.
 
     Args:
         store: the cached slices.
         numbers: the unlabeled cases.
-        context: neighbouring slices on each side that are channels of the network.
+        context: neighboring slices on each side that are channels of the network.
     """
 
     def __init__(self, store: SliceStore, numbers: list[int], context: int) -> None:

@@ -23,7 +23,7 @@ from ...segmenting.clean_up import clean_up
 from ..prediction import predict_stack
 
 
-class TaughtStore(SliceStore):
+class PseudoLabelStore(SliceStore):
     """Slices of a training whose labels and distances are those of a teacher, where it has labeled them.
 
     Args:
@@ -35,7 +35,7 @@ class TaughtStore(SliceStore):
         taught = json.loads((folder / INDEX).read_text(encoding="utf-8"))["pixels"]
         self.folder, self.classes, self.arrays = store.folder, store.classes, store.arrays
         self.cases = [{**entry, "pixels": taught.get(str(entry["number"]), {})} for entry in store.cases]
-        self.taught = sorted(int(number) for number in taught)
+        self.pseudo_labeled = sorted(int(number) for number in taught)
         self._labels = folder
         self._arrays: dict[tuple[int, str], np.ndarray] = {}
 
@@ -64,7 +64,7 @@ def label_volumes(
         store: the slices.
         numbers: the cases to choose from.
         folder: receives the labels, whole or not at all.
-        context: neighbouring slices on each side that are channels of the network.
+        context: neighboring slices on each side that are channels of the network.
         device: where the network is.
         slices: how many to label, which bounds the time that it takes.
         rng: draws the cases.

@@ -16,12 +16,12 @@ from ...network.cmaformer import Prediction
 from ...network.sliding_window import predict
 from ...parallel import processes
 from ..phases import LOOKING, SemiSupervisedPhase, SupervisedPhase, Training, Windows, autocast
-from .volumes import TaughtStore, label_volumes
+from .volumes import PseudoLabelStore, label_volumes
 
 FOLDER = "taught"
 
 
-class TaughtPhase(SemiSupervisedPhase):
+class VolumesPhase(SemiSupervisedPhase):
     """Labeled patches and patches of volumes that the teacher has labeled, mixed by copy-paste.
 
     Attributes:
@@ -63,7 +63,7 @@ class TaughtPhase(SemiSupervisedPhase):
                 training.check,
             )
 
-        processes.first(label)
+        processes.on_rank_zero(label)
         self._use(iteration)
 
     def state_dict(self) -> dict[str, Tensor]:
@@ -99,6 +99,6 @@ class TaughtPhase(SemiSupervisedPhase):
                 "The labels that the teacher gave to unlabeled images are not in the job folder.",
                 "Copy the whole folder, or start the training again.",
             )
-        store = TaughtStore(training.store, folder)
-        self.unlabeled = self.sampler(store, store.taught, training.seed + 1)
+        store = PseudoLabelStore(training.store, folder)
+        self.unlabeled = self.sampler(store, store.pseudo_labeled, training.seed + 1)
         self.labeled_at = iteration
