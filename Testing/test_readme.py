@@ -22,7 +22,7 @@ import torch
 import readme
 from cmaformer.__main__ import CANCELLED, main
 from cmaformer.door import job as jobs
-from cmaformer.training import trainer
+from cmaformer.training import loop as trainer
 from readme.examples import FILES, console, listed
 
 ROOT = readme.repository

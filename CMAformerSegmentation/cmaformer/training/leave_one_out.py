@@ -133,7 +133,7 @@ def _train_fold(
     initial: dict[str, Tensor] | None,
 ) -> None:
     from ..data import slices
-    from .trainer import Trainer
+    from .loop import Trainer
 
     class FoldTrainer(Trainer):
         """A training that stops when the job it belongs to is asked to."""
@@ -146,12 +146,12 @@ def _train_fold(
     inputs = {name: str((job.folder / path).resolve()) for name, path in job.inputs.items()}
     trainer = FoldTrainer(replace(job, folder=folder, inputs={**inputs, "slices": "slices"}), events, device, initial)
     resumed = trainer.load_checkpoint()
-    events.emit("started", device=device.type, resumed_at=trainer.iteration if resumed else None)
+    events.emit("started", device=device.type, resumed_at=trainer.state.iteration if resumed else None)
     trainer.run()
     # Always the last phase, as the final model, which nothing is held out for: choosing the better phase by the very
     # cases that it is tested on would make it look better than it is.
-    scores = trainer.validation.scores(trainer.teacher, trainer.validation.cases)
-    processes.on_rank_zero(lambda: _keep(scores, trainer.seconds, folder))
+    scores = trainer.validation.scores(trainer.state.teacher, trainer.validation.cases)
+    processes.on_rank_zero(lambda: _keep(scores, trainer.state.seconds, folder))
 
 
 def roles_of(fold: dict[str, list[int]]) -> Callable[[dict[str, Any]], str]:

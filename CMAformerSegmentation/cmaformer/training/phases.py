@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Protocol
 
 import numpy as np
@@ -14,15 +13,16 @@ from ..data.augmentation import Batch, augment
 from ..data.sampler import Sampler
 from ..data.slices import SliceStore
 from ..door.job import Job
-from ..network.cmaformer import CMAformer, Prediction
+from ..network.cmaformer import Prediction
 from ..network.device import precision
 from ..network.sliding_window import predict
 from ..objectives.consistency import consistency_loss
 from ..objectives.supervised import supervised_loss
-from ..objectives.term import Step, Terms
+from ..objectives.term import Step
 from ..parallel import distributed, processes
 from ..parallel.rows import Rows
 from ..recipes.recipe import Recipe
+from .state import TrainingState
 from .teaching.copy_paste import Mixed, largest_components, mix
 from .teaching.found_structures import FoundStructures
 
@@ -47,12 +47,7 @@ class Training(Protocol):
     context: int
     device: torch.device
     beta: Tensor
-    student: CMAformer
-    # The student as it is called: with several processes, its gradients are averaged.
-    learner: Callable[[Tensor, Tensor], Prediction]
-    teacher: CMAformer
-    terms: Terms
-    iteration: int
+    state: TrainingState
 
     def check(self) -> None:
         """Raises CancelledError if somebody asked to stop."""
@@ -94,7 +89,7 @@ class SupervisedPhase:
         batch = self.patches(windows["labeled"], LABELED, rows or self.own)
         assert batch.labels is not None and batch.distances is not None
         with autocast(self.training.device):
-            prediction = self.training.learner(batch.images, batch.frames)
+            prediction = self.training.state.learner(batch.images, batch.frames)
         return self.labeled_terms(prediction, batch.labels, batch.distances, None)
 
     def labeled_terms(
@@ -130,7 +125,7 @@ class SupervisedPhase:
 
     def rng(self, stream: int) -> np.random.Generator:
         """The random numbers of this iteration."""
-        return np.random.default_rng([self.training.seed, self.training.iteration, stream])
+        return np.random.default_rng([self.training.seed, self.training.state.iteration, stream])
 
     def one_hot(self, labels: Tensor) -> Tensor:
         """int64 (B, H, W) -> float (B, C, H, W)."""
@@ -154,7 +149,7 @@ class SemiSupervisedPhase(SupervisedPhase):
         self.unlabeled = self.sampler(training.store, training.store.numbers("unlabeled"), training.seed + 1)
         self.places = FoundStructures(training.store, training.store.numbers("unlabeled"), training.context)
         # Every second patch is used for the further terms: equally many in each process.
-        self.own = distributed.rows(self.recipe.batch_size, 2 if len(training.terms) else 1)
+        self.own = distributed.rows(self.recipe.batch_size, 2 if len(training.state.terms) else 1)
 
     def due(self, iteration: int) -> bool:
         """At the beginning of the phase, and every ``look_every`` iterations."""
@@ -168,7 +163,7 @@ class SemiSupervisedPhase(SupervisedPhase):
 
         def network(images: Tensor) -> Tensor:
             with autocast(self.training.device):
-                return predict(self.training.teacher, images, self.recipe.patch).logits
+                return predict(self.training.state.teacher, images, self.recipe.patch).logits
 
         def look() -> np.ndarray:
             self.places.look(network, self.recipe.look_slices, rng, self.training.device)
@@ -194,16 +189,16 @@ class SemiSupervisedPhase(SupervisedPhase):
     def loss(self, windows: Windows, rows: Rows | None = None) -> dict[str, Tensor]:
         """The supervised terms where there are references, and the unlabeled terms elsewhere."""
         training, recipe = self.training, self.recipe
-        if training.iteration == recipe.iterations:
-            training.terms.begin(training.student)
+        if training.state.iteration == recipe.iterations:
+            training.state.terms.begin(training.state.student)
         rows = rows or self.own
         labeled = self.patches(windows["labeled"], LABELED, rows)
         unlabeled = self.patches(windows["unlabeled"], UNLABELED, rows)
         opinion, guess, sure = self.guess(unlabeled)
         mixed = mix(labeled, unlabeled, guess, recipe.paste, self.rng(MIXING), rows)
         with autocast(training.device):
-            prediction = training.learner(mixed.images, mixed.frames)
-        ramp = recipe.unlabeled_ramp(training.iteration)
+            prediction = training.state.learner(mixed.images, mixed.frames)
+        ramp = recipe.unlabeled_ramp(training.state.iteration)
         known, guessed = mixed.labeled, (1 - mixed.labeled) * sure
         together = known + ramp * recipe.unlabeled_weight * guessed if recipe.joint else known
         referenced = known if unlabeled.distances is None else together  # where distances are known, too
@@ -212,7 +207,7 @@ class SemiSupervisedPhase(SupervisedPhase):
         terms.update(self.further_terms(unlabeled, opinion, windows["unlabeled"]["slices"], rows))
         weights = {
             "unlabeled": 0.0 if recipe.joint else recipe.unlabeled_weight,
-            **training.terms.weights(recipe),
+            **training.state.terms.weights(recipe),
         }
         for name, weight in weights.items():
             if weight:
@@ -229,7 +224,7 @@ class SemiSupervisedPhase(SupervisedPhase):
     def opinion(self, images: Tensor, frames: Tensor) -> Prediction:
         """What the teacher says of patches."""
         with autocast(self.training.device):
-            prediction: Prediction = self.training.teacher(images, frames)
+            prediction: Prediction = self.training.state.teacher(images, frames)
         return prediction
 
     def unlabeled_consistency(self, prediction: Prediction, mixed: Mixed, guessed: Tensor) -> Tensor:
@@ -247,7 +242,7 @@ class SemiSupervisedPhase(SupervisedPhase):
         Half of the joint batch (every second patch) keeps the step at one and a half times its cost instead of twice.
         """
         training = self.training
-        if not len(training.terms):
+        if not len(training.state.terms):
             return {}
         half = slice(rows.start % 2, None, 2)
         images, frames, slices = unlabeled.images[half], unlabeled.frames[half], slices[half]
@@ -255,9 +250,9 @@ class SemiSupervisedPhase(SupervisedPhase):
             views = [self.opinion(unlabeled.plain[half], frames)]
         else:
             views = [Prediction(opinion.logits[half], opinion.sdm[half], ())]
-        if training.terms.views > 1:
+        if training.state.terms.views > 1:
             views.append(self.opinion(images, frames))
         with autocast(training.device):
-            prediction = training.learner(images, frames)
+            prediction = training.state.learner(images, frames)
         generator = torch.Generator().manual_seed(int(self.rng(ANCHORS).integers(2**31)))
-        return training.terms(Step(training.student, prediction, views, slices, generator))
+        return training.state.terms(Step(training.state.student, prediction, views, slices, generator))

@@ -24,7 +24,7 @@ from . import warm_start as warmstart
 from .prediction import mean, means
 
 if TYPE_CHECKING:
-    from .trainer import Trainer
+    from .loop import Trainer
 
 # Mean Dice on the held-out cases that the semi-supervised phase may lose before the supervised model is kept.
 LARGEST_LOSS = 0.01
@@ -56,7 +56,7 @@ def keep_better(trainer: Trainer) -> Kept:
     Raises:
         CancelledError: asked to stop.
     """
-    validation, teacher = trainer.validation, trainer.teacher
+    validation, teacher = trainer.validation, trainer.state.teacher
     last, first = trainer.phases[-1].name, trainer.phases[0].name
     weights = {key: value.clone() for key, value in teacher.state_dict().items()}
     scores = {last: validation.teacher_scores(trainer.total)} if validation.cases else {}
@@ -98,10 +98,10 @@ def _write(trainer: Trainer, kept: Kept) -> Path:
     job = trainer.job
     report: dict[str, Any] = {
         **trainer.validation.state(),
-        "seconds": trainer.seconds,
+        "seconds": trainer.state.seconds,
         "kept": kept.phase,
         "reason": kept.reason,
-        "patches_at_a_time": trainer.rows,
+        "patches_at_a_time": trainer.state.rows,
         "warm_start": warmstart.account_of(job),
     }
     report.update(_comparison(trainer, kept))
@@ -118,7 +118,7 @@ def _write(trainer: Trainer, kept: Kept) -> Path:
     with jobs.new_result(job.folder) as result:
         save_model(result / description["id"], description, kept.weights, card(description))
         write_json(result / REPORT, _finite(report), indent=2)
-    trainer.events.emit("finished", seconds=round(trainer.seconds, 1), steps={})
+    trainer.events.emit("finished", seconds=round(trainer.state.seconds, 1), steps={})
     return job.folder / jobs.RESULT / description["id"]
 
 

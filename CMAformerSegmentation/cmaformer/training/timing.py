@@ -21,8 +21,8 @@ from .prediction import spread
 from .validation import MOST_CASES
 
 if TYPE_CHECKING:
+    from .loop import Trainer
     from .phases import SupervisedPhase
-    from .trainer import Trainer
 
 # Steps before the clock starts: the first ones allocate memory and choose algorithms.
 WARM_STEPS, TIMED_STEPS = 1, 2
@@ -50,19 +50,19 @@ def measure(trainer: Trainer) -> Estimate | None:
     start = time.monotonic()
     trainer.save_checkpoint()
     checkpoint_s = time.monotonic() - start
-    iteration = trainer.iteration
-    trainer.student.train()
+    iteration = trainer.state.iteration
+    trainer.state.student.train()
     seconds: dict[str, float] = {}
     prepare_s = 0.0
     for phase in trainer.phases[0 if iteration < trainer.recipe.iterations else -1 :]:
-        trainer.iteration = iteration if phase is trainer.phase(iteration) else trainer.recipe.iterations
+        trainer.state.iteration = iteration if phase is trainer.phase(iteration) else trainer.recipe.iterations
         prepare_s = _time_prepare(trainer, phase)
         times: list[float] = []
         for _ in range(WARM_STEPS + TIMED_STEPS):
             start = time.monotonic()
-            windows = phase.read(trainer.iteration)
+            windows = phase.read(trainer.state.iteration)
             read = time.monotonic()
-            if trainer.step(phase, windows) is None:
+            if trainer.stepper.step(phase, windows) is None:
                 break  # the real training will meet the same trouble, and tell of it
             # Windows are read beside the step before.
             times.append(max(read - start, time.monotonic() - read))
@@ -87,7 +87,7 @@ def _time_prepare(trainer: Trainer, phase: SupervisedPhase) -> float:
     phase.recipe = recipe.with_overrides({"look_slices": few})
     try:
         start = time.monotonic()
-        phase.prepare(trainer.iteration)
+        phase.prepare(trainer.state.iteration)
         return (time.monotonic() - start) * every / max(1, few)
     finally:
         phase.recipe = recipe
@@ -101,7 +101,7 @@ def _time_validation(trainer: Trainer) -> tuple[float, float]:
     if not timed:
         return 0.0, 0.0
     start = time.monotonic()
-    validation.scores(trainer.teacher, timed)
+    validation.scores(trainer.state.teacher, timed)
     rate = (time.monotonic() - start) / sum(pixels[number] for number in timed)
     looked_at = spread(validation.cases, MOST_CASES)
     return rate * sum(pixels[number] for number in looked_at), rate * sum(pixels.values())
@@ -152,8 +152,8 @@ def plan(trainer: Trainer, minutes: float | None, spent_s: float) -> Recipe:
     """
     recipe, folder = trainer.recipe, trainer.job.folder
     fitted = processes.agreed((folder / SCHEDULE).exists())
-    fitting = minutes is not None and trainer.iteration == 0 and not fitted
-    if not fitting and trainer.total - trainer.iteration < WORTH_A_TRIAL:
+    fitting = minutes is not None and trainer.state.iteration == 0 and not fitted
+    if not fitting and trainer.total - trainer.state.iteration < WORTH_A_TRIAL:
         return recipe
     start = time.monotonic()
     trainer.estimate = estimate = measure(trainer)
@@ -187,9 +187,9 @@ def _planned(trainer: Trainer, estimate: Estimate, minutes: float | None, left: 
         **asdict(estimate),
         "iterations": recipe.iterations,
         "semi_iterations": recipe.semi_iterations,
-        "seconds_left": estimate.seconds(recipe, trainer.iteration),
+        "seconds_left": estimate.seconds(recipe, trainer.state.iteration),
     }
-    trainer.events.emit("metric", iteration=trainer.iteration, values={"estimate": values})
+    trainer.events.emit("metric", iteration=trainer.state.iteration, values={"estimate": values})
     path = folder / PREFLIGHT
     if path.exists():
         report: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))

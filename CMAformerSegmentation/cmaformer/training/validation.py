@@ -17,6 +17,7 @@ from ..recipes.recipe import Recipe
 from . import warm_start as warmstart
 from .phases import autocast
 from .prediction import dice_of_store, mean, means, spread
+from .state import TrainingState
 
 # Held-out cases that are looked at during the training; the result is measured on all of them.
 MOST_CASES = 24
@@ -31,8 +32,7 @@ class Training(Protocol):
     recipe: Recipe
     context: int
     device: torch.device
-    student: CMAformer
-    teacher: CMAformer
+    state: TrainingState
 
     def check(self) -> None:
         """Raises CancelledError if somebody asked to stop."""
@@ -83,10 +83,10 @@ class Validation:
     def evaluate(self, iteration: int, phase: str) -> None:
         """Dice of teacher and student on at most MOST_CASES cases, per class, into the events and the history."""
         cases = spread(self.cases, MOST_CASES)
-        scores = self.scores(self.training.teacher, cases)
+        scores = self.scores(self.training.state.teacher, cases)
         if cases == self.cases:
             self._complete[iteration] = scores
-        teacher, student = _summary(scores), _summary(self.scores(self.training.student, cases))
+        teacher, student = _summary(scores), _summary(self.scores(self.training.state.student, cases))
         self.history.append({"iteration": iteration, **teacher, "student": student})
         values = {"dice": teacher["dice"], "dice_mean": teacher["mean"]}
         values["student"] = {"dice": student["dice"], "dice_mean": student["mean"]}
@@ -118,7 +118,7 @@ class Validation:
         The training's teacher must hold the weights of that iteration.
         """
         if iteration not in self._complete:
-            self._complete[iteration] = self.scores(self.training.teacher, self.cases)
+            self._complete[iteration] = self.scores(self.training.state.teacher, self.cases)
         return self._complete[iteration]
 
     def compared(self, scores: np.ndarray) -> np.ndarray:

@@ -1,7 +1,7 @@
 """Train a model from cases: the job folder, and the model folder that comes out.
 
 ``plan.create`` writes the job; ``work`` prepares its slices, trains, and leaves ``result/<model id>/``. Once
-the slices are prepared, the job folder can be carried to another computer. The loop itself is in ``trainer.py``.
+the slices are prepared, the job folder can be carried to another computer. The loop itself is in ``loop.py``.
 """
 
 from __future__ import annotations
@@ -165,16 +165,16 @@ def _work(job: jobs.Job, device: str, events: jobs.Events, prepare_only: bool) -
     import torch
 
     from ..network.device import choose_device
+    from .loop import Trainer
     from .result import finish
     from .timing import plan
-    from .trainer import Trainer
     from .warm_start import tell_warm_start
 
     chosen = torch.device(choose_device(device))
     initial = torch.load(job.input("initial"), weights_only=True) if "initial" in job.inputs else None
     trainer = Trainer(job, events, chosen, initial)
     resumed = trainer.load_checkpoint()
-    at = trainer.iteration if resumed else None
+    at = trainer.state.iteration if resumed else None
     events.emit("started", device=chosen.type, processes=processes.count(), resumed_at=at)
     if not resumed:
         tell_warm_start(job, events)

@@ -45,7 +45,7 @@ import os, sys
 from cmaformer.door import job
 from cmaformer.network import device
 from cmaformer.parallel import processes
-from cmaformer.training import trainer
+from cmaformer.training import loop as trainer
 from cmaformer.__main__ import main
 
 device.processor_prefers_bfloat16 = lambda: False
@@ -53,10 +53,10 @@ tell, trainer.METRIC_EVERY = trainer.Trainer.report_progress, 1
 
 def watched(self, *arguments):
     tell(self, *arguments)
-    if self.iteration == int(os.environ.get("STOP_AT", "-1")):
+    if self.state.iteration == int(os.environ.get("STOP_AT", "-1")):
         job.request_cancel(self.job.folder)
-    if self.iteration == int(os.environ.get("FAIL_AT", "-1")) and processes.number() == 1:
-        self.halve()
+    if self.state.iteration == int(os.environ.get("FAIL_AT", "-1")) and processes.number() == 1:
+        self.stepper.halve()
 
 trainer.Trainer.report_progress = watched
 sys.exit(main())
@@ -91,7 +91,7 @@ def two_processes(*arguments: str, **environment: str) -> subprocess.CompletedPr
 
 def one_process(folder):
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("cmaformer.training.trainer.METRIC_EVERY", 1)
+        patch.setattr("cmaformer.training.loop.METRIC_EVERY", 1)
         patch.setattr(
             "cmaformer.network.device.processor_prefers_bfloat16", lambda: False
         )  # it rounds too much to compare

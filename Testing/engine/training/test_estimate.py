@@ -18,9 +18,9 @@ from cmaformer.door.errors import CancelledError, JobError
 from cmaformer.door.names import PREFLIGHT
 from cmaformer.recipes.recipe import Recipe
 from cmaformer.training.estimate import Estimate
+from cmaformer.training.loop import Trainer
 from cmaformer.training.plan import create
 from cmaformer.training.timing import fit
-from cmaformer.training.trainer import Trainer
 from cmaformer.training.work import train, work
 
 SHORT = Recipe(iterations=4, semi_iterations=8, batch_size=2, patch=32, evaluate_every=0, look_slices=3)
@@ -54,10 +54,11 @@ def test_everything_that_takes_time_is_counted():
 def test_time_left_follows_the_estimate_corrected_by_what_was_true():
     recipe = Recipe(iterations=100, semi_iterations=200, evaluate_every=0)
     costs = Estimate({"supervised": 1.0, "semi-supervised": 2.0}, 0.0, 0.0, 0.0, 0.0, None)
-    state = SimpleNamespace(recipe=recipe, total=300, iteration=50, seconds=100.0, estimate=costs)
-    assert Trainer.seconds_left(state) == pytest.approx(2 * (50 + 400))  # everything takes twice as long
-    state.estimate = None
-    assert Trainer.seconds_left(state) == pytest.approx(2 * 250)
+    state = SimpleNamespace(iteration=50, seconds=100.0)
+    trainer = SimpleNamespace(recipe=recipe, total=300, state=state, estimate=costs)
+    assert Trainer.seconds_left(trainer) == pytest.approx(2 * (50 + 400))  # everything takes twice as long
+    trainer.estimate = None
+    assert Trainer.seconds_left(trainer) == pytest.approx(2 * 250)
 
 
 @pytest.mark.parametrize("minutes", [5, 60, 1000])

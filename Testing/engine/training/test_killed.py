@@ -38,11 +38,11 @@ RESUME = "import torch; torch.set_num_threads(1); from cmaformer.__main__ import
 # The process kills itself, some random moment after a checkpoint: that does not depend on how fast this computer is.
 KILL = """
 import os, random, signal, threading
-from cmaformer.training.trainer import Trainer
+from cmaformer.training.loop import Trainer
 save = Trainer.save_checkpoint
 def save_and_die(self):
     save(self)
-    if self.iteration >= int(os.environ["KILL_AFTER"]):
+    if self.state.iteration >= int(os.environ["KILL_AFTER"]):
         threading.Timer(random.uniform(0, 0.1), os.kill, (os.getpid(), signal.SIGKILL)).start()
 Trainer.save_checkpoint = save_and_die
 """

@@ -118,7 +118,7 @@ def test_each_fold_learns_without_its_patient(cases, tmp_path, base, whole):
 
 @pytest.mark.parametrize(("part", "stop"), [(1, 2), (2, 1), (3, 1)])
 def test_stopped_evaluation_goes_on_where_it_was(cases, tmp_path, base, whole, part, stop, monkeypatch):
-    monkeypatch.setattr("cmaformer.training.trainer.PROGRESS_S", 0.0)  # hear of every iteration
+    monkeypatch.setattr("cmaformer.training.loop.PROGRESS_S", 0.0)  # hear of every iteration
     create(cases, tmp_path / "job", "model", base, recipe=SHORT, seed=3, leave_one_out=True)
     seen = []
 

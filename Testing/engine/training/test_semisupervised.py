@@ -177,7 +177,7 @@ def test_resumed_training_is_exact_across_the_phases(tmp_path, cases, base, reci
             jobs.request_cancel(tmp_path / "parts")
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("cmaformer.training.trainer.PROGRESS_S", 0.0)
+        patch.setattr("cmaformer.training.loop.PROGRESS_S", 0.0)
         with pytest.raises(CancelledError):
             work(tmp_path / "parts", "cpu", jobs.Events(watch))
     parts = work(tmp_path / "parts", "cpu")

@@ -103,7 +103,7 @@ def test_resuming_without_the_labels_says_so(tmp_path):
             jobs.request_cancel(tmp_path / "job")
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("cmaformer.training.trainer.PROGRESS_S", 0.0)
+        patch.setattr("cmaformer.training.loop.PROGRESS_S", 0.0)
         with pytest.raises(CancelledError):
             work(tmp_path / "job", "cpu", jobs.Events(watch))
     shutil.rmtree(tmp_path / "job" / "taught")

@@ -88,7 +88,7 @@ def test_stopped_and_resumed_training_ends_where_an_uninterrupted_one_does(tmp_p
             jobs.request_cancel(tmp_path / "parts")
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("cmaformer.training.trainer.PROGRESS_S", 0.0)  # hear of every iteration
+        patch.setattr("cmaformer.training.loop.PROGRESS_S", 0.0)  # hear of every iteration
         with pytest.raises(CancelledError):
             work(tmp_path / "parts", "cpu", jobs.Events(watch))
     assert seen[-1]["type"] == "cancelled"
@@ -116,7 +116,7 @@ def test_killed_after_a_checkpoint_goes_on_from_it(tmp_path, cases, base):
             raise Killed  # checkpoints are at 2 and 4
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("cmaformer.training.trainer.PROGRESS_S", 0.0)
+        patch.setattr("cmaformer.training.loop.PROGRESS_S", 0.0)
         with pytest.raises(Killed):
             work(tmp_path / "killed", "cpu", jobs.Events(die))
     resumed = work(tmp_path / "killed", "cpu")

@@ -45,7 +45,7 @@ class VolumesPhase(SemiSupervisedPhase):
 
         def network(images: Tensor) -> Tensor:
             with autocast(training.device):
-                return predict(training.teacher, images, recipe.patch).logits
+                return predict(training.state.teacher, images, recipe.patch).logits
 
         def label() -> None:
             for folder in self.folder(0).parent.glob("*"):
