@@ -35,7 +35,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     source.add_argument("--model", help="id or folder of a model that segments the cases now")
     source.add_argument("--predictions", type=Path, help="folder with one label map a case, named as the case")
     parser.add_argument("--models", action="append", default=[], metavar="DIR", help="further folder of model folders")
-    parser.add_argument("--role", default="held-out", choices=("held-out", "labeled"))
+    parser.add_argument(
+        "--role", default="held-out", choices=("held-out", "labeled"), help="which cases (default: held-out)"
+    )
     parser.add_argument("--device", default="auto", help="auto (default), cpu, cuda, cuda:N or mps")
     parser.add_argument("--csv", type=Path, help="write every number into a CSV file")
     parser.add_argument("--json", action="store_true", help="print JSON instead of a table")

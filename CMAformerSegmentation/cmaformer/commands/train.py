@@ -26,63 +26,81 @@ from .case_arguments import apply_task, window_of
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Arguments of ``python -m cmaformer train``."""
+    """Arguments of ``python -m cmaformer train``, in groups."""
     start = parser.add_mutually_exclusive_group(required=True)
     add_case_arguments(parser, start)
     start.add_argument("--resume", type=Path, metavar="JOB", help="go on with the training of a job folder")
     parser.add_argument("--job", type=Path, help="new folder for the work (with --cases)")
     parser.add_argument("--name", help="name of the new model (with --cases)")
-    parser.add_argument("--base", metavar="MODEL", help="id or folder of a model to start from")
-    parser.add_argument("--models", action="append", default=[], metavar="DIR", help="further folder of model folders")
-    parser.add_argument(
+    _add_case_choices(parser.add_argument_group("cases"))
+    _add_model_choices(parser.add_argument_group("the new model"))
+    _add_length(parser.add_argument_group("length"))
+    _add_recipe(parser.add_argument_group("recipe"))
+    _add_computer(parser.add_argument_group("computer"))
+
+
+def _add_case_choices(group: argparse._ArgumentGroup) -> None:
+    group.add_argument(
         "--held-out", type=share, default=SHARE, metavar="SHARE", help="of the patients, if the list names none (0.2)"
     )
-    parser.add_argument(
-        "--labeled", type=int, metavar="N", help="use the labels of the first N training patients alone"
-    )
-    parser.add_argument(
+    group.add_argument("--labeled", type=int, metavar="N", help="use the labels of the first N training patients alone")
+    group.add_argument(
         "--leave-one-out", action="store_true", help="also train without each labeled patient, to test on that one"
     )
-    parser.add_argument("--prepare-only", action="store_true", help="prepare the job folder, and train it elsewhere")
-    parser.add_argument("--device", default="auto", choices=("auto", "cpu", "cuda", "mps"))
-    parser.add_argument("--size", default="small", choices=("small", "base", "large"), help="network, without --base")
-    parser.add_argument(
+
+
+def _add_model_choices(group: argparse._ArgumentGroup) -> None:
+    group.add_argument("--base", metavar="MODEL", help="id or folder of a model to start from")
+    group.add_argument("--models", action="append", default=[], metavar="DIR", help="further folder of model folders")
+    group.add_argument("--size", default="small", choices=("small", "base", "large"), help="network, without --base")
+    group.add_argument(
         "--network", type=json.loads, metavar="JSON", help='other settings of it: {"transformer": false}'
     )
-    parser.add_argument("--spacing", type=float, nargs=2, metavar="MM", help="in-plane spacing, without --base")
-    parser.add_argument("--slicing", choices=tuple(SLICINGS), help="default: that of --base, or acquired")
-    parser.add_argument("--context", type=int, default=0, help="neighboring slices on each side as channels")
-    parser.add_argument("--window", type=float, nargs=2, metavar="HU", help="CT window (default: percentiles)")
-    parser.add_argument(
+    group.add_argument("--spacing", type=float, nargs=2, metavar="MM", help="in-plane spacing, without --base")
+    group.add_argument("--slicing", choices=tuple(SLICINGS), help="default: that of --base, or acquired")
+    group.add_argument("--context", type=int, default=0, help="neighboring slices on each side as channels")
+    group.add_argument("--window", type=float, nargs=2, metavar="HU", help="CT window (default: percentiles)")
+    group.add_argument(
         "--keep-largest", type=int, nargs="*", metavar="VALUE", help="clean-up of classes (default: that of --base)"
     )
-    parser.add_argument(
+    group.add_argument(
         "--keep-together",
         type=int,
         nargs="*",
         metavar="VALUE",
         help="classes that touch: only their largest part stays",
     )
-    parser.add_argument(
-        "--preset", default="default", choices=tuple(PRESETS), help="settings to start from; all others change them"
-    )
-    parser.add_argument("--optimizer", choices=OPTIMIZERS)
-    parser.add_argument("--iterations", type=int, help="steps of the supervised phase")
-    parser.add_argument(
+    group.add_argument("--finds", metavar="TEXT", help="what the new model finds, in words")
+    for fact in ("title", "modality", "description", "license"):
+        group.add_argument(f"--{fact}", help=f"{fact} of the new model")
+
+
+def _add_length(group: argparse._ArgumentGroup) -> None:
+    group.add_argument("--iterations", type=int, help="steps of the supervised phase")
+    group.add_argument(
         "--semi-iterations", type=int, help="then this many with unlabeled cases, if any (default: half of the others)"
     )
-    parser.add_argument("--constraint", choices=CONSTRAINTS, help="solver of Eq. (3)")
-    parser.add_argument("--contrast-weight", type=float, help="weight of Eq. (4); 0 leaves it out")
-    parser.add_argument("--minutes", type=float, help="make both phases longer or shorter to take so many minutes")
-    parser.add_argument("--batch-size", type=int)
-    parser.add_argument("--patch", type=int)
-    parser.add_argument("--learning-rate", type=float)
-    parser.add_argument("--evaluate-every", type=int)
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--recipe", type=Path, help="a JSON file with settings of the recipe")
-    parser.add_argument("--finds", metavar="TEXT", help="what the new model finds, in words")
-    for fact in ("title", "modality", "description", "license"):
-        parser.add_argument(f"--{fact}", help=f"{fact} of the new model")
+    group.add_argument("--minutes", type=float, help="make both phases longer or shorter to take so many minutes")
+
+
+def _add_recipe(group: argparse._ArgumentGroup) -> None:
+    group.add_argument(
+        "--preset", default="default", choices=tuple(PRESETS), help="settings to start from; all others change them"
+    )
+    group.add_argument("--recipe", type=Path, help="a JSON file with settings of the recipe")
+    group.add_argument("--batch-size", type=int, help="labeled patches a step, and as many unlabeled ones")
+    group.add_argument("--patch", type=int, help="side of the square patches in pixels of the model's grid")
+    group.add_argument("--learning-rate", type=float, help="the highest (default: a quarter of it with --base)")
+    group.add_argument("--optimizer", choices=OPTIMIZERS, help="AdamW, or SGD with Nesterov momentum")
+    group.add_argument("--constraint", choices=CONSTRAINTS, help="solver of Eq. (3)")
+    group.add_argument("--contrast-weight", type=float, help="weight of Eq. (4); 0 leaves it out")
+    group.add_argument("--evaluate-every", type=int, help="iterations between two evaluations of the held-out cases")
+    group.add_argument("--seed", type=int, default=0, help="of weights, batches and augmentation (default 0)")
+
+
+def _add_computer(group: argparse._ArgumentGroup) -> None:
+    group.add_argument("--device", default="auto", choices=("auto", "cpu", "cuda", "mps"), help="where to train")
+    group.add_argument("--prepare-only", action="store_true", help="prepare the job folder, and train it elsewhere")
 
 
 def share(text: str) -> float:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import argparse
+import importlib
 import io
 import json
 import os
@@ -233,3 +235,10 @@ def test_commands_start_fast_without_torch() -> None:
     code = "import sys; from cmaformer.__main__ import main; main(['--help']); sys.exit('torch' in sys.modules)"
     environment = {**os.environ, "PYTHONPATH": str(Path(cli.__file__).parents[1])}
     assert subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True).returncode == 0
+
+
+@pytest.mark.parametrize("name", list(cli.COMMANDS))
+def test_every_option_says_what_it_is(name: str) -> None:
+    parser = argparse.ArgumentParser()
+    importlib.import_module(f"cmaformer.commands.{name}").add_arguments(parser)
+    assert [action.dest for action in parser._actions if not action.help] == []
