@@ -52,7 +52,7 @@ screenshot: install
 
 # The states of the panel in the README: the first run on five computers, several volumes, light and dark style.
 pictures: install
-	CMAFORMER_SCREENSHOTS="$(PICTURES)" $(BIN)/python -m pytest -q Testing/module/test_computer_card.py Testing/module/test_batch_panel.py
+	CMAFORMER_SCREENSHOTS="$(PICTURES)" $(BIN)/python -m pytest -q Testing/module/computer/test_computer_card.py Testing/module/batches/test_batch_panel.py
 	$(BIN)/python Testing/walkthrough/looks.py --out "$(PICTURES)"
 	$(BIN)/python Testing/walkthrough/montage.py Resources/Screenshots/styles.png $(foreach style,light dark,"$(PICTURES)/looks-$(style).png")
 	$(BIN)/python Testing/walkthrough/montage.py Resources/Screenshots/first-run.png $(foreach state,nothing installing offline gpu-fails cpu,"$(PICTURES)/first-run-$(state).png")

@@ -153,3 +153,9 @@ def _first(pattern: str, name: str) -> str:
 
 def _numbers(version: str) -> tuple[int, ...]:
     return tuple(int(part) for part in version.split("."))
+
+
+def test_the_tests_that_make_runs_by_name_exist() -> None:
+    named = re.findall(r"Testing/[\w/]+\.py", _text("Makefile"))
+    assert len(named) > 3
+    assert [name for name in named if not (ROOT / name).is_file()] == []
