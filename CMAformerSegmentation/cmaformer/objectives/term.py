@@ -5,6 +5,7 @@ A new term is a file with a class like `Constraints`, a line in `build.py`, and 
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -37,7 +38,7 @@ class Step:
     generator: torch.Generator
 
 
-class Term(nn.Module):
+class Term(nn.Module, ABC):
     """A term of the objective; what its state_dict holds belongs into the checkpoint.
 
     Attributes:
@@ -48,13 +49,13 @@ class Term(nn.Module):
     name = ""
     views = 1
 
+    @abstractmethod
     def weight(self, recipe: Recipe) -> float:
         """Its weight in the sum, before the ramp; with 0 it is computed for the report alone."""
-        raise NotImplementedError
 
+    @abstractmethod
     def forward(self, step: Step) -> Tensor:
         """The term of one step, a scalar, not weighted."""
-        raise NotImplementedError
 
     def begin(self, student: nn.Module) -> None:
         """The semi-supervised phase begins with these weights."""
