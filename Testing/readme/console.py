@@ -1,4 +1,4 @@
-"""Slicer's Python console, on the stand-in: runs README.md's blocks one after the other, as somebody who pastes them.
+"""Slicer's Python console, on the stand-in: runs the pages' blocks one after the other, as if pasted.
 
 Argument: the folder that stands for /data, made by `readme.examples.console`. In the text, /data is replaced by it, and
 two steps a phase with small patches are added to the training. They replace its hour, which is left out of the command

@@ -25,6 +25,12 @@ def grids_of(geometry: Geometry, slicing: str, spacing: Sequence[float] | None =
     return [SliceGrid(geometry, axis, spacing) for axis in SLICINGS[slicing]]
 
 
+def median_spacing(geometries: Sequence[Geometry], slicing: str) -> list[float]:
+    """Median (row, column) spacing in mm of the slices of some volumes, in all directions of a slicing."""
+    pixels = [grid.pixel_spacing for geometry in geometries for grid in grids_of(geometry, slicing)]
+    return [float(side) for side in np.median(np.array(pixels), axis=0)]
+
+
 class SliceGrid:
     """How one volume is cut into slices, and how slices go back.
 

@@ -21,21 +21,16 @@ from ..cases.reading import examine, parse
 from ..door import job as jobs
 from ..door.errors import CancelledError
 from ..door.names import CASES, PREFLIGHT
-from ..images.grid import grids_of
+from ..images.grid import grids_of, median_spacing
 from .case_facts import CaseCheck, check_case
 from .comparison import compare, compare_with_base
-from .report import ERROR, MOST_FOR_MEDIAN, NOTE, WARNING, Finding, Report
+from .report import DEFAULT_INPUT, ERROR, MOST_FOR_MEDIAN, NOTE, WARNING, Finding, Report
 
 if TYPE_CHECKING:
     from ..models.model import Model
 
 # A training also writes checkpoints: weights, teacher and optimizer, beside the slices.
 CHECKPOINTS_MB = 200.0
-DEFAULT_INPUT: dict[str, Any] = {
-    "slicing": "acquired",
-    "spacing_mm": None,
-    "normalization": {"type": "percentile", "low": 0.5, "high": 99.5},
-}
 
 
 def check(
@@ -132,11 +127,10 @@ def slice_bytes(shape: Sequence[int], classes: int, labeled: bool) -> int:
 
 
 def _usual_spacing(checks: Sequence[CaseCheck], slicing: str) -> list[float] | None:
-    """The (row, column) spacing of a fresh model: that of `training.plan.median_spacing`, without reading again."""
+    """The (row, column) spacing of a fresh model: the median of the first labeled images."""
     readable = [(one.facts.role, one.geometry) for one in checks if one.geometry is not None]
     usual = [geometry for role, geometry in readable if role == "labeled"] or [geometry for _, geometry in readable]
-    pixels = [grid.pixel_spacing for geometry in usual[:MOST_FOR_MEDIAN] for grid in grids_of(geometry, slicing)]
-    return [float(side) for side in np.median(np.array(pixels), axis=0)] if pixels else None
+    return median_spacing(usual[:MOST_FOR_MEDIAN], slicing) if usual else None
 
 
 def _needs(

@@ -11,8 +11,6 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from ..cases.case_list import CaseList, CasesError
 from ..door import job as jobs
 from ..door.errors import JobError
@@ -20,16 +18,13 @@ from ..door.files import write_json
 from ..door.names import CASES, SLICES
 from ..door.slicing import SLICINGS
 from ..door.version import __version__
-from ..preflight.report import MOST_FOR_MEDIAN
+from ..preflight.report import DEFAULT_INPUT, MOST_FOR_MEDIAN
 from ..recipes.recipe import Recipe
 from . import leave_one_out
 
 if TYPE_CHECKING:
     from ..models.model import Model
     from ..network.cmaformer import NetworkConfig
-
-ACQUIRED = "acquired"  # the slicing of a fresh model
-PERCENTILES: Mapping[str, Any] = {"type": "percentile", "low": 0.5, "high": 99.5}
 
 
 @dataclass(frozen=True)
@@ -82,8 +77,8 @@ class Choices:
             "channels": 2 * self.context_slices + 1,
             "context_slices": self.context_slices,
             "spacing_mm": None if self.spacing_mm is None else [float(s) for s in self.spacing_mm],
-            "slicing": self.slicing or ACQUIRED,
-            "normalization": dict(self.normalization or PERCENTILES),
+            "slicing": self.slicing or DEFAULT_INPUT["slicing"],
+            "normalization": dict(self.normalization or DEFAULT_INPUT["normalization"]),
         }
 
 
@@ -146,7 +141,7 @@ class TrainingPlan:
             except (TypeError, ValueError) as error:
                 raise JobError("bad-network", f"The settings of the network cannot be used: {error}.") from None
             if model_input["spacing_mm"] is None:
-                model_input["spacing_mm"] = median_spacing(case_list, model_input["slicing"])
+                model_input["spacing_mm"] = _median_spacing(case_list, model_input["slicing"])
         model_input["patch"] = choices.recipe.patch
         if not choices.recipe.augmentation.flip:
             model_input.pop("mirror", None)  # it will not know mirror images any more
@@ -263,19 +258,6 @@ def _postprocessing(case_list: CaseList, base: Model | None, choices: Choices) -
     return {"largest_component": sorted(largest), "fill_holes": [], "together": sorted(together)}
 
 
-def median_spacing(case_list: CaseList, slicing: str) -> list[float]:
-    """Median (row, column) spacing in mm of the slices of labeled images, in all directions of a slicing."""
-    from ..images.grid import grids_of
-    from ..images.volume import read_volume
-
-    spacings = [
-        grid.pixel_spacing
-        for case in case_list.with_role("labeled")[:MOST_FOR_MEDIAN]
-        for grid in grids_of(read_volume(case.image).geometry, slicing)
-    ]
-    return [float(s) for s in np.median(np.array(spacings), axis=0)]
-
-
 def _write_cases(path: Path, case_list: CaseList) -> None:
     """The cases with absolute paths, so that an interrupted preparation can go on; this file stays on this computer."""
     content: dict[str, Any] = {
@@ -297,3 +279,13 @@ def _write_cases(path: Path, case_list: CaseList) -> None:
     if case_list.label_map is not None:
         content["label_map"] = {str(value): class_ for value, class_ in case_list.label_map.items()}
     write_json(path, content, indent=1)
+
+
+def _median_spacing(case_list: CaseList, slicing: str) -> list[float]:
+    """The in-plane spacing of the first labeled images, which are read for it."""
+    # Reading images needs SimpleITK, which a computer that trains a prepared job may not have.
+    from ..images.grid import median_spacing
+    from ..images.volume import read_volume
+
+    labeled = case_list.with_role("labeled")[:MOST_FOR_MEDIAN]
+    return median_spacing([read_volume(case.image).geometry for case in labeled], slicing)
