@@ -24,7 +24,8 @@ def patch_pixels(store: SliceStore, recipe: Recipe, context: int, seed: int) -> 
     counts = []
     window, centered = recipe.window, recipe.centered if recipe.look_every else 0.0
     for number in store.numbers("labeled"):
-        windows = Sampler(store, [number], window, context, centered, seed).batch(PRIOR_PATCHES, 0)
+        sampler = Sampler(store, [number], window, context, centered, seed, whole=recipe.whole)
+        windows = sampler.batch(PRIOR_PATCHES, 0)
         rng = np.random.default_rng([seed, number])
         labels = augment(windows, recipe.patch, recipe.augmentation, rng, "cpu").labels
         assert labels is not None

@@ -43,6 +43,7 @@ class Sampler:
         seed: of the training.
         cut: probability that the volume ends near the window, for each of its six sides: the others of its slices,
             rows or columns are as if never scanned. Without it, a model trained on whole volumes counts on their ends.
+        whole: windows show as much of their slice as they can: they lie in the middle of one that is not larger.
 
     Attributes:
         places: where the structures of cases without labels are, as far as anybody has looked: for each class int64
@@ -58,9 +59,10 @@ class Sampler:
         centered: float,
         seed: int,
         cut: float = 0.0,
+        whole: bool = False,
     ) -> None:
         self.store, self.window, self.context, self.centered, self.seed = store, window, context, centered, seed
-        self.cut = cut
+        self.cut, self.whole = cut, whole
         self.slices = [(number, index) for number in numbers for index in range(store.cases[number]["shape"][0])]
         by_class: list[list[tuple[int, int]]] = [
             [
@@ -100,9 +102,15 @@ class Sampler:
             number, index = self.slices[rng.integers(len(self.slices))]
             height, width = self.store.cases[number]["shape"][1:]
             row, column = int(rng.integers(height)), int(rng.integers(width))
-        return Place(
-            number, index, row, column, self._box(self.store.cases[number]["shape"], (index, row, column), rng)
-        )
+        shape = self.store.cases[number]["shape"]
+        if self.whole:
+            row, column = (self._inside(at, side) for at, side in zip((row, column), shape[1:]))
+        return Place(number, index, row, column, self._box(shape, (index, row, column), rng))
+
+    def _inside(self, at: int, side: int) -> int:
+        """The center nearest to a pixel whose window lies in a side of the slice, or in the middle of a shorter one."""
+        half = self.window // 2
+        return side // 2 if side <= self.window else min(max(at, half), side - (self.window - half))
 
     def _box(self, shape: Sequence[int], center: Sequence[int], rng: np.random.Generator) -> tuple[slice, slice, slice]:
         """What is left of a volume around the center of a window, with any of its six sides cut."""

@@ -8,6 +8,8 @@ section III A and B, figures 1 and 2. Maps are (B, C, H, W); tokens are (B, N, C
       │      │      └───────────────────── X2 (cross-attention, up x4)
       │      └─────────────────────────── X1 (cross-attention, up x4)
       └───────────────────────────────── heads: logits, signed distance maps
+
+That is the layout "compact". The layout "pyramid" has a CMA stage for each factor of 2 (strides 1, 2, 4, 8, 16, 32).
 """
 
 from __future__ import annotations
@@ -22,6 +24,8 @@ from torch import Tensor, nn
 
 # Total stride of the encoder; inputs are padded to a multiple of it.
 STRIDE = 32
+LAYOUTS = ("compact", "pyramid")
+NORMS = ("group", "batch")
 
 
 @dataclass(frozen=True)
@@ -31,7 +35,13 @@ class NetworkConfig:
     Attributes:
         in_channels: input channels (one slice, neighboring slices, or several MR sequences).
         classes: output classes, background included.
-        widths: channels of stem, embedding 1, stage 1, embedding 2, stage 2, and stage 3 (the bottleneck).
+        layout: "compact", the paper's three CMA stages, or "pyramid", five of them, one for each factor of 2.
+        widths: channels of stem, embedding 1, stage 1, embedding 2, stage 2, and stage 3 (the bottleneck); of stem and
+            stages 1 to 5 in a pyramid.
+        norm: "group", or "batch", which learns faster from batches of many slices; then embeddings have it, too (and
+            a ReLU) instead of LayerNorm. Its statistics are those of the patches that a process has at a time.
+        gated: add what the transformer finds with a gain per channel that starts at zero: a network with attention
+            starts as the one without it.
         heads: attention heads; must divide the bottleneck width.
         depth: transformer blocks in the encoder, and again in the decoder.
         pooled: side of the square to which keys and values of the cross-attention are pooled.
@@ -51,6 +61,9 @@ class NetworkConfig:
     in_channels: int = 1
     classes: int = 2
     widths: tuple[int, int, int, int, int, int] = (16, 32, 64, 128, 256, 512)
+    layout: str = "compact"
+    norm: str = "group"
+    gated: bool = False
     heads: int = 8
     depth: int = 3
     pooled: int = 16
@@ -69,6 +82,10 @@ class NetworkConfig:
         object.__setattr__(self, "widths", tuple(int(w) for w in self.widths))
         if len(self.widths) != 6 or min(self.widths) < 1:
             raise ValueError(f"widths needs six positive numbers (stem, e1, s1, e2, s2, s3), not {self.widths}")
+        if self.layout not in LAYOUTS:
+            raise ValueError(f"layout must be one of {', '.join(LAYOUTS)}, not {self.layout!r}")
+        if self.norm not in NORMS:
+            raise ValueError(f"norm must be one of {', '.join(NORMS)}, not {self.norm!r}")
         if self.in_channels < 1:
             raise ValueError(f"in_channels must be at least 1, not {self.in_channels}")
         if self.classes < 2:
@@ -106,6 +123,11 @@ WIDTHS = {
     "base": (16, 24, 48, 96, 160, 256),
     "small": (8, 16, 40, 80, 128, 160),
 }
+PYRAMID_WIDTHS = {
+    "large": (32, 64, 128, 192, 256, 512),
+    "base": (24, 48, 96, 144, 192, 256),
+    "small": (16, 32, 64, 96, 120, 160),
+}
 # Of new networks. With 8 heads of 5 channels at stride 4, `small` spent a third of its training on these scores.
 CROSS_HEAD_WIDTH = 32
 
@@ -118,7 +140,9 @@ def configuration(name: str, *, in_channels: int = 1, classes: int = 2, **overri
     """
     if name not in WIDTHS:
         raise ValueError(f"unknown configuration {name!r}; choose one of {', '.join(WIDTHS)}")
-    named = {"widths": WIDTHS[name], "cross_head_width": CROSS_HEAD_WIDTH}
+    named: dict[str, Any] = {"widths": WIDTHS[name], "cross_head_width": CROSS_HEAD_WIDTH}
+    if overrides.get("layout") == "pyramid":
+        named.update(widths=PYRAMID_WIDTHS[name], depth=2)
     return NetworkConfig(**{"in_channels": in_channels, "classes": classes, **named, **overrides})
 
 
@@ -154,6 +178,11 @@ def group_norm(channels: int) -> nn.GroupNorm:
     return nn.GroupNorm(math.gcd(8, channels), channels)
 
 
+def normalization(kind: str, channels: int) -> nn.Module:
+    """The layer for a kind of :data:`NORMS`. With "batch" a slice is independent of its batch-mates once trained."""
+    return group_norm(channels) if kind == "group" else nn.BatchNorm2d(channels)
+
+
 def conv3(inputs: int, outputs: int, stride: int = 1, dilation: int = 1, bias: bool = False) -> nn.Conv2d:
     """A 3x3 convolution that keeps the size (divided by the stride)."""
     return nn.Conv2d(inputs, outputs, 3, stride, padding=dilation, dilation=dilation, bias=bias)
@@ -165,12 +194,12 @@ def conv3(inputs: int, outputs: int, stride: int = 1, dilation: int = 1, bias: b
 class ResidualBlock(nn.Module):
     """norm(conv3) - ReLU - norm(conv3), plus a 1x1 skip, then ReLU: (B, C, H, W) -> (B, C', H/s, W/s)."""
 
-    def __init__(self, inputs: int, outputs: int, stride: int = 1) -> None:
+    def __init__(self, inputs: int, outputs: int, norm: str, stride: int = 1) -> None:
         super().__init__()
         self.conv1 = conv3(inputs, outputs, stride)
-        self.norm1 = group_norm(outputs)
+        self.norm1 = normalization(norm, outputs)
         self.conv2 = conv3(outputs, outputs)
-        self.norm2 = group_norm(outputs)
+        self.norm2 = normalization(norm, outputs)
         same = stride == 1 and inputs == outputs
         self.skip = nn.Identity() if same else nn.Conv2d(inputs, outputs, 1, bias=False)
         self.stride = stride
@@ -185,10 +214,10 @@ class ResidualBlock(nn.Module):
 class Stem(nn.Module):
     """conv3 - norm - ReLU - conv3, plus a 1x1 skip, at full resolution."""
 
-    def __init__(self, inputs: int, outputs: int) -> None:
+    def __init__(self, inputs: int, outputs: int, norm: str) -> None:
         super().__init__()
         self.conv1 = conv3(inputs, outputs)
-        self.norm = group_norm(outputs)
+        self.norm = normalization(norm, outputs)
         self.conv2 = conv3(outputs, outputs, bias=True)
         self.skip = nn.Conv2d(inputs, outputs, 1, bias=False)
 
@@ -199,17 +228,19 @@ class Stem(nn.Module):
 class PatchEmbedding(nn.Module):
     """Patches to tokens with their 2D position: conv3 with a stride, plus a linear map of (y, x), then LayerNorm.
 
-    The linear map starts at zero, so an untrained network is as blind to position as a plain ResUNet.
+    With batch normalization that and a ReLU come instead: LayerNorm takes from each pixel how bright it is. The linear
+    map starts at zero, so an untrained network is as blind to position as a plain ResUNet.
     """
 
-    def __init__(self, inputs: int, outputs: int, stride: int, position: bool) -> None:
+    def __init__(self, inputs: int, outputs: int, stride: int, config: NetworkConfig) -> None:
         super().__init__()
         self.conv = conv3(inputs, outputs, stride, bias=True)
-        self.position = nn.Linear(2, outputs) if position else None
+        self.position = nn.Linear(2, outputs) if config.position else None
         if self.position is not None:
             nn.init.zeros_(self.position.weight)
             nn.init.zeros_(self.position.bias)
-        self.norm = nn.LayerNorm(outputs)
+        self.batch = config.norm == "batch"
+        self.norm = nn.BatchNorm2d(outputs) if self.batch else nn.LayerNorm(outputs)
 
     def forward(self, x: Tensor, frame: Tensor) -> Tensor:
         x = self.conv(x)
@@ -217,6 +248,8 @@ class PatchEmbedding(nn.Module):
         tokens = to_tokens(x)
         if self.position is not None:
             tokens = tokens + self.position(patch_centres(frame, height, width)).to(tokens.dtype)
+        if self.batch:
+            return F.relu(self.norm(to_maps(tokens, height, width)))
         return to_maps(self.norm(tokens), height, width)
 
 
@@ -250,9 +283,9 @@ class CMAStage(nn.Module):
         self, inputs: int, embedding: int, outputs: int, strides: tuple[int, int], config: NetworkConfig
     ) -> None:
         super().__init__()
-        self.embed = PatchEmbedding(inputs, embedding, strides[0], config.position)
+        self.embed = PatchEmbedding(inputs, embedding, strides[0], config)
         self.attention = ChannelAttention(embedding) if config.channel_attention else nn.Identity()
-        self.block = ResidualBlock(embedding, outputs, strides[1])
+        self.block = ResidualBlock(embedding, outputs, config.norm, strides[1])
 
     def forward(self, x: Tensor, frame: Tensor) -> Tensor:
         return self.block(self.attention(self.embed(x, frame)))
@@ -327,11 +360,11 @@ class SpatialAttention(nn.Module):
     The dilations shrink with the map, because a dilation beyond its border is a 1x1 convolution in disguise.
     """
 
-    def __init__(self, width: int, dilations: tuple[int, ...] = (1, 2, 4)) -> None:
+    def __init__(self, width: int, norm: str, dilations: tuple[int, ...] = (1, 2, 4)) -> None:
         super().__init__()
         self.dilations = dilations
         self.branches = nn.ModuleList(conv3(width, width // 4) for _ in dilations)
-        self.norm = group_norm(len(dilations) * (width // 4))
+        self.norm = normalization(norm, len(dilations) * (width // 4))
         self.fuse = nn.Conv2d(len(dilations) * (width // 4), width, 1)
         self.gate = nn.Conv2d(width, 1, 1)
 
@@ -358,7 +391,8 @@ class TransformerBottleneck(nn.Module):
             for blocks in (self.encoder, self.decoder):
                 blocks.extend(TransformerBlock(width, config.heads, config.qk_norm) for _ in range(config.depth))
             self.bias = RelativePositionBias(config.heads)
-        self.bridge = SpatialAttention(width) if config.spatial_attention else nn.Identity()
+        self.bridge = SpatialAttention(width, config.norm) if config.spatial_attention else nn.Identity()
+        self.gain = nn.Parameter(torch.zeros(width)) if config.gated and config.transformer else None
 
     def forward(self, x: Tensor) -> Tensor:
         height, width = x.shape[2:]
@@ -371,7 +405,8 @@ class TransformerBottleneck(nn.Module):
         tokens = to_tokens(self.bridge(to_maps(memory, height, width)))
         for block in self.decoder:
             tokens = block(tokens, memory, bias)
-        return to_maps(tokens, height, width)
+        found = to_maps(tokens, height, width)
+        return found if self.gain is None else x + self.gain[:, None, None] * found
 
 
 # --- decoder (section III A, cross-attention) ------------------------------------------------------------------------
@@ -390,7 +425,7 @@ class CrossAttention(nn.Module):
         self.pooled = config.pooled
         most = max(1, width // config.cross_head_width) if config.cross_head_width else width
         self.heads = max(n for n in range(1, most + 1) if math.gcd(config.heads, width) % n == 0)
-        self.query_norm = group_norm(width)
+        self.query_norm = normalization(config.norm, width)
         self.query = nn.Conv2d(width, width, 1)
         self.reduce = nn.ModuleList(nn.Conv2d(c, c, 3, padding=1, groups=c) for c in sources)
         self.key_value = nn.ModuleList(nn.Linear(c, 2 * width) for c in sources)
@@ -416,9 +451,9 @@ class DecoderStage(nn.Module):
 
     def __init__(self, inputs: int, skip: int, outputs: int, sources: list[int], config: NetworkConfig) -> None:
         super().__init__()
-        self.cross = CrossAttention(inputs, sources, config) if config.cross_attention else None
+        self.cross = CrossAttention(inputs, sources, config) if config.cross_attention and sources else None
         self.squeeze = nn.Conv2d(inputs, outputs, 1)  # before the upsampling: at the high resolution it costs 16 times
-        self.block = ResidualBlock(outputs + skip, outputs)
+        self.block = ResidualBlock(outputs + skip, outputs, config.norm)
 
     def forward(self, x: Tensor, skip: Tensor, sources: list[Tensor]) -> Tensor:
         if self.cross is not None:
@@ -428,6 +463,16 @@ class DecoderStage(nn.Module):
 
 
 # --- the network -----------------------------------------------------------------------------------------------------
+
+
+def _stages(config: NetworkConfig) -> list[tuple[int, int, int, tuple[int, int]]]:
+    """Inputs, embedding, outputs and strides (of embedding and block) of each CMA stage."""
+    last = config.bottleneck_stride // 16
+    if config.layout == "pyramid":
+        strides = [2, 2, 2, 2, last]
+        return [(a, b, b, (stride, 1)) for a, b, stride in zip(config.widths, config.widths[1:], strides)]
+    stem, e1, s1, e2, s2, s3 = config.widths
+    return [(stem, e1, s1, (2, 2)), (s1, e2, s2, (2, 2)), (s2, s3, s3, (last, 1))]
 
 
 class CMAformer(nn.Module):
@@ -440,22 +485,29 @@ class CMAformer(nn.Module):
     def __init__(self, config: NetworkConfig) -> None:
         super().__init__()
         self.config = config
-        stem, e1, s1, e2, s2, s3 = config.widths
-        self.stem = Stem(config.in_channels, stem)
-        self.cma1 = CMAStage(stem, e1, s1, (2, 2), config)
-        self.cma2 = CMAStage(s1, e2, s2, (2, 2), config)
-        self.cma3 = CMAStage(s2, s3, s3, (config.bottleneck_stride // 16, 1), config)
+        self.stem = Stem(config.in_channels, config.widths[0], config.norm)
+        stages = _stages(config)
+        for number, (inputs, embedding, outputs, strides) in enumerate(stages, 1):
+            self.add_module(f"cma{number}", CMAStage(inputs, embedding, outputs, strides, config))
         self.bottleneck = TransformerBottleneck(config)
-        stages = [s1, s2, s3]
-        every = config.cross_sources == "all"
-        self.up3 = DecoderStage(s3, s2, s2, stages if every else [s3], config)
-        self.up2 = DecoderStage(s2, s1, s1, stages if every else [s2], config)
-        self.up1 = DecoderStage(s1, stem, e1, stages if every else [s1], config)
-        self.logits = nn.Conv2d(e1, config.classes, 1)
-        self.sdm = nn.Conv2d(e1, config.classes - 1, 1)
+        found = [outputs for _, _, outputs, _ in stages]
+        for number in range(len(stages), 0, -1):
+            skip = stages[number - 1][0]
+            outputs = config.widths[1] if number == 1 and config.layout == "compact" else skip
+            sources = found if config.cross_sources == "all" else [found[number - 1]]
+            if config.layout == "pyramid" and number == 1:
+                sources = []  # stride 4 is the finest at which the paper's decoder asks
+            self.add_module(f"up{number}", DecoderStage(found[number - 1], skip, outputs, sources, config))
+        self.logits = nn.Conv2d(outputs, config.classes, 1)
+        self.sdm = nn.Conv2d(outputs, config.classes - 1, 1)
         self.deep = nn.ModuleList()
+        self.depth = len(stages)
         if config.deep_supervision:
-            self.deep.extend([nn.Conv2d(s1, config.classes, 1), nn.Conv2d(s2, config.classes, 1)])
+            self.deep.extend(nn.Conv2d(stages[number - 1][0], config.classes, 1) for number in self._deep_stages())
+
+    def _deep_stages(self) -> tuple[int, int]:
+        """The decoder stages whose results have strides 4 and 16."""
+        return (2, 3) if self.config.layout == "compact" else (3, 5)
 
     def forward(self, x: Tensor, frame: Tensor | None = None) -> Prediction:
         """Predict a batch of slices.
@@ -482,16 +534,17 @@ class CMAformer(nn.Module):
             # The frame grows with the padding, so that every real pixel keeps its coordinates.
             grow = frame.new_tensor([padded_height / height, padded_width / width])
             frame = torch.cat([frame[:, :2], frame[:, :2] + (frame[:, 2:] - frame[:, :2]) * grow], dim=1)
-        x0 = self.stem(x)
-        x1 = self.cma1(x0, frame)
-        x2 = self.cma2(x1, frame)
-        x3 = self.cma3(x2, frame)
-        every = [x1, x2, x3] if self.config.cross_sources == "all" else None
-        d3 = self.up3(self.bottleneck(x3), x2, every or [x3])
-        d2 = self.up2(d3, x1, every or [x2])
-        d1 = self.up1(d2, x0, every or [x1])
-        deep = tuple(head(d) for head, d in zip(self.deep, (d2, d3)))
-        return Prediction(self.logits(d1)[:, :, :height, :width], torch.tanh(self.sdm(d1))[:, :, :height, :width], deep)
+        maps = [self.stem(x)]
+        for number in range(1, self.depth + 1):
+            maps.append(self.get_submodule(f"cma{number}")(maps[-1], frame))
+        decoded = self.bottleneck(maps[-1])
+        results: dict[int, Tensor] = {}
+        for number in range(self.depth, 0, -1):
+            sources = maps[1:] if self.config.cross_sources == "all" else [maps[number]]
+            decoded = results[number] = self.get_submodule(f"up{number}")(decoded, maps[number - 1], sources)
+        deep = tuple(head(results[number]) for head, number in zip(self.deep, self._deep_stages()))
+        logits, sdm = self.logits(decoded), torch.tanh(self.sdm(decoded))
+        return Prediction(logits[:, :, :height, :width], sdm[:, :, :height, :width], deep)
 
     def parameter_count(self) -> int:
         """Number of trainable parameters."""

@@ -47,15 +47,16 @@ def consistency_loss(
     """L_con = alpha CE + (1 - alpha) sum_c beta_c (1 - Dice_c), Eq. (2) read for softmax outputs.
 
     As printed, the ratio vanishes wherever y = 0, so false positives would cost nothing; with sums over the batch it is
-    the Dice coefficient, and stays stable on slices without the class. The batch is the joint batch of all processes,
-    with equally many rows in each.
+    the Dice coefficient. A class that the batch does not have costs nothing there, as printed, and the cross-entropy
+    sees its false positives: else each batch without a rare class would push it down until it is never found. The batch
+    is the joint batch of all processes, with equally many rows in each.
 
     Args:
         logits: (B, C, H, W).
         target: probabilities (B, C, H, W): one-hot labels, or the teacher's softmax on unlabeled slices.
         beta: (C-1,) weights of the foreground classes.
         alpha: weight of the cross-entropy.
-        eps: smoothing in pixels; a class absent from both costs nothing.
+        eps: smoothing in pixels.
         where: (B, H, W) weights of the pixels in [0, 1]; all count alike if None. Without any weight the loss is 0.
     """
     logits = logits.float()
@@ -70,6 +71,7 @@ def consistency_loss(
     counted = wanted if where is None else wanted * where[:, None]
     overlap = total((probabilities * counted).sum((0, 2, 3)))
     seen = probabilities if where is None else probabilities * where[:, None]
-    area = total(seen.sum((0, 2, 3)) + counted.sum((0, 2, 3)))
+    size = total(counted.sum((0, 2, 3)))
+    area = total(seen.sum((0, 2, 3))) + size
     dice = (2 * overlap + eps) / (area + eps)
-    return alpha * entropy + (1 - alpha) * (beta.to(logits) * (1 - dice)).sum()
+    return alpha * entropy + (1 - alpha) * (beta.to(logits) * (size > 0) * (1 - dice)).sum()

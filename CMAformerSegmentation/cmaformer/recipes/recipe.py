@@ -44,6 +44,8 @@ class Recipe:
         batch_size: labeled patches a step, and as many unlabeled ones in the second phase.
         patch: side of the square patches in pixels of the model's grid; a multiple of 32 wastes nothing.
         centered: part of the patches centered on a structure drawn with equal chances.
+        whole: learn from whole slices: patches lie in the middle of a slice that is not larger, and those on a
+            structure show a slice that has it. The patch is then the side of the largest slice.
         optimizer: "adamw", or "sgd" with Nesterov momentum.
         momentum: of SGD.
         schedule: how the learning rate falls after the warm-up: "cosine", down to a hundredth, or "poly", with
@@ -87,6 +89,7 @@ class Recipe:
     batch_size: int = 4
     patch: int = 128
     centered: float = 0.67
+    whole: bool = False
     optimizer: str = "adamw"
     momentum: float = 0.9
     schedule: str = "cosine"
@@ -169,6 +172,8 @@ class Recipe:
     @property
     def window(self) -> int:
         """Side of the windows out of which patches are cut, in pixels of the model's grid."""
+        if self.whole:
+            return self.patch  # beyond a slice there is nothing
         return 2 * round(self.patch * WINDOW / 2)
 
     def rate(self, iteration: int) -> float:

@@ -34,6 +34,8 @@ if TYPE_CHECKING:
 
 PROGRESS_S = 2.0
 METRIC_EVERY = 20
+# Threads that read windows, and iterations that they are ahead, for a graphics card, which is faster than one of them.
+READERS = 4
 
 
 class Trainer:
@@ -96,24 +98,36 @@ class Trainer:
             raise
 
     def _run(self) -> None:
-        pending: Future[Windows] | None = None
-        with ThreadPoolExecutor(1) as reader:
+        ahead = READERS if self.device.type == "cuda" else 1
+        with ThreadPoolExecutor(ahead) as readers:
+            pending: dict[int, Future[Windows]] = {}
             self.end_iteration()
             while self.state.iteration < self.total:
-                phase, following = self.phase(self.state.iteration), self.state.iteration + 1
-                if pending is None:
-                    phase.prepare(self.state.iteration)
-                    pending = reader.submit(phase.read, self.state.iteration)
-                windows, pending = pending.result(), None
-                if following < self.total and not self.phase(following).due(following):
-                    pending = reader.submit(self.phase(following).read, following)
+                iteration = self.state.iteration
+                phase = self.phase(iteration)
+                if iteration not in pending:
+                    phase.prepare(iteration)
+                    pending = {iteration: readers.submit(phase.read, iteration)}
+                windows = pending.pop(iteration).result()
+                self._read_ahead(pending, readers, iteration, ahead)
                 terms = self.stepper.step(phase, windows)
                 if terms is None:
-                    pending = None
+                    pending = {}
                     continue
-                self.state.iteration = following
+                self.state.iteration = iteration + 1
                 self.report_progress(phase, terms)
                 self.end_iteration()
+
+    def _read_ahead(
+        self, pending: dict[int, Future[Windows]], readers: ThreadPoolExecutor, iteration: int, ahead: int
+    ) -> None:
+        """Have the windows of the next iterations read, up to one that the phase must be prepared for."""
+        for following in range(iteration + 1, min(iteration + 1 + ahead, self.total)):
+            phase = self.phase(following)
+            if phase.due(following):
+                break
+            if following not in pending:
+                pending[following] = readers.submit(phase.read, following)
 
     def phase(self, iteration: int) -> SupervisedPhase:
         """The phase of an iteration."""

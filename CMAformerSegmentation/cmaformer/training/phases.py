@@ -134,9 +134,8 @@ class SupervisedPhase:
     def sampler(self, store: SliceStore, numbers: list[int], seed: int) -> Sampler:
         """Windows out of these cases, as the recipe wants them."""
         recipe = self.recipe
-        return Sampler(
-            store, numbers, recipe.window, self.training.context, recipe.centered, seed, recipe.augmentation.cut
-        )
+        cut = recipe.augmentation.cut
+        return Sampler(store, numbers, recipe.window, self.training.context, recipe.centered, seed, cut, recipe.whole)
 
 
 class SemiSupervisedPhase(SupervisedPhase):

@@ -86,6 +86,9 @@ class TrainingState:
         decay = min(1 - 1 / (self.iteration + 1), self.recipe.ema)
         for average, value in zip(self.teacher.parameters(), self.student.parameters()):
             average.lerp_(value, 1 - decay)
+        for kept, now in zip(self.teacher.buffers(), self.student.buffers()):
+            # Statistics of batch norms: those of the weights of the last steps, averaged as they are.
+            kept.copy_(kept.lerp(now, 1 - decay) if kept.is_floating_point() else now)
         self.terms.update_teacher(decay)
 
     def state_dict(self) -> dict[str, Any]:

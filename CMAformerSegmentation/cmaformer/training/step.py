@@ -53,7 +53,8 @@ class Stepper:
             self.go_back()
             return None
         self.state.update_teacher()
-        return {**{name: float(value.detach()) for name, value in terms.items()}, "learning_rate": rate}
+        values = torch.stack([value.detach().float() for value in terms.values()]).tolist()  # waits for a GPU once
+        return {**dict(zip(terms, values)), "learning_rate": rate}
 
     def gradients(self, phase: SupervisedPhase, windows: Windows) -> dict[str, Tensor]:
         """Compute the gradient of the phase's loss, in smaller portions if memory is short; returns the terms.
@@ -93,8 +94,13 @@ class Stepper:
         self.events.warning(
             "batch-halved",
             f"Memory is short: training goes on with {self.state.rows} of {self.recipe.batch_size} patches at a time, "
-            "summed up to the same batch. The result is the same; a step takes longer.",
+            f"summed up to the same batch. {self._result()}; a step takes longer.",
         )
+
+    def _result(self) -> str:
+        if self.state.student.config.norm == "batch":
+            return "The network normalizes over fewer patches, so the result is a little different"
+        return "The result is the same"
 
     def recover(self) -> None:
         """After a loss that is not finite: back to the last checkpoint with half the learning rate, twice at most."""

@@ -25,6 +25,21 @@ def store(tmp_path):
     return SliceStore(tmp_path / "slices")
 
 
+def test_whole_slices_lie_in_the_middle_and_larger_ones_fill_the_window(store):
+    """A class drawn for a window is in its slice; nothing of a slice is lost that the window has room for."""
+    height, width = store.cases[0]["shape"][1:]
+    roomy, tight = max(height, width) + 8, min(height, width) - 8
+    batch = Sampler(store, [0, 1], roomy, 0, 1.0, seed=1, whole=True).batch(20, 0)
+    for image, labels, (number, index) in zip(batch["images"], batch["labels"], batch["slices"]):
+        top, left = roomy // 2 - height // 2, roomy // 2 - width // 2
+        place = (slice(top, top + height), slice(left, left + width))
+        np.testing.assert_array_equal(image[0][place], store.array(int(number), "images")[index].astype(np.float32))
+        assert labels[place].any() and np.count_nonzero(labels) == np.count_nonzero(labels[place])
+    batch = Sampler(store, [0, 1], tight, 0, 0.5, seed=1, whole=True).batch(20, 0)
+    frames = batch["frames"]
+    assert (frames[:, :2] >= -1 - 1e-6).all() and (frames[:, 2:] <= 1 + 1e-6).all()
+
+
 def seen(frame) -> tuple[slice, slice]:
     """Rows and columns of a window that lie in what is left of its slice: where -1..1 of the frame are."""
     top, left, bottom, right = frame.astype(float)

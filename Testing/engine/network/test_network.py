@@ -204,6 +204,42 @@ def test_position_is_of_the_slice_and_not_of_the_crop():
         torch.testing.assert_close(whole, framed)
 
 
+def test_pyramid_has_a_stage_for_each_factor_of_two():
+    network = tiny(layout="pyramid", deep_supervision=True)
+    sizes = {}
+    for number in range(1, 6):
+        getattr(network, f"cma{number}").register_forward_hook(
+            lambda _m, _i, out, number=number: sizes.update({number: tuple(out.shape[2:])})
+        )
+    with torch.inference_mode():
+        found = network(torch.randn(2, 1, 64, 96))
+    assert sizes == {1: (32, 48), 2: (16, 24), 3: (8, 12), 4: (4, 6), 5: (2, 3)}
+    assert found.logits.shape == (2, 4, 64, 96) and found.sdm.shape == (2, 3, 64, 96)
+    assert [tuple(logits.shape[2:]) for logits in found.deep] == [(16, 24), (4, 6)]
+    assert configuration("small", layout="pyramid").widths != configuration("small").widths
+    assert CMAformer(configuration("small", layout="pyramid")).parameter_count() <= 4_000_000
+
+
+def test_a_gated_transformer_starts_as_the_network_without_it():
+    """All its parameters are made after the others' of the encoder, so the same seed gives both the same ones."""
+    x = torch.randn(1, 1, 64, 64)
+    with_, without = tiny(gated=True), tiny(transformer=False)
+    without.load_state_dict(with_.state_dict(), strict=False)
+    without.bottleneck.bridge = torch.nn.Identity()
+    with torch.inference_mode():
+        torch.testing.assert_close(with_(x).logits, without(x).logits)
+        with_.bottleneck.gain.fill_(1.0)
+        assert not torch.allclose(with_(x).logits, without(x).logits, atol=1e-3)
+
+
+def test_with_batch_norm_a_slice_depends_on_its_batch_mates_only_while_learning():
+    network, x = tiny(norm="batch", layout="pyramid"), torch.randn(3, 1, 64, 64)
+    with torch.inference_mode():
+        torch.testing.assert_close(network(x).logits[:1], network(x[:1]).logits, atol=1e-5, rtol=1e-4)
+        network.train()
+        assert not torch.allclose(network(x).logits[:1], network(x[:1]).logits, atol=1e-3)
+
+
 @pytest.mark.parametrize("size", [(6, 9), (16, 5)])
 def test_bias_of_the_bottleneck_serves_any_map(size):
     network = tiny()
@@ -229,6 +265,8 @@ def test_wrong_input_says_what_is_needed():
         ({"bottleneck_stride": 8}, "bottleneck_stride"),
         ({"cross_sources": "some"}, "cross_sources"),
         ({"cross_head_width": -1}, "cross_head_width"),
+        ({"layout": "tower"}, "layout"),
+        ({"norm": "layer"}, "norm"),
     ],
 )
 def test_impossible_configuration_is_refused(settings, words):

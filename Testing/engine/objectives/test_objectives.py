@@ -28,15 +28,26 @@ def test_perfect_confident_prediction_costs_nothing():
 
 def test_false_positives_cost():
     _, target = scene()
-    nothing = torch.zeros_like(target)
-    nothing[:, 0] = 1
     beta = class_weights([0.1, 0.2])
     everywhere = torch.zeros_like(target)
     everywhere[:, 1] = 20.0
-    background = 20 * nothing
-    assert consistency_loss(everywhere, nothing, beta, alpha=0.0) > consistency_loss(
-        background, nothing, beta, alpha=0.0
-    )
+    assert consistency_loss(everywhere, target, beta, alpha=0.0) > 0.5 * beta[0]
+    assert consistency_loss(20 * target, target, beta, alpha=0.0) < 1e-3
+    nothing = torch.zeros_like(target)
+    nothing[:, 0] = 1
+    assert consistency_loss(everywhere, nothing, beta) > 1.0 > consistency_loss(20 * nothing, nothing, beta)
+
+
+def test_a_batch_without_a_class_does_not_push_it_down():
+    """As printed, Eq. (2) is 0 there: else a rare class is unlearned in all batches that do not have it."""
+    torch.manual_seed(0)
+    labels = torch.randint(0, 2, (2, 8, 8))  # of three classes, the last is not there
+    target = F.one_hot(labels, 3).permute(0, 3, 1, 2).float()
+    logits = torch.zeros(2, 3, 8, 8, requires_grad=True)
+    consistency_loss(logits, target, class_weights([0.1, 0.2]), alpha=0.0).backward()
+    assert logits.grad is not None
+    wrong = labels == 0  # here the other class must fall, so this one rises with the background
+    assert (logits.grad[:, 2][wrong] < 0).all()
 
 
 def test_slice_without_the_class_gives_finite_gradient():

@@ -101,6 +101,34 @@ def test_stopped_and_resumed_training_ends_where_an_uninterrupted_one_does(tmp_p
     assert all(torch.equal(one[name], two[name]) for name in one)
 
 
+def test_whole_slices_and_batch_norm_go_on_to_the_same_model_too(tmp_path, cases):
+    """The running statistics of student and teacher are in the checkpoint; the model says how to be looked through."""
+    tiny = {"widths": [8, 8, 8, 16, 16, 16], "heads": 4, "depth": 1, "layout": "pyramid", "norm": "batch"}
+    recipe = replace(SHORT, patch=64, whole=True)
+    choices = {"recipe": recipe, "network": {**tiny, "gated": True}, "seed": 7}
+    whole = train(cases, tmp_path / "whole", "model", None, device="cpu", **choices)
+
+    create(cases, tmp_path / "parts", "model", None, **choices)
+
+    def watch(line: str) -> None:
+        event = json.loads(line)
+        if event["type"] == "progress" and event["unit"] == "iterations" and event["done"] == 3:
+            jobs.request_cancel(tmp_path / "parts")
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("cmaformer.training.loop.PROGRESS_S", 0.0)
+        with pytest.raises(CancelledError):
+            work(tmp_path / "parts", "cpu", jobs.Events(watch))
+    one, two = weights(whole), weights(work(tmp_path / "parts", "cpu"))
+    assert all(torch.equal(one[name], two[name]) for name in one)
+    means = [value for name, value in one.items() if name.endswith("running_mean")]
+    assert means and all(value.abs().sum() > 0 for value in means)
+    model = load_model(whole)
+    assert model.description.network["norm"] == "batch" and model.description.input.patch == 64
+    result = segment(cases.with_role("held-out")[0].image, model, device="cpu")
+    assert result.labels.shape == read_volume(cases.with_role("held-out")[0].image).array.shape
+
+
 def test_killed_after_a_checkpoint_goes_on_from_it(tmp_path, cases, base):
     """A kill loses the iterations since the last checkpoint, and they are repeated exactly."""
     whole = train(cases, tmp_path / "whole", "model", base, device="cpu", recipe=SHORT, seed=7)
