@@ -1,77 +1,243 @@
-"""A folder of DICOM files as one volume."""
+"""DICOM files as one volume: which of them, and the proof that their images are the slices of one regular grid.
+
+Nothing is computed from a stack that only looks like a volume: images at the same place (time points, echoes), of
+another orientation or size, missing slices and tilted stacks are found in the headers, and refused or told.
+"""
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import SimpleITK
 
 from ..door.errors import ImageError
-from .geometry import Volume
+from .dicom_headers import Frame, Header, headers_of
+from .geometry import Geometry, Volume
 
-POSITION = "0020|0032"
+# Positions nearer than this (mm) are the same place.
+SAME_MM = 0.01
+# Steps between slices may differ by this part before it is told, and before the volume is refused.
+TOLD, REFUSED = 0.01, 0.1
+# Slices may be shifted sideways from slice to slice by this part of their distance.
+TILTED = 0.02
+# So many images, or this part of them, may be of another kind (a scout among the slices), and are left out.
+FEW, FEW_PART = 3, 0.1
 
 
 def read_series(folder: Path) -> Volume:
-    """The largest DICOM series of a folder (of its sub-folders if it holds none itself), as stored by GDCM's order.
+    """The DICOM series of a folder and of all its subfolders that has the most images; localizers come last.
 
-    Raises ImageError if there is none, if it has colors, or several images at one place. A series with missing or
-    tilted slices is read, with a note.
+    Voxels are (K, J, I), slices in the order of their positions along the normal of the images.
+
+    Raises:
+        ImageError: there is none (``no-dicom``); images of several patients (``several-patients``); several images at
+            one place (``several-images``); slices that are unevenly spaced (``uneven-slices``) or tilted (``sheared``);
+            no position, orientation or size of the pixels (``no-geometry``); colors; files cut short (``cut-short``).
     """
-    names = _largest(folder)
-    if not names:
-        for child in sorted(p for p in folder.rglob("*") if p.is_dir()):
-            names = max(names, _largest(child), key=len)
-    if not names:
+    return read_files([path for path in sorted(folder.rglob("*")) if path.is_file()])
+
+
+def read_files(paths: Sequence[Path]) -> Volume:
+    """The same of some files, of which others than DICOM images are left alone."""
+    headers = headers_of(paths)
+    if not headers:
         raise ImageError(
             "no-dicom", "The folder holds no DICOM images.", "Choose the folder with the DICOM files of one series."
         )
-    reader = SimpleITK.ImageSeriesReader()
-    reader.SetFileNames(names)
-    reader.MetaDataDictionaryArrayUpdateOn()
+    patients = {header.patient for header in headers}
+    if len(patients) > 1:
+        raise ImageError(
+            "several-patients",
+            f"The folder holds DICOM images of {len(patients)} patients.",
+            "Give the folder of one patient.",
+        )
+    chosen, notes = _choose(headers)
+    if chosen[0].samples != 1:
+        raise ImageError("not-scalar", "The DICOM series has colors; gray values are needed.")
+    frames, left_out = _alike([frame for header in chosen for frame in header.frames])
+    frames, more = _in_order(frames)
+    volume = _volume(frames, {header.path: header for header in chosen})
+    return Volume(volume.array, volume.geometry, (*notes, *left_out, *more))
+
+
+def _choose(headers: list[Header]) -> tuple[list[Header], list[str]]:
+    """The headers of the series with the most images, and what to tell of the others."""
+    series: dict[str, list[Header]] = {}
+    for header in headers:
+        series.setdefault(header.series, []).append(header)
+
+    def rank(one: list[Header]) -> tuple[bool, int]:
+        return not all(header.scout for header in one), sum(len(header.frames) for header in one)
+
+    ranked = sorted(series.values(), key=rank, reverse=True)
+    if len(ranked) == 1:
+        return ranked[0], []
+    count = rank(ranked[0])[1]
+    which = f"the one with the most images ({count}) was read"
+    if rank(ranked[1]) == rank(ranked[0]):
+        which = f"several have {count} images, and one of these was read"
+    return ranked[0], [f"The folder holds {len(ranked)} DICOM series; {which}. Give the folder of one to choose it."]
+
+
+def _alike(frames: list[Frame]) -> tuple[list[Frame], list[str]]:
+    """The images of the kind that most are of: size, orientation and pixels; and what to tell of the others."""
+
+    def kind(frame: Frame) -> tuple[tuple[int, int], tuple[float, ...]]:
+        return frame.size, tuple(round(v, 2) + 0.0 for v in (*(frame.orientation or ()), *(frame.pixel_mm or ())))
+
+    kinds = Counter(kind(frame) for frame in frames)
+    example = next(frame for frame in frames if kind(frame) == kinds.most_common(1)[0][0])
+    alike = [frame for frame in frames if _is_like(frame, example)]
+    others = len(frames) - len(alike)
+    if not others:
+        return frames, []
+    if others > max(FEW, FEW_PART * len(alike)) or others >= len(alike):
+        raise ImageError(
+            "several-kinds",
+            "The DICOM series has images of several sizes or orientations; they are no slices of one volume.",
+            "Export the images of one orientation as a series of their own.",
+        )
+    what = "1 image was" if others == 1 else f"{others} images were"
+    return alike, [f"{what} left out of the DICOM series, because of another size or orientation (a localizer?)."]
+
+
+def _is_like(frame: Frame, other: Frame) -> bool:
+    """Whether two images have the same size, orientation and pixels, but for rounding."""
+    if frame.size != other.size:
+        return False
+    for one, two in ((frame.orientation, other.orientation), (frame.pixel_mm, other.pixel_mm)):
+        if (one is None) != (two is None):
+            return False
+        if one is not None and two is not None and not np.allclose(one, two, rtol=1e-3, atol=2e-3):
+            return False
+    return True
+
+
+def _in_order(frames: list[Frame]) -> tuple[list[Frame], list[str]]:
+    """The images sorted along their normal, proved to be evenly spaced slices of one grid; and what to tell."""
+    first = frames[0]
+    if first.pixel_mm is None or min(first.pixel_mm) <= 0:
+        raise _without("how large their pixels are")
+    if len(frames) == 1:
+        return frames, []
+    if first.orientation is None or any(frame.position is None for frame in frames):
+        raise _without("where in the patient they lie")
+    positions = np.array([frame.position for frame in frames], float)
+    normal = _normal(first.orientation)
+    along = positions @ normal
+    order = np.argsort(along, kind="stable")
+    frames, positions, along = [frames[n] for n in order], positions[order], along[order]
+    steps = np.diff(along)
+    if steps.min() < SAME_MM:
+        raise _several(along)
+    typical = float(np.median(steps))
+    sideways = np.diff(positions, axis=0) - np.outer(steps, normal)
+    if np.linalg.norm(sideways, axis=1).max() > TILTED * typical:
+        raise ImageError(
+            "sheared",
+            "The slices of the DICOM series are tilted against their stack (gantry tilt): the voxels are no boxes.",
+            "Load it in Slicer, which can regularize it (DICOM, Advanced), and segment that volume.",
+        )
+    worst = float(np.abs(steps / typical - 1).max())
+    if worst > REFUSED:
+        missing = int(np.rint(steps / typical - 1).clip(0).sum())
+        raise ImageError(
+            "uneven-slices",
+            f"The slices of the DICOM series are not evenly spaced: {steps.min():.3g} to {steps.max():.3g} mm apart"
+            + (f"; {missing} may be missing." if missing else "."),
+            "Export the series again, or resample it to even slices in Slicer.",
+        )
+    if worst > TOLD:
+        return frames, [f"The slices of the DICOM series are {steps.min():.3f} to {steps.max():.3f} mm apart."]
+    return frames, []
+
+
+def _several(along: np.ndarray) -> ImageError:
+    places = 1 + int(np.count_nonzero(np.diff(along) >= SAME_MM))
+    each, rest = divmod(len(along), places)
+    how = f"{each} at each of {places} places" if not rest else f"{len(along)} at {places} places"
+    return ImageError(
+        "several-images",
+        f"The DICOM series has several images at the same place: {how} (time points, or echoes).",
+        "Choose one time point or one echo of it.",
+    )
+
+
+def _without(what: str) -> ImageError:
+    return ImageError(
+        "no-geometry",
+        f"The DICOM images do not say {what}, so nothing can be measured in them.",
+        "Use the images as the scanner wrote them, not a copy made for viewing.",
+    )
+
+
+def _normal(orientation: Sequence[float]) -> np.ndarray:
+    row, column = np.array(orientation[:3]), np.array(orientation[3:])
+    normal = np.cross(row, column)
+    length = float(np.linalg.norm(normal))
+    if abs(length - 1) > 0.01:
+        raise ImageError(
+            "no-geometry", "The rows and columns of the DICOM images are not at right angles.", "Export them again."
+        )
+    return normal / length
+
+
+def _volume(frames: list[Frame], headers: dict[Path, Header]) -> Volume:
+    """The voxels and the geometry of sorted images."""
+    used = [headers[frame.path] for frame in frames]
     try:
-        # One file is one slice, or all slices (enhanced DICOM); the series reader would give it one more dimension.
-        image = reader.Execute() if len(names) > 1 else SimpleITK.ReadImage(names[0])
+        if len({header.rescale for header in used}) == 1 and all(len(h.frames) == 1 for h in used):
+            image = _stack([str(frame.path) for frame in frames])
+            array = SimpleITK.GetArrayFromImage(image)
+            read: Geometry | None = Geometry.of_image(image)
+        else:  # each with its own rescaling, in a type that holds them all
+            cache = {path: SimpleITK.ReadImage(str(path)) for path in {frame.path for frame in frames}}
+            arrays = {path: SimpleITK.GetArrayFromImage(image) for path, image in cache.items()}
+            array = np.stack([arrays[frame.path].reshape(-1, *frame.size)[frame.number] for frame in frames])
+            read = Geometry.of_image(next(iter(cache.values()))) if len(cache) == 1 else None
     except RuntimeError:
         raise ImageError(
-            "unreadable-image", f"The DICOM series of {len(names)} files cannot be read as a volume."
+            "unreadable-image", f"The DICOM series of {len(frames)} images cannot be read as a volume."
         ) from None
-    if image.GetDimension() != 3:
-        raise ImageError("not-3d", f"The DICOM series has {image.GetDimension()} dimensions; one volume is needed.")
-    if image.GetNumberOfComponentsPerPixel() != 1:
-        raise ImageError("not-scalar", "The DICOM series has colors; gray values are needed.")
-    volume = Volume.of_image(image, "The DICOM series")
-    return Volume(volume.array, volume.geometry, _notes(reader, len(names), volume))
+    proved = _geometry(frames, read)
+    if read is not None and _same(read, proved):
+        proved = read  # to the last bit, as the reader of the format has it
+    return Volume(array, proved)
 
 
-def _largest(folder: Path) -> tuple[str, ...]:
-    reader = SimpleITK.ImageSeriesReader
-    series = [reader.GetGDCMSeriesFileNames(str(folder), uid) for uid in reader.GetGDCMSeriesIDs(str(folder))]
-    return max(series, key=len, default=())
+def _stack(names: list[str]) -> SimpleITK.Image:
+    if len(names) == 1:
+        return SimpleITK.ReadImage(names[0])
+    reader = SimpleITK.ImageSeriesReader()
+    reader.SetFileNames(names)
+    return reader.Execute()
 
 
-def _notes(reader: SimpleITK.ImageSeriesReader, count: int, volume: Volume) -> tuple[str, ...]:
-    """What the positions of the slices say about the volume made of them."""
-    if count < 2 or not all(reader.HasMetaDataKey(n, POSITION) for n in range(count)):
-        return ()
-    positions = np.array([[float(v) for v in reader.GetMetaData(n, POSITION).split("\\")] for n in range(count)])
-    normal = np.asarray(volume.geometry.direction).reshape(3, 3)[:, 2]
-    steps = np.diff(positions, axis=0)
-    along = np.abs(steps @ normal)
-    typical = float(np.median(along))
-    if along.min() < 1e-3:
-        raise ImageError(
-            "several-images",
-            "The DICOM series has several images at the same place.",
-            "Choose one time point or one echo of it.",
-        )
-    notes = []
-    if along.max() > 1.1 * typical or along.min() < 0.9 * typical:
-        notes.append(
-            "The slices of the DICOM series are not evenly spaced; some may be missing, and lengths are not reliable."
-        )
-    sideways = np.linalg.norm(steps - np.outer(steps @ normal, normal), axis=1)
-    if sideways.max() > 0.02 * typical:
-        notes.append("The slices of the DICOM series are tilted (gantry tilt); the volume is not sheared back.")
-    return tuple(notes)
+def _geometry(frames: list[Frame], read: Geometry | None) -> Geometry:
+    """The grid that the positions of the images make."""
+    first, last = frames[0], frames[-1]
+    assert first.pixel_mm is not None
+    size = (first.size[1], first.size[0], len(frames))
+    if len(frames) == 1 and (first.position is None or first.orientation is None):
+        if read is None:
+            raise _without("where in the patient they lie")
+        return read
+    assert first.position is not None and first.orientation is not None and last.position is not None
+    normal = _normal(first.orientation)
+    step = float((np.array(last.position) - np.array(first.position)) @ normal) / max(1, len(frames) - 1)
+    if len(frames) == 1:
+        step = read.spacing[2] if read is not None else 1.0
+    axes = np.stack([first.orientation[:3], first.orientation[3:], normal], axis=1)
+    spacing = (float(first.pixel_mm[1]), float(first.pixel_mm[0]), step)
+    x, y, z = (float(value) for value in first.position)
+    return Geometry(size, spacing, (x, y, z), tuple(float(value) for value in axes.ravel()))
+
+
+def _same(one: Geometry, other: Geometry) -> bool:
+    return one.size_ijk == other.size_ijk and all(
+        np.allclose(getattr(one, name), getattr(other, name), rtol=1e-4, atol=1e-3)
+        for name in ("spacing", "origin", "direction")
+    )

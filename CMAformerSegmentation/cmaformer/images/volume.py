@@ -15,14 +15,15 @@ from ..door.errors import ImageError
 from ..door.files import replaced
 from ..door.names import LABEL_SUFFIXES
 from . import exact
-from .dicom import read_series
+from .dicom import read_files, read_series
+from .dicom_headers import is_dicom
 from .geometry import Geometry, Volume
 
 KINDS = "NRRD (.nrrd), NIfTI (.nii, .nii.gz), MetaImage (.mha)"
 
 
 def read_volume(path: str | os.PathLike[str]) -> Volume:
-    """Read one image: NRRD, NIfTI, MetaImage, a single DICOM file, or a DICOM folder (its largest series).
+    """Read one image: NRRD, NIfTI, MetaImage, a single DICOM file, or a DICOM folder (see ``images/dicom.py``).
 
     The stored number type is kept. Raises ImageError, which names the file and never its folder.
     """
@@ -31,6 +32,8 @@ def read_volume(path: str | os.PathLike[str]) -> Volume:
         return read_series(path)
     if not path.is_file():
         raise ImageError("no-image", f"There is no file {path.name}.")
+    if is_dicom(path):
+        return read_files([path])
     reader = SimpleITK.ImageFileReader()
     reader.SetFileName(str(path))
     try:
