@@ -48,7 +48,7 @@ demo: install
 # The picture in the README: the synthetic heart, segmented by the bundled model; and the heart as Sample Data shows it.
 screenshot: install
 	PYTHONPATH=Testing:CMAformerSegmentation $(BIN)/python -m demo.demo --output "$(DEMO)" --overview Resources/Screenshots/overview.jpg
-	PYTHONPATH=Testing:CMAformerSegmentation $(BIN)/python -m demo.thumbnail CMAformerSegmentation/Resources/Icons/SyntheticHeart.png
+	PYTHONPATH=Testing:CMAformerSegmentation $(BIN)/python -m demo.thumbnail CMAformerSegmentation/Resources/Icons
 
 # The states of the panel in the README: the first run on five computers, several volumes, light and dark style.
 pictures: install

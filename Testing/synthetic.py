@@ -1,4 +1,4 @@
-"""Synthetic images whose truth is known, for tests and demo: the heart that the module draws, and simple shapes.
+"""Synthetic images whose truth is known, for tests and demo: the samples that the module draws, and simple shapes.
 
 Arrays are (K, J, I). Lengths are mm. Geometry is ITK's LPS.
 """
@@ -10,10 +10,24 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from CMAformerSegmentationLib.scene.syntheticHeart import NAME, STRUCTURES, SyntheticVolume
+from CMAformerSegmentationLib.scene.syntheticAbdomen import NAME as ABDOMEN_NAME
+from CMAformerSegmentationLib.scene.syntheticAbdomen import STRUCTURES as ABDOMEN_STRUCTURES
+from CMAformerSegmentationLib.scene.syntheticAbdomen import abdomen
+from CMAformerSegmentationLib.scene.syntheticHeart import NAME, STRUCTURES
 from CMAformerSegmentationLib.scene.syntheticHeart import shortAxisHeart as short_axis_heart
+from CMAformerSegmentationLib.scene.syntheticVolume import SyntheticVolume
 
-__all__ = ["NAME", "STRUCTURES", "SyntheticVolume", "direction_from_angles", "ellipsoid_labels", "short_axis_heart"]
+__all__ = [
+    "ABDOMEN_NAME",
+    "ABDOMEN_STRUCTURES",
+    "NAME",
+    "STRUCTURES",
+    "SyntheticVolume",
+    "abdomen",
+    "direction_from_angles",
+    "ellipsoid_labels",
+    "short_axis_heart",
+]
 
 Array = npt.NDArray[Any]
 

@@ -21,9 +21,10 @@ def benchmark():
 
 
 def test_packed_slices_come_back(tmp_path):
+    from trainingdata import write_cases
+
     from cmaformer.cases.reading import read_cases
     from cmaformer.data.slices import SliceStore, prepare
-    from trainingdata import write_cases
 
     gpu_train = benchmark()
     cases = read_cases(write_cases(tmp_path, ["labeled", "held-out"]))

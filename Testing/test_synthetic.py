@@ -50,6 +50,42 @@ def test_blood_is_bright_and_muscle_dark_as_in_balanced_ssfp(heart: synthetic.Sy
     assert 0.6 < right / left < 1.2
 
 
+@pytest.fixture(scope="module")
+def abdomen() -> synthetic.SyntheticVolume:
+    return synthetic.abdomen()
+
+
+def test_the_abdomen_is_drawn_the_same_again_and_lies_like_a_patient(abdomen: synthetic.SyntheticVolume) -> None:
+    again, other = (synthetic.abdomen(45, 60, 13, (6.4, 6.4, 16.0), seed) for seed in (1, 2))
+    assert np.array_equal(again.image, synthetic.abdomen(45, 60, 13, (6.4, 6.4, 16.0), 1).image)
+    assert not np.array_equal(again.image, other.image)
+    assert abdomen.image.dtype == np.int16 and abdomen.image.shape == abdomen.labels.shape == (52, 180, 240)
+    middle = {
+        name: np.argwhere(abdomen.labels == value).mean(0) for value, name in synthetic.ABDOMEN_STRUCTURES.items()
+    }
+    # Columns run to the patient's left, rows to the back, slices to the head.
+    assert middle["right kidney"][2] < middle["aorta"][2] < middle["left kidney"][2]
+    assert middle["liver"][2] < middle["stomach"][2] < middle["spleen"][2]
+    assert middle["gallbladder"][1] < middle["aorta"][1] < middle["left kidney"][1]
+    assert middle["right kidney"][0] < middle["spleen"][0]
+
+
+def test_the_organs_of_the_abdomen_have_their_size_and_their_hounsfield_units(
+    abdomen: synthetic.SyntheticVolume,
+) -> None:
+    ml = np.prod(abdomen.spacing) / 1000.0
+    sizes = {"liver": (1000, 2200), "spleen": (100, 350), "left kidney": (80, 250), "right kidney": (80, 250)}
+    sizes.update(gallbladder=(15, 70), pancreas=(40, 160), stomach=(150, 600), aorta=(30, 110))
+    for value, name in synthetic.ABDOMEN_STRUCTURES.items():
+        low, high = sizes[name]
+        assert low < (abdomen.labels == value).sum() * ml < high, name
+    organs = synthetic.ABDOMEN_STRUCTURES.items()
+    means = {name: abdomen.image[abdomen.labels == value].mean() for value, name in organs}
+    assert means["gallbladder"] < 40 < means["pancreas"] < means["spleen"] < means["aorta"]
+    assert 90 < means["liver"] < 120 and 140 < means["left kidney"] < 200
+    assert abdomen.image[:, 0, 0].max() < -850  # air around the patient
+
+
 def test_nested_ellipsoids_hold_every_class_and_stay_inside() -> None:
     labels = synthetic.ellipsoid_labels((20, 30, 40), (1.0, 1.5, 3.0), classes=3)
     assert labels.shape == (20, 30, 40)

@@ -30,8 +30,15 @@ COMMANDS = {
 }
 
 
+# Read by OpenMP when torch is loaded. Threads that wait for each other spin by default: where something else uses the
+# processor, such as a training beside a segmentation, they then wait for threads that do not run (measured on 2 cores
+# with two trainings: 72 s instead of 16).
+WAIT_POLICY = ("OMP_WAIT_POLICY", "PASSIVE")
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code."""
+    os.environ.setdefault(*WAIT_POLICY)
     arguments = list(sys.argv[1:] if arguments is None else arguments)
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):

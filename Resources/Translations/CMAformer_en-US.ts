@@ -1427,11 +1427,27 @@ The network follows the CMAformer publication; see the extension&apos;s home pag
 <context>
     <name>scene.sampleData</name>
     <message>
-        <source>The synthetic heart could not be drawn: {reason}</source>
+        <source>Sample data: synthetic heart</source>
         <translation type="unfinished"></translation>
     </message>
     <message>
         <source>Drawing a synthetic heart. This takes a few seconds.</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>The synthetic heart could not be drawn: {reason}</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>Sample data: synthetic abdomen (CT)</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>Drawing a synthetic abdomen. This takes a few seconds.</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>The synthetic abdomen could not be drawn: {reason}</source>
         <translation type="unfinished"></translation>
     </message>
     <message>
@@ -1568,10 +1584,6 @@ The network follows the CMAformer publication; see the extension&apos;s home pag
     </message>
     <message>
         <source>DICOM folder...</source>
-        <translation type="unfinished"></translation>
-    </message>
-    <message>
-        <source>Sample data: synthetic heart</source>
         <translation type="unfinished"></translation>
     </message>
     <message>

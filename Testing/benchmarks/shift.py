@@ -3,7 +3,8 @@
     python Testing/benchmarks/shift.py runs/cases.json cardiac-cine-mr-1.3.0
 
 Image and label map are changed together, so that the truth stays the truth. Prints a table: mean Dice over volumes and
-structures, and what is lost against the volumes as they are. ``--volumes 2`` takes the first ones only.
+structures, and what is lost against the volumes as they are. ``--volumes 2`` takes the first ones only. Models of CT
+have changes of their own.
 """
 
 from __future__ import annotations
@@ -72,6 +73,21 @@ def some_slices(first: float, last: float) -> Callable[[sitk.Image, sitk.Image],
     return change
 
 
+def slices_of(spacing: float) -> Callable[[sitk.Image, sitk.Image], Pair]:
+    """Slices of another thickness (mm), interpolated; labels are those of the nearest slice."""
+
+    def change(image: sitk.Image, labels: sitk.Image) -> Pair:
+        *plane, step = image.GetSpacing()
+        size = [*image.GetSize()[:2], max(1, int((image.GetSize()[2] - 1) * step / spacing) + 1)]
+        found = []
+        for source, how in ((sitk.Cast(image, sitk.sitkFloat32), sitk.sitkLinear), (labels, sitk.sitkNearestNeighbor)):
+            steps, origin = [*plane, spacing], source.GetOrigin()
+            found.append(sitk.Resample(source, size, sitk.Transform(), how, origin, steps, source.GetDirection(), 0.0))
+        return found[0], found[1]
+
+    return change
+
+
 def stored(order: tuple[int, int, int], flips: tuple[bool, bool, bool]) -> Callable[[sitk.Image, sitk.Image], Pair]:
     """The same image with its axes in another order and direction, as another program writes it."""
 
@@ -105,6 +121,15 @@ def noise(values: np.ndarray) -> np.ndarray:
     return values + 0.05 * np.percentile(values, 99.5) * rng.standard_normal(values.shape)
 
 
+def metal(values: np.ndarray) -> np.ndarray:
+    """A rod of 3000 HU through all slices, near the spine, with dark and bright streaks in its rows."""
+    rows, columns = np.indices(values.shape[1:])
+    row, column = 0.65 * values.shape[1], 0.5 * values.shape[2]
+    streaks = 150 * np.sin((columns - column) / 6) * np.exp(-(((rows - row) / 8) ** 2))
+    rod = np.hypot(rows - row, columns - column) < 5
+    return np.where(rod, 3000, values + streaks)
+
+
 CHANGES: dict[str, Callable[[sitk.Image, sitk.Image], Pair]] = {
     "as it is": lambda image, labels: (image, labels),
     "pixels of 0.7 mm": in_plane(0.7),
@@ -125,6 +150,22 @@ CHANGES: dict[str, Callable[[sitk.Image, sitk.Image], Pair]] = {
     "bias field": gray(bias_field),
 }
 
+SHAPES = [name for name, change in CHANGES.items() if not name.startswith(("values", "noise", "bias"))]
+CT_CHANGES: dict[str, Callable[[sitk.Image, sitk.Image], Pair]] = {
+    **{name: CHANGES[name] for name in SHAPES},
+    "80 % of the field of view": cropped(0.8),
+    "slices of 1 mm": slices_of(1.0),
+    "slices of 8 mm": slices_of(8.0),
+    "noise of 20 HU": gray(lambda values: values + 20 * np.random.default_rng(0).standard_normal(values.shape)),
+    "organs 40 % less bright (another phase)": gray(
+        lambda values: np.where(values > 20, 20 + 0.6 * (values - 20), values)
+    ),
+    "air of -1000 and bone of 1500 HU": gray(
+        lambda values: np.where(values <= -124, -1000, np.where(values >= 274, 1500, values))
+    ),
+    "metal": gray(metal),
+}
+
 
 def main() -> None:
     """Measure and print."""
@@ -137,15 +178,20 @@ def main() -> None:
     quiet()
     model, device = open_model(options.model, []), choose_device(options.device)
     network, count = prepare(model, device), len(model.description.classes) + 1
-    cases = [case for case in read_cases(options.cases).cases if case.role == "held-out"][: options.volumes]
+    case_list = read_cases(options.cases)
+    cases = [case for case in case_list.cases if case.role == "held-out"][: options.volumes]
+    changes = CT_CHANGES if model.description.modality == "CT" else CHANGES
+    lookup = np.arange(256)
+    for value, class_ in (case_list.label_map or {}).items():
+        lookup[value] = class_
     print("| change | Dice | lost | worst volume |\n|---|---|---|---|", flush=True)
     usual = None
-    for name, change in CHANGES.items():
+    for name, change in changes.items():
         scores = []
         for case in cases:
             image, labels = change(sitk.ReadImage(str(case.image)), sitk.ReadImage(str(case.labels)))
             result = segment(Volume.of_image(image, "the image"), model, device=device, network=network)
-            truth = sitk.GetArrayFromImage(labels)
+            truth = lookup[sitk.GetArrayFromImage(labels)]
             scores.append(float(np.nanmean(dice(result.labels, truth, count))))
         mean = float(np.mean(scores))
         usual = mean if usual is None else usual

@@ -52,9 +52,7 @@ class Report:
         if has_truth:
             mean = np.mean([dice for _name, _ml, dice in self.structures])
             rows.append(f"{'mean':<32}{'':>12}{mean:>8.3f}")
-            rows.append(
-                "Dice against the truth that the synthetic heart was drawn from; it says nothing about patients."
-            )
+            rows.append("Dice against the truth that the sample was drawn from; it says nothing about patients.")
         steps = [f"{'Step':<32}{'Seconds':>12}"]
         steps += [f"{name:<32}{seconds:>12.2f}" for name, seconds in self.seconds]
         steps.append(f"{'total':<32}{sum(s for name, s in self.seconds if not name.startswith(' ')):>12.2f}")
@@ -68,7 +66,9 @@ def dice(found: np.ndarray, truth: np.ndarray) -> float:
 
 
 def run(output: Path, volume: Path | None = None, model: str | None = None, overview: Path | None = None) -> Report:
-    """Segment `volume` (a file or a DICOM folder; None for the synthetic heart) and write everything into `output`.
+    """Segment `volume` (a file or a DICOM folder; None for a sample) and write everything into `output`.
+
+    The sample is a synthetic heart, or a synthetic abdomen for a model of CT.
 
     `overview` is where the picture goes, `output`/overview.png if it is None.
 
@@ -83,22 +83,27 @@ def run(output: Path, volume: Path | None = None, model: str | None = None, over
         standin.loadModule(str(MODULE))
         logic = slicer.util.getModuleLogic("CMAformerSegmentation")
     entries = logic.models()
-    if model is not None and model not in [entry.id for entry in entries]:
+    chosen = logic.catalog().find(model)
+    if chosen is None:
         known = ", ".join(entry.id for entry in entries) or "none"
         raise ValueError(f"There is no model {model} here. The models are: {known}.")
 
     truth = truth_file = None
     if volume is None:
-        with report.step("draw the synthetic heart"):
-            heart = synthetic.short_axis_heart()
-            volume = output / "synthetic-short-axis-heart.nrrd"
-            truth_file = output / "synthetic-short-axis-heart-truth.nrrd"
-            _write_image(heart.image, heart, volume)
-            _write_image(heart.labels, heart, truth_file)
+        with report.step("draw the sample"):
+            sample, name = (
+                (synthetic.abdomen(), synthetic.ABDOMEN_NAME)
+                if chosen.modality == "CT"
+                else (synthetic.short_axis_heart(), synthetic.NAME)
+            )
+            stem = name.lower().replace(" ", "-")
+            volume, truth_file = output / f"{stem}.nrrd", output / f"{stem}-truth.nrrd"
+            _write_image(sample.image, sample, volume)
+            _write_image(sample.labels, sample, truth_file)
     with report.step("load the volume"), quiet():
         volume_node = logic.loadVolume(str(volume))
         if truth_file is not None:
-            volume_node.SetName(synthetic.NAME)
+            volume_node.SetName(name)
             # Read in the same way: Slicer reverses the slices of a volume with a negative determinant.
             truth_node = logic.loadVolume(str(truth_file))
             truth = slicer.util.arrayFromVolume(truth_node).copy()
@@ -141,11 +146,11 @@ def run(output: Path, volume: Path | None = None, model: str | None = None, over
     return report
 
 
-def _write_image(array: np.ndarray, heart: synthetic.SyntheticVolume, path: Path) -> None:
+def _write_image(array: np.ndarray, sample: synthetic.SyntheticVolume, path: Path) -> None:
     image = sitk.GetImageFromArray(array)
-    image.SetSpacing(heart.spacing)
-    image.SetOrigin(heart.origin)
-    image.SetDirection(heart.direction)
+    image.SetSpacing(sample.spacing)
+    image.SetOrigin(sample.origin)
+    image.SetDirection(sample.direction)
     sitk.WriteImage(image, str(path), useCompression=True)
 
 

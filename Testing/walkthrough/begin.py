@@ -27,6 +27,6 @@ def openPanel() -> Any:
 
 def drawSample(panel: Any) -> None:
     """Choose the synthetic heart in the menu *Load...*, and wait until it is there."""
-    (sample,) = [action for action in panel.ui.loadButton.menu().actions() if action.text.startswith("Sample data")]
+    (sample,) = [action for action in panel.ui.loadButton.menu().actions() if "synthetic heart" in action.text]
     sample.trigger()
     standin.processUntil(lambda: panel.ui.inputSelector.currentNode() is not None, timeout=60)

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from slicer.i18n import tr as _
 
-from cmaformer.door.description import Structure, read_description
+from cmaformer.door.description import Structure, newest, read_description
 from cmaformer.door.errors import ModelError
 from cmaformer.door.names import CARD, MODEL, WEIGHTS
 
@@ -20,6 +20,8 @@ from ..refusal import Refusal
 
 _segmentationCategory = ("SCT", "123037004", "Anatomical Structure")
 _segmentationType = ("SCT", "85756007", "Tissue")
+# The bundled model that a call without a model uses, as ever: others that are added do not take its place.
+_first = "cardiac-cine-mr-"
 
 
 @dataclass(frozen=True)
@@ -77,10 +79,14 @@ class Catalog:
     problems: list[ModelProblem] = field(default_factory=list)
 
     def find(self, modelId: str | None) -> ModelEntry | None:
-        """The model with this id; the first one for None; None when there is no such model."""
+        """The model with this id, the newest one of an id without a version, or the first one for None.
+
+        None when there is no such model.
+        """
         if modelId is None:
             return self.entries[0] if self.entries else None
-        return next((entry for entry in self.entries if entry.id == modelId), None)
+        known = {entry.id: entry for entry in self.entries}
+        return known.get(newest(known, modelId) or "")
 
 
 def findModels(bundled: Iterable[Path], own: Iterable[Path] = ()) -> Catalog:
@@ -98,11 +104,12 @@ def findModels(bundled: Iterable[Path], own: Iterable[Path] = ()) -> Catalog:
                 except _Unusable as problem:
                     catalog.problems.append(ModelProblem(folder.name, str(problem)))
                     continue
-                if catalog.find(entry.id):
+                if any(other.id == entry.id for other in catalog.entries):
                     message = _("Another model has the same id, {id}; that one is used.").format(id=entry.id)
                     catalog.problems.append(ModelProblem(folder.name, message))
                     continue
                 catalog.entries.append(entry)
+    catalog.entries.sort(key=lambda entry: not (entry.bundled and entry.id.startswith(_first)))
     return catalog
 
 

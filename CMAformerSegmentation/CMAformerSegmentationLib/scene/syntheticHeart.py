@@ -12,9 +12,10 @@ Nothing of Slicer is needed; SciPy is loaded when something is drawn, because lo
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 import numpy as np
+
+from .syntheticVolume import SyntheticVolume
 
 NAME = "Synthetic short-axis heart"
 STRUCTURES = {1: "right ventricle", 2: "myocardium", 3: "left ventricle"}
@@ -24,17 +25,6 @@ LUNG, MUSCLE, MYOCARDIUM, LIVER, BLOOD_RIGHT, BLOOD = 0.05, 0.24, 0.35, 0.31, 0.
 FAT, SPLEEN, BONE, STOMACH = 1.0, 0.42, 0.40, 0.22
 _fullScale = 4095.0
 _fine = 2  # drawn finer than stored, so that voxels at a border hold a mixture of both sides
-
-
-@dataclass(frozen=True)
-class SyntheticVolume:
-    """An image (K, J, I) uint16 with its true label map (K, J, I) uint8 and its geometry (LPS, mm)."""
-
-    image: np.ndarray
-    labels: np.ndarray
-    spacing: tuple[float, float, float]
-    origin: tuple[float, float, float]
-    direction: tuple[float, ...]
 
 
 def shortAxisHeart(

@@ -1,4 +1,4 @@
-"""The menu of the button Load: a volume from a file, from a folder of DICOM images, or the sample."""
+"""The menu of the button Load: a volume from a file, from a folder of DICOM images, or a sample."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import qt
 from slicer.i18n import tr as _
 
 from ..scene.loading import fileFilter
-from ..scene.sampleData import SampleDrawing
+from ..scene.sampleData import Sample, SampleDrawing, samples
 
 
 class LoadMenu:
@@ -26,12 +26,12 @@ class LoadMenu:
         self.menu = qt.QMenu(button)
         fileAction = self.menu.addAction(_("Volume file..."))
         folderAction = self.menu.addAction(_("DICOM folder..."))
-        self._sampleAction = self.menu.addAction(_("Sample data: synthetic heart"))
-        self._connections = [
-            (fileAction, self.onFile),
-            (folderAction, self.onFolder),
-            (self._sampleAction, self.onSample),
-        ]
+        self._sampleActions = []
+        self._connections = [(fileAction, self.onFile), (folderAction, self.onFolder)]
+        for sample in samples():
+            action = self.menu.addAction(sample.action)
+            self._sampleActions.append(action)
+            self._connections.append((action, self._slot(sample)))
         for action, slot in self._connections:
             action.connect("triggered(bool)", slot)
         button.setMenu(self.menu)
@@ -51,15 +51,25 @@ class LoadMenu:
         """Ask for a folder of DICOM images and load its volume."""
         self._loadPath(qt.QFileDialog.getExistingDirectory(self._button, _("Load a folder of DICOM images"), ""))
 
-    def onSample(self, _checked: bool = False) -> None:
-        """Draw the sample and load it."""
+    def _slot(self, sample: Sample) -> Callable[..., None]:
+        def onTriggered(_checked: bool = False) -> None:
+            self.onSample(sample)
+
+        return onTriggered
+
+    def onSample(self, sample: Sample) -> None:
+        """Draw a sample and load it."""
         if not self._drawing.isBusy:
-            self._sampleAction.setEnabled(False)
-            self._tell(None, self._drawing.start(self._onSample))
+            self._enableSamples(False)
+            self._tell(None, self._drawing.start(sample, self._onSample))
 
     def _onSample(self, volumeNode: Any, problem: str) -> None:
-        self._sampleAction.setEnabled(True)
+        self._enableSamples(True)
         self._tell(volumeNode, problem)
+
+    def _enableSamples(self, enabled: bool) -> None:
+        for action in self._sampleActions:
+            action.setEnabled(enabled)
 
     def _loadPath(self, path: str) -> None:
         if not path:

@@ -7,7 +7,8 @@ anatomy of 3D Slicer (``SegmentationCategoryTypeModifier-SlicerGeneralAnatomy.js
 The paper splits 80/15/5 % without saying which cases; the splits here are those that others published case by case:
 
 - Synapse: 18 training and 12 test cases, and the window of -125 to 275 HU, of TransUNet
-  (https://github.com/Beckschen/TransUNet, ``lists/lists_Synapse``, ``datasets/README.md``); 8 of the 13 organs.
+  (https://github.com/Beckschen/TransUNet, ``lists/lists_Synapse``, ``datasets/README.md``); 8 of the 13 organs. Where a
+  folder has no test case at all, four of the training cases are held out.
 - LiTS: of the 131 labeled volumes 0-104 for training and 105-130 for testing, and the window of -150 to 250 HU, of
   Bellver et al., arXiv:1711.11069 (https://github.com/imatge-upc/liverseg-2017-nipsws, ``README.md``).
 
@@ -34,6 +35,9 @@ if TYPE_CHECKING:
 
 # Side of the patches in pixels, for an abdomen at 1 to 1.5 mm.
 PATCH = 192
+# What measured best on the abdomen (Testing/benchmarks/README.md): whole slices, and a network made for them.
+WHOLE = {"whole": True, "patch": 256, "batch_size": 8, "alpha": 0.5, "supervised_weight": 0.2, "ema": 0.998}
+PYRAMID = {"layout": "pyramid", "norm": "batch", "gated": True}
 
 
 @dataclass(frozen=True)
@@ -54,9 +58,12 @@ class Task:
         labels: the same of its label maps.
         training: numbers of the training cases.
         held_out: numbers of the test cases.
+        validation: numbers of the training cases that are held out where there are no test cases.
         unions: what is compared with the reference, see :func:`cmaformer.segmenting.evaluate.evaluate`.
         augmentation: what is fixed of :class:`cmaformer.recipes.augmentation.Augmentation`: patients lie the same way
             round in every CT, and left and right kidneys look alike in a mirror.
+        settings: further ones of the recipe.
+        network: settings of a fresh network that differ from its configuration.
     """
 
     name: str
@@ -72,21 +79,28 @@ class Task:
     labels: str
     training: frozenset[int]
     held_out: frozenset[int]
+    validation: frozenset[int]
     unions: Mapping[int, tuple[int, ...]]
     augmentation: Mapping[str, Any]
+    settings: Mapping[str, Any]
+    network: Mapping[str, Any]
 
     def read(self, folder: str | os.PathLike[str]) -> CaseList:
         """The cases of the data set in a folder, at whatever depth, with the roles of the published split.
 
         Raises:
-            CasesError: code ``incomplete-dataset`` if a case of the split is missing, ``doubled-case`` if two files
-                could be the same one.
+            CasesError: code ``incomplete-dataset`` if a case of the split is missing (a folder without any test case
+                is complete where the task names cases for validation), ``doubled-case`` if two files could be the same
+                one.
         """
         folder = Path(folder)
         if not folder.is_dir():
             raise CasesError("no-cases", "There is no such folder.", f"Give the folder of the {self.title} data.")
         images, labels = self._files(folder, self.image), self._files(folder, self.labels)
-        numbers = sorted(self.training | self.held_out)
+        wanted, held_out = self.training | self.held_out, self.held_out
+        if self.validation and not self.held_out & (set(images) | set(labels)):
+            wanted, held_out = self.training, self.validation
+        numbers = sorted(wanted)
         for files, what in ((images, "image"), (labels, "label map")):
             missing = [number for number in numbers if number not in files]
             if missing:
@@ -102,7 +116,7 @@ class Task:
                 images[number].name.split(".")[0],
                 images[number],
                 labels[number],
-                "held-out" if number in self.held_out else "labeled",
+                "held-out" if number in held_out else "labeled",
                 str(number),
             )
             for number in numbers
@@ -125,9 +139,10 @@ class Task:
         return found
 
     def recipe(self, recipe: Recipe) -> Recipe:
-        """The recipe with what this task fixes of the augmentation, and with patches that show half of a body."""
+        """The recipe with what this task fixes of it, and with patches that show half of a body or more."""
         augmentation = replace(recipe.augmentation, **self.augmentation)
-        return replace(recipe, patch=max(recipe.patch, PATCH), augmentation=augmentation)
+        patch = max(recipe.patch, PATCH)
+        return replace(recipe, **{"patch": patch, **self.settings, "augmentation": augmentation})
 
 
 def _example(pattern: str) -> str:
@@ -153,7 +168,7 @@ def _organ(
 
 
 _LIVER = ("10200004", "Liver"), (221, 130, 101)
-_KIDNEY = ("64033007", "Kidney"), (185, 102, 83)
+_KIDNEY = ("64033007", "Kidney")
 _CT = {"flip": 0.0, "right_angle": 0.0}
 
 SYNAPSE = Task(
@@ -164,8 +179,9 @@ SYNAPSE = Task(
     structures=(
         _organ(1, "aorta", ("15825003", "Aorta"), (224, 97, 76)),
         _organ(2, "gallbladder", ("28231008", "Gallbladder"), (139, 150, 98)),
-        _organ(3, "left kidney", *_KIDNEY, _LEFT),
-        _organ(4, "right kidney", *_KIDNEY, _RIGHT),
+        _organ(3, "left kidney", _KIDNEY, (185, 102, 83), _LEFT),
+        # Slicer gives both the same color; here it shows if they are confused.
+        _organ(4, "right kidney", _KIDNEY, (214, 150, 132), _RIGHT),
         _organ(5, "liver", *_LIVER),
         _organ(6, "pancreas", ("15776009", "Pancreas"), (249, 180, 111)),
         _organ(7, "spleen", ("78961009", "Spleen"), (157, 108, 162)),
@@ -181,8 +197,11 @@ SYNAPSE = Task(
     labels=r"label(\d{4})\.nii(?:\.gz)?",
     training=frozenset({5, 6, 7, 9, 10, 21, 23, 24, 26, 27, 28, 30, 31, 33, 34, 37, 39, 40}),
     held_out=frozenset({1, 2, 3, 4, 8, 22, 25, 29, 32, 35, 36, 38}),
+    validation=frozenset({5, 21, 30, 39}),
     unions={},
     augmentation=_CT,
+    settings=WHOLE,
+    network=PYRAMID,
 )
 
 LITS = Task(
@@ -202,8 +221,11 @@ LITS = Task(
     labels=r"segmentation-(\d+)\.nii(?:\.gz)?",
     training=frozenset(range(105)),
     held_out=frozenset(range(105, 131)),
+    validation=frozenset(),
     unions={1: (1, 2)},
     augmentation=_CT,
+    settings={},
+    network={},
 )
 
 TASKS = {task.name: task for task in (SYNAPSE, LITS)}

@@ -45,9 +45,10 @@ def apply_task(args: argparse.Namespace) -> Task | None:
             "title": task.title,
             "finds": task.about,
             "modality": task.modality,
+            "network": dict(task.network) or None,
         }
         if getattr(args, "base", None):
-            del settled["slicing"]  # that of the base, unless the arguments ask for another
+            del settled["slicing"], settled["network"]  # those of the base, unless the arguments ask for another
     for name, value in settled.items():
         if getattr(args, name, None) is None:
             setattr(args, name, value)

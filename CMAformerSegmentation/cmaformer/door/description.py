@@ -6,7 +6,7 @@ import copy
 import json
 import math
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -26,6 +26,22 @@ class Structure:
     name: str
     color: tuple[int, int, int]
     terminology: dict[str, Any] | None = None
+
+
+def newest(ids: Iterable[str], name: str) -> str | None:
+    """The id that a name stands for: itself, or the newest version of it where it has none; None if there is none.
+
+    "abdomen-ct" is "abdomen-ct-1.10.0" where that and "abdomen-ct-1.9.0" are known.
+    """
+    known = set(ids)
+    if name in known:
+        return name
+    versions = {tuple(int(n) for n in match[1].split(".")): id_ for id_ in known if (match := _version(id_, name))}
+    return versions[max(versions)] if versions else None
+
+
+def _version(id_: str, name: str) -> re.Match[str] | None:
+    return re.fullmatch(re.escape(name) + r"-(\d+(?:\.\d+)*)", id_)
 
 
 # Directions in which a network may see mirror images, and the dimension of (B, C, H, W) that each turns around.

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..door import description as schema
-from ..door.description import Description, read_description
+from ..door.description import Description, newest, read_description
 from ..door.errors import ModelError
 from ..door.names import CARD, MODEL, WEIGHTS
 from ..door.privacy import identifying
@@ -110,11 +110,12 @@ def find_models(folders: Iterable[str | os.PathLike[str]]) -> tuple[list[Model],
 def find_model(folders: Sequence[str | os.PathLike[str]], name: str, sha256: str | None = None) -> Model:
     """The model with an id (and this SHA-256 of its weights, if given) among folders of model folders.
 
+    An id without a version is the newest one.
+
     Raises ModelError: ``no-model`` if none has the id, ``other-weights`` if only other weights have it, or what is
     wrong with the folder of that name.
     """
-    known: list[str] = []
-    other = False
+    known: dict[str, list[tuple[Path, str]]] = {}
     for folder in _candidates(folders):
         try:
             description = read_description(folder)
@@ -122,18 +123,14 @@ def find_model(folders: Sequence[str | os.PathLike[str]], name: str, sha256: str
             if folder.name == name:
                 raise
             continue
-        known.append(description.id)
-        if description.id == name:
-            if sha256 in (None, description.weights_sha256):
-                return load_model(folder)
-            other = True
-    if other:
-        raise ModelError("other-weights", f"Model {name} is here, but with other weights than the job asks for.")
-    hint = (
-        f"Installed are: {', '.join(sorted(set(known)))}."
-        if known
-        else "No model is installed in the folders searched."
-    )
+        known.setdefault(description.id, []).append((folder, description.weights_sha256))
+    wanted = newest(known, name)
+    for folder, found in known.get(wanted or name, []):
+        if sha256 in (None, found):
+            return load_model(folder)
+    if wanted is not None:
+        raise ModelError("other-weights", f"Model {wanted} is here, but with other weights than the job asks for.")
+    hint = f"Installed are: {', '.join(sorted(known))}." if known else "No model is installed in the folders searched."
     raise ModelError("no-model", f"There is no model {name}.", hint)
 
 

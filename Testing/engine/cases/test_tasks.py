@@ -41,6 +41,21 @@ def test_synapse_roles_are_those_of_the_published_split(tmp_path):
     assert SYNAPSE.read(tmp_path / "RawData" / "Training") == cases
 
 
+def test_without_any_test_case_four_training_cases_are_held_out(tmp_path):
+    """As in copies that hold the training cases alone; a part of the test cases is no such copy."""
+    folder = synapse(tmp_path)
+    for number in SYNAPSE.held_out - {1}:
+        for path in folder.rglob(f"*{number:04d}.nii.gz"):
+            path.unlink()
+    with pytest.raises(CasesError, match="11 of the 30"):
+        SYNAPSE.read(folder)
+    for path in folder.rglob("*0001.nii.gz"):
+        path.unlink()
+    cases = SYNAPSE.read(folder)
+    assert [case.name for case in cases.with_role("held-out")] == ["img0005", "img0021", "img0030", "img0039"]
+    assert len(cases.with_role("labeled")) == 14 and len(cases.cases) == 18
+
+
 def test_synapse_labels_become_the_eight_organs(tmp_path):
     cases = SYNAPSE.read(synapse(tmp_path, filled=(1,)))
     source, labels = scan(np.arange(14))[1], read_labels(cases.cases[0], cases).array
@@ -89,7 +104,7 @@ def test_structures_have_terminology_and_colors(task):
 def test_left_and_right_are_never_mirrored(task):
     recipe = task.recipe(Recipe(iterations=7))
     assert (recipe.augmentation.flip, recipe.augmentation.right_angle, recipe.iterations) == (0, 0, 7)
-    assert recipe.patch == 192
+    assert (recipe.patch, recipe.whole) == ((256, True) if task is SYNAPSE else (192, False))
 
 
 @pytest.mark.parametrize(
@@ -162,6 +177,7 @@ def test_command_trains_and_evaluates_on_synapse(tmp_path, capsys):
     assert about["input"]["normalization"] == {"type": "window", "low": -125, "high": 275}
     assert (about["modality"], about["task"], about["title"]) == ("CT", "abdominal organs", SYNAPSE.title)
     assert (parameters["recipe"]["augmentation"]["flip"], parameters["recipe"]["augmentation"]["right_angle"]) == (0, 0)
+    assert parameters["recipe"]["whole"] and parameters["network"]["layout"] == "pyramid"
     index = json.loads((tmp_path / "job" / "slices" / "index.json").read_text())
     roles = [case["role"] for case in index["cases"]]
     assert [roles.count(role) for role in ("labeled", "unlabeled", "held-out")] == [2, 16, 12]

@@ -283,6 +283,17 @@ def test_a_model_is_found_by_id_and_weights(tmp_path: Path) -> None:
         assert caught.value.code == code
 
 
+def test_an_id_without_a_version_is_the_newest(tmp_path: Path) -> None:
+    for version in ("1.9.0", "1.10.0"):
+        save_tiny(tmp_path / version, id=f"heart-{version}")
+    save_tiny(tmp_path / "other", id="heart-ct-2.0.0")
+    assert find_model([tmp_path], "heart").id == "heart-1.10.0"
+    assert find_model([tmp_path], "heart-1.9.0").id == "heart-1.9.0"
+    assert find_model([tmp_path], "heart-ct").id == "heart-ct-2.0.0"
+    with pytest.raises(ModelError, match="no model hear"):
+        find_model([tmp_path], "hear")
+
+
 def test_description_is_a_copy(folder: Path) -> None:
     model = load_model(folder)
     data = model.description.to_dict()

@@ -53,8 +53,9 @@ def test_sample_data_offers_the_heart_and_its_button_draws_it(module, sampleData
     from CMAformerSegmentationLib.scene import sampleData as sample
 
     module.registerSampleData()  # as the application does, see below
-    (source,) = sampleData.sampleDataSourcesByCategory("CMAformerSegmentation")
-    assert source.sampleName == "Synthetic short-axis heart" and source.uris == []
+    source, other = sampleData.sampleDataSourcesByCategory("CMAformerSegmentation")
+    assert source.sampleName == "Synthetic short-axis heart" and source.uris == other.uris == []
+    assert other.sampleName == "Synthetic abdomen CT" and not qt.QPixmap(other.thumbnailFileName).isNull()
     assert sampleData.categoryTitle("CMAformerSegmentation") == "CMAformer Segmentation"
     thumbnail = qt.QPixmap(source.thumbnailFileName)
     assert (thumbnail.width(), thumbnail.height()) == (260, 280)
@@ -71,6 +72,24 @@ def test_sample_data_offers_the_heart_and_its_button_draws_it(module, sampleData
         "Drawing a synthetic heart. This takes a few seconds.",
         "Synthetic short-axis heart is loaded.",
     ]
+
+
+def test_the_abdomen_is_drawn_by_its_own_button(module, sampleData, monkeypatch):
+    import slicer
+
+    from CMAformerSegmentationLib.scene import sampleData as sample
+
+    small = synthetic.abdomen(36, 48, 10, (8.0, 8.0, 20.0))
+    monkeypatch.setattr(sample, "abdomen", lambda: small)
+    said = []
+    monkeypatch.setattr(slicer.util, "showStatusMessage", lambda text, duration=0: said.append(text))
+    module.registerSampleData()
+    _heart, source = sampleData.sampleDataSourcesByCategory("CMAformerSegmentation")
+    source.customDownloader(source)
+    standin.processUntil(lambda: len(said) == 2)
+    (node,) = slicer.util.getNodesByClass("vtkMRMLScalarVolumeNode")
+    assert np.array_equal(slicer.util.arrayFromVolume(node), small.image)
+    assert said == ["Drawing a synthetic abdomen. This takes a few seconds.", "Synthetic abdomen CT is loaded."]
 
 
 def test_the_heart_is_registered_when_slicer_has_started(module, sampleData):
