@@ -9,10 +9,18 @@ Importing the package is cheap; PyTorch is loaded when one of the names below is
 
 from __future__ import annotations
 
+import os
+import sys
 from importlib import import_module
 from typing import Any
 
-from .door.version import __version__
+# `python -m cmaformer` looks for modules in the working directory first: a random.py or torch.py of the user's there
+# would be taken for Python's own. The package itself is found where it was found.
+_beside = sys.argv[:1] == ["-m"] and sys.path[:1] in ([""], [os.getcwd()])
+if _beside and os.path.dirname(os.path.dirname(os.path.abspath(__file__))) != os.getcwd():
+    del sys.path[0]
+
+from .door.version import __version__  # noqa: E402 - the search path first
 
 # name -> module that defines it; loaded on first use so that `import cmaformer` stays free of torch
 _LAZY = {

@@ -963,6 +963,14 @@ The network follows the CMAformer publication; see the extension&apos;s home pag
         <source>There are no further cases in the folder.</source>
         <translation type="unfinished"></translation>
     </message>
+    <message>
+        <source>further channels or times of images, or label maps without an image</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>Not used: {count} files ({names}); they are {why}.</source>
+        <translation type="unfinished"></translation>
+    </message>
 </context>
 <context>
     <name>cases.case</name>
@@ -1017,10 +1025,6 @@ The network follows the CMAformer publication; see the extension&apos;s home pag
 </context>
 <context>
     <name>cases.export</name>
-    <message>
-        <source>Image and segmentation are under different transforms that are not linear.</source>
-        <translation type="unfinished"></translation>
-    </message>
     <message>
         <source>{case} cannot be written: {error}</source>
         <translation type="unfinished"></translation>
@@ -1375,6 +1379,29 @@ The network follows the CMAformer publication; see the extension&apos;s home pag
     </message>
     <message>
         <source>Working...</source>
+        <translation type="unfinished"></translation>
+    </message>
+</context>
+<context>
+    <name>scene.labelLayers</name>
+    <message>
+        <source>Image and segmentation are under different transforms that are not linear.</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>the label map has values that are no whole numbers; give the segmentation itself.</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>the label map holds {values}, which are no structures.</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>its segments overlap in {count} voxels, and a voxel has one structure.</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>Separate them in the Segment Editor (Logical operators), or leave one out.</source>
         <translation type="unfinished"></translation>
     </message>
 </context>

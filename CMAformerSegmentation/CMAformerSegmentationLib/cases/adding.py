@@ -11,8 +11,10 @@ from slicer.i18n import tr as _
 from ..scene.loading import fileFilter
 from ..widgets.panelWork import PanelWork
 from .case import TrainingCase
-from .folder import casesInFolder, casesOfFiles
+from .folder import FoundCases, casesInFolder, casesOfFiles
 from .list import casesOfScene
+
+_mostNames = 3  # of files that are not used, shown
 
 
 class CaseAdding:
@@ -63,7 +65,7 @@ class CaseAdding:
         filters = _("Volumes") + f" ({fileFilter})"
         paths = qt.QFileDialog.getOpenFileNames(self._button, _("Add images and label maps"), "", filters)
         if paths:
-            self._add(casesOfFiles(paths), _("There are no images among these files."))
+            self._addFound(casesOfFiles(paths), _("There are no images among these files."))
 
     def onFolder(self, _checked: bool = False) -> None:
         """Ask for a folder and add the cases in it."""
@@ -74,6 +76,14 @@ class CaseAdding:
 
     def _onFolder(self, cases: Any, error: BaseException | None) -> None:
         if error is None:
-            self._add(cases, _("There are no further cases in the folder."))
+            self._addFound(cases, _("There are no further cases in the folder."))
         else:
             self._tell(str(error))
+
+    def _addFound(self, cases: FoundCases, nothing: str) -> None:
+        self._add(cases, nothing)
+        if cases.notUsed:
+            names = ", ".join(cases.notUsed[:_mostNames]) + (", ..." if len(cases.notUsed) > _mostNames else "")
+            why = _("further channels or times of images, or label maps without an image")
+            text = _("Not used: {count} files ({names}); they are {why}.")
+            self._tell(text.format(count=len(cases.notUsed), names=names, why=why))

@@ -7,11 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import slicer
-import vtk
 from slicer.i18n import tr as _
 
 from ..scene import nodes as scene
+from ..scene.labelLayers import transformBetween
 
 LABELED, UNLABELED, HELD_OUT = "labeled", "unlabeled", "held-out"
 
@@ -99,12 +98,3 @@ def labelsProblem(labelsNode, volumeNode) -> str:
     if not problem and transformBetween(volumeNode, labelsNode) is None:
         problem = _("image and segmentation are under different transforms that are not linear; harden them first.")
     return problem
-
-
-def transformBetween(fromNode, toNode):
-    """The matrix from one node's frame to another's (vtkMatrix4x4, mm, RAS); None where it is not linear."""
-    matrix = vtk.vtkMatrix4x4()
-    linear = slicer.vtkMRMLTransformNode.GetMatrixTransformBetweenNodes(
-        fromNode.GetParentTransformNode(), toNode.GetParentTransformNode(), matrix
-    )
-    return matrix if linear else None

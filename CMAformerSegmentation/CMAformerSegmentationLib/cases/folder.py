@@ -1,7 +1,8 @@
 """Cases out of a folder: which label map belongs to which image, by their names alone.
 
 Known are the folders of the Medical Segmentation Decathlon and of nnU-Net, a folder of images beside a folder of label
-maps, label maps beside their images with an ending of their own, and folders of DICOM images.
+maps, label maps beside their images with an ending or a beginning of their own (also of BIDS, LiTS and ACDC, the latter
+in a folder for each patient), and folders of DICOM images. A label map is never taken for an image.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from pathlib import Path
 from slicer.i18n import tr as _
 
 from cmaformer.door.names import IMAGE_SUFFIXES, stem_of, suffix_of
+from cmaformer.door.patients import patient_of
 
 from ..refusal import Refusal
 from .case import LABELED, UNLABELED, TrainingCase
@@ -20,12 +22,31 @@ from .case import LABELED, UNLABELED, TrainingCase
 _imageFolders = ("images", "image", "imagestr", "imgs", "img", "volumes")
 _labelFolders = ("labels", "label", "labelstr", "segmentations", "masks", "segs")
 _unlabeledFolders = ("imagests", "unlabeled")
-_labelEnding = re.compile(r"[-_. ](seg|segmentation|label|labels|labelmap|mask|gt)$", re.IGNORECASE)
-_dicomFiles = 3  # fewer slices are no volume
-_dicomLevels = 2  # a patient's folder, its studies, and their series
+_labelEnding = re.compile(r"[-_. ](seg|dseg|segmentation|label|labels|labelmap|mask|gt)$", re.IGNORECASE)
+_labelBeginning = re.compile(r"^(segmentation|label|labels|mask|seg)[-_ ]", re.IGNORECASE)
+_imageBeginning = re.compile(r"^(volume|image|img)[-_ ]", re.IGNORECASE)
+_imageEnding = re.compile(r"[-_](T1w|T2w|T2star|FLAIR|PDw|ct|bold|cine)$", re.IGNORECASE)  # of BIDS
+_channel = re.compile(r"_0{3}0$")  # nnU-Net numbers the channels of an image, and not its label map
+_furtherChannel = re.compile(r"_(?!0000)\d{4}$")
+_severalTimes = re.compile(r"_4d$", re.IGNORECASE)  # ACDC's whole cine, beside the frames that are labeled
+_dicomFiles = 3  # fewer slices are no volume, but for files of many slices
+_dicomLooks = 64  # files that are looked at; others lie beside the images
+_dicomLevels = 4  # a patient's folder, those of a CD, its studies, and their series
+_numberOfFrames = b"\x28\x00\x08\x00"  # the tag (0028,0008), as nearly all files have it
 
 
-def casesInFolder(folder: str | Path) -> list[TrainingCase]:
+class FoundCases(list):
+    """Cases that were found, and the names of files that are none of them.
+
+    :ivar notUsed: further channels and times of images, and label maps without an image.
+    """
+
+    def __init__(self, cases: Iterable[TrainingCase] = (), notUsed: Iterable[str] = ()) -> None:
+        super().__init__(cases)
+        self.notUsed = list(notUsed)
+
+
+def casesInFolder(folder: str | Path) -> FoundCases:
     """The cases of a folder, sorted by name: labeled where a label map is found, else unlabeled. Fit for a thread.
 
     :raises ValueError: in words, when there are none.
@@ -36,47 +57,73 @@ def casesInFolder(folder: str | Path) -> list[TrainingCase]:
     images = next((subfolders[name] for name in _imageFolders if name in subfolders), None)
     labels = next((subfolders[name] for name in _labelFolders if name in subfolders), None)
     if images is not None:
-        maps = {_stem(path): path for path in _files(labels)} if labels is not None else {}
-        cases = [_case(path, _match(path, maps)) for path in _files(images)]
+        cases = _paired(_files(images), _files(labels))
         for name in _unlabeledFolders:
-            cases += [_case(path, None) for path in _files(subfolders.get(name))]
+            further = _paired(_files(subfolders.get(name)), [])
+            cases = FoundCases([*cases, *further], [*cases.notUsed, *further.notUsed])
     else:
         cases = _besideEachOther(_files(folder))
         for path in subfolders.values():
-            cases += _dicomCases(path)
+            found = _besideEachOther(_files(path)) or _dicomCases(path)
+            cases = FoundCases([*cases, *found], [*cases.notUsed, *getattr(found, "notUsed", ())])
         if not cases and _isDicom(folder):
-            cases = [TrainingCase(folder, role=UNLABELED, name=folder.name)]
+            cases = FoundCases([TrainingCase(folder, role=UNLABELED, name=folder.name)])
     if not cases:
         raise Refusal(lambda: _("There are no images in the folder {name}.").format(name=folder.name))
     return cases
 
 
-def casesOfFiles(paths: Iterable[str | Path]) -> list[TrainingCase]:
+def casesOfFiles(paths: Iterable[str | Path]) -> FoundCases:
     """The cases among some files that a user has chosen together."""
     return _besideEachOther([Path(path) for path in paths])
 
 
-def _besideEachOther(files: list[Path]) -> list[TrainingCase]:
+def _besideEachOther(files: list[Path]) -> FoundCases:
     """Images with their label maps in one folder: `a.nrrd` with `a-label.nrrd`, `a_seg.nii.gz` or `a.seg.nrrd`."""
-    maps = {_labelEnding.sub("", _stem(path)): path for path in files if _labelEnding.search(_stem(path))}
-    images = [path for path in files if not _labelEnding.search(_stem(path))]
-    return [_case(path, _match(path, maps)) for path in images]
+    maps = [path for path in files if _isLabelMap(path, files)]
+    return _paired([path for path in files if path not in maps], maps)
 
 
-def _match(image: Path, maps: dict[str, Path]) -> Path | None:
-    stem = _stem(image)
-    # nnU-Net numbers the channels of an image, and its label map has no number.
-    return maps.get(stem) or maps.get(re.sub(r"_0000$", "", stem))
+def _isLabelMap(path: Path, files: list[Path]) -> bool:
+    stem = _stem(path)
+    if _labelEnding.search(stem):
+        return True
+    # "segmentation-0" belongs to "volume-0"; alone, a name may begin so for another reason.
+    rest = _labelBeginning.sub("", stem)
+    return rest != stem and any(_imageBeginning.sub("", _stem(other)) == rest for other in files if other != path)
+
+
+def _paired(images: list[Path], maps: list[Path]) -> FoundCases:
+    """Cases of images and label maps by the part that their names share."""
+    notUsed = [path for path in images if _furtherChannel.search(_stem(path)) or _severalTimes.search(_stem(path))]
+    images = [path for path in images if path not in notUsed]
+    byName = {name: path for path in maps for name in reversed(_labelNames(path))}
+    cases, used = FoundCases(), set()
+    for image in images:
+        labels = next((byName[name] for name in _imageNames(image) if name in byName), None)
+        used.add(labels)
+        cases.append(_case(image, labels))
+    cases.notUsed = [path.name for path in [*notUsed, *(path for path in maps if path not in used)]]
+    return cases
+
+
+def _labelNames(path: Path) -> list[str]:
+    """What a label map may be called without what says that it is one, the longest first."""
+    names = [_stem(path)]
+    while _labelEnding.search(names[-1]):  # "Heart segmentation.seg"
+        names.append(_labelEnding.sub("", names[-1]))
+    return list(dict.fromkeys([*names, *(_labelBeginning.sub("", name) for name in names)]))
+
+
+def _imageNames(path: Path) -> list[str]:
+    names = [_stem(path), _channel.sub("", _stem(path))]
+    names += [_imageBeginning.sub("", name) for name in names]
+    return list(dict.fromkeys([*names, *(_imageEnding.sub("", name) for name in names)]))
 
 
 def _case(image: Path, labels: Path | None) -> TrainingCase:
-    name = re.sub(r"_0000$", "", _stem(image))
-    return TrainingCase(image, labels, LABELED if labels is not None else UNLABELED, name, _patient(name))
-
-
-def _patient(name: str) -> str:
-    """Who is in an image, where its name tells several images of one person apart by a frame or a time point."""
-    return re.sub(r"[-_ ](frame|phase|time|t|visit|scan)[-_]?\d+$", "", name, flags=re.IGNORECASE)
+    name = _channel.sub("", _stem(image))
+    return TrainingCase(image, labels, LABELED if labels is not None else UNLABELED, name, patient_of(name))
 
 
 def _stem(path: Path) -> str:
@@ -91,12 +138,16 @@ def _files(folder: Path | None) -> list[Path]:
 
 
 def _dicomCases(patient: Path) -> list[TrainingCase]:
-    """The DICOM series in a patient's folder, in it or in folders of studies and series within."""
-    folders = [patient]
-    for _level in range(_dicomLevels):
-        folders += [path for folder in folders for path in sorted(folder.iterdir()) if path.is_dir()]
-        folders = list(dict.fromkeys(folders))
-    series = [folder for folder in folders if _isDicom(folder)]
+    """The DICOM series in a patient's folder, in it or in folders of studies and series within.
+
+    A series that goes on in a subfolder is one: what lies below a folder with images is read with it.
+    """
+    series, folders = [], [patient]
+    for _level in range(_dicomLevels + 1):
+        found = [folder for folder in folders if _isDicom(folder)]
+        series += found
+        others = [folder for folder in folders if folder not in found]
+        folders = [path for folder in others for path in sorted(folder.iterdir()) if path.is_dir()]
     cases = []
     for folder in series:
         name = patient.name if len(series) == 1 else "/".join(folder.relative_to(patient.parent).parts)
@@ -105,9 +156,14 @@ def _dicomCases(patient: Path) -> list[TrainingCase]:
 
 
 def _isDicom(folder: Path) -> bool:
-    """Whether a folder holds files that are DICOM images, by the mark in the first one."""
+    """Whether a folder holds the DICOM images of a volume: several files, or one of several images."""
     files = [path for path in sorted(folder.iterdir()) if path.is_file() and not path.name.startswith(".")]
-    if len(files) < _dicomFiles:
-        return False
-    with open(files[0], "rb") as file:
-        return file.read(132)[128:] == b"DICM"
+    count = 0
+    for path in files[:_dicomLooks]:
+        with open(path, "rb") as file:
+            if file.read(132)[128:] != b"DICM":
+                continue
+            count += 1
+            if count >= _dicomFiles or _numberOfFrames in file.read(1 << 16):
+                return True
+    return False

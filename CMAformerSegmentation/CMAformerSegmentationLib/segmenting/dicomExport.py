@@ -6,8 +6,8 @@ import numpy as np
 import slicer
 from slicer.i18n import tr as _
 
-from ..cases.export import placeLabels, segmentLayers
 from ..scene import nodes as scene
+from ..scene.labelLayers import placeLabels, segmentLayers
 
 _plugin = "DICOMSegmentationPlugin"
 

@@ -20,12 +20,12 @@ from slicer.i18n import tr as _
 from cmaformer.door.files import replaced
 from cmaformer.door.names import LABEL_SUFFIXES, suffix_of
 
-from ..cases.export import placeLabels, segmentLayers
 from ..cases.structures import segmentsByStructure
 from ..models.catalog import StructureClass
 from ..refusal import Refusal
 from ..scene import nodes as scene
 from ..scene.labelFiles import writeLabelMap
+from ..scene.labelLayers import placeLabels, segmentLayers
 
 _stlHeader = 84  # bytes, of a binary file with the number of its triangles
 

@@ -9,10 +9,10 @@ import numpy as np
 from slicer.i18n import tr as _
 from vtk.util.numpy_support import vtk_to_numpy
 
-from ..cases.export import LabelLayer, gridShift, placeLabels, segmentLayers
 from ..cases.structures import segmentsByStructure
 from ..models.catalog import StructureClass
 from ..scene import nodes as scene
+from ..scene.labelLayers import LabelLayer, gridShift, placeLabels, segmentLayers
 from ..scene.metaimage import Geometry
 from .region import Region
 

@@ -19,7 +19,9 @@ from pathlib import Path
 from typing import Any
 
 from ..door.description import Structure
-from ..door.names import PALETTE, suffix_of
+from ..door.files import read_text
+from ..door.names import IMAGE_SUFFIXES, PALETTE, suffix_of
+from ..door.patients import patient_of
 from .case_list import LARGEST_LABEL, Case, CaseList, CasesError
 
 FILE = "dataset.json"
@@ -31,8 +33,9 @@ def read_dataset(path: str | os.PathLike[str], fold: int | None = None) -> CaseL
 
     Whether the files are there, :func:`cmaformer.cases.reading.read_cases` checks: the usual way to call this.
     Training cases are labeled; images without a label map, also those of ``imagesTs``, are unlabeled, and those of
-    ``imagesTs`` with a label map in ``labelsTs`` (or in a list "validation" of the file) are held out. Names, and
-    patients, are the identifiers of the cases. macOS' shadow files (``._name``) are passed over.
+    ``imagesTs`` with a label map in ``labelsTs`` (or in a list "validation" of the file) are held out. Names are
+    the identifiers of the cases; their patients follow from them (``door/patients.py``). A label map may have another
+    ending than its image. macOS' shadow files (``._name``) are passed over.
 
     Args:
         path: the folder or its ``dataset.json``.
@@ -57,13 +60,15 @@ def read_dataset(path: str | os.PathLike[str], fold: int | None = None) -> CaseL
 
 def _content(file: Path) -> dict[str, Any]:
     try:
-        content = json.loads(file.read_text(encoding="utf-8"))
+        content = json.loads(read_text(file))
     except OSError:
         raise CasesError(
             "no-cases",
             f"There is no {FILE} in the folder." if file.parent.is_dir() else "There is no such folder.",
             f"Give a folder with a {FILE} (Medical Segmentation Decathlon, nnU-Net) or a cases.json.",
         ) from None
+    except UnicodeError:
+        raise CasesError("bad-cases", f"{file.name} is not text.", "Save it as UTF-8.") from None
     except ValueError as error:
         raise CasesError("bad-cases", f"{file.name} is not valid JSON: {error}.") from None
     if not isinstance(content, dict):
@@ -137,12 +142,17 @@ def _listed(file: Path, content: dict[str, Any]) -> list[Case]:
             image, label = (entry.get("image"), entry.get("label")) if isinstance(entry, dict) else (entry, None)
             if not isinstance(image, str) or not (label is None or isinstance(label, str)):
                 raise CasesError("bad-cases", f'{FILE}: an entry of "{key}" names no image.')
-            if not _shadow(Path(image)):
-                cases.append(_case(file, Path(image), Path(label) if label else None, role))
+            if not _shadow(_path(image)):
+                cases.append(_case(file, _path(image), _path(label) if label else None, role))
     # Further images without a label map are worth having; those with one were left out of the list on purpose.
     known = {case.name for case in cases}
     further = _images(file, "imagesTr", _ending(content))
     return cases + [case for case in further if case.labels is None and case.name not in known]
+
+
+def _path(text: str) -> Path:
+    """A path of the file; Windows programs write backslashes."""
+    return Path(text.replace("\\", "/"))
 
 
 def _case(file: Path, image: Path, label: Path | None, role: str) -> Case:
@@ -160,7 +170,7 @@ def _case(file: Path, image: Path, label: Path | None, role: str) -> Case:
 
 def _made(file: Path, name: str, image: Path, label: Path | None, role: str) -> Case:
     labels = file.parent / label if label else None
-    return Case(name, file.parent / image, labels, role if label else "unlabeled", name)
+    return Case(name, file.parent / image, labels, role if label else "unlabeled", patient_of(name))
 
 
 def _found(file: Path, content: dict[str, Any]) -> list[Case]:
@@ -205,8 +215,17 @@ def _images(file: Path, folder: str, ending: str | None) -> list[Case]:
 def _label(file: Path, images: str, name: str, ending: str) -> Path | None:
     """The label map that belongs to an image of ``imagesTr`` or ``imagesTs``, if it is there."""
     folder = {"imagesTr": "labelsTr", "imagesTs": "labelsTs"}.get(images)
-    label = Path(folder or images) / f"{name}{ending}"
-    return label if folder and (file.parent / label).is_file() else None
+    if folder is None:
+        return None
+    found = [Path(folder) / f"{name}{suffix}" for suffix in (ending, ".seg.nrrd", *IMAGE_SUFFIXES)]
+    found = [label for label in dict.fromkeys(found) if (file.parent / label).is_file()]
+    if len(found) > 1 and found[0].name != f"{name}{ending}":
+        raise CasesError(
+            "several-labels",
+            f"{folder} holds several label maps of one image: {', '.join(label.name for label in found)}.",
+            "Keep the right one.",
+        )
+    return found[0] if found else None
 
 
 def _ending(content: dict[str, Any]) -> str | None:
@@ -226,7 +245,7 @@ def _splits(file: Path) -> list[Any]:
     folder = file.resolve().parent
     for path in (folder / SPLITS, folder.parent.parent / "nnUNet_preprocessed" / folder.name / SPLITS):
         try:
-            splits = json.loads(path.read_text(encoding="utf-8"))
+            splits = json.loads(read_text(path))
         except OSError:
             continue
         except ValueError as error:

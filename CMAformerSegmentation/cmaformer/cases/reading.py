@@ -8,7 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from ..door.description import Structure
+from ..door.files import read_text
 from ..door.names import PALETTE
+from ..door.patients import patient_of
 from .case_list import LARGEST_LABEL, ROLES, Case, CaseList, CasesError, Parsed, Problem
 from .datasets import read_dataset
 
@@ -21,8 +23,8 @@ def read_cases(path: str | os.PathLike[str], fold: int | None = None) -> CaseLis
 
     ``{"classes": {"1": "right ventricle", "2": {"name": ..., "color": [r, g, b], "terminology": {...}}},
     "cases": [{"name": ..., "image": path, "labels": path or null, "role": "labeled" | "unlabeled" | "held-out",
-    "patient": optional, the name where it is missing}], "label_map": optional, {"6": 1, "11": 2, "3": 0}: the class of
-    each value of the label maps, where they have other values than the classes}``
+    "patient": optional, else from the name (``door/patients.py``)}], "label_map": optional, {"6": 1, "11": 2, "3": 0}:
+    the class of each value of the label maps, where they have other values than the classes}``
 
     Raises:
         CasesError: the file is not such a list, an image or label map is missing, or a patient is both trained on and
@@ -46,7 +48,7 @@ def parse(path: str | os.PathLike[str], fold: int | None = None) -> Parsed:
         text, hint = "Only a dataset of nnU-Net has folds.", 'In a cases.json, give each case a "role" instead.'
         return Parsed((), {}, (Problem("no-split", None, text, hint, text),))
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = json.loads(read_text(path))
     except OSError:
         return Parsed((), {}, (_about_list("no-cases", path, "cannot be read.", "Give the path of a cases.json."),))
     except ValueError as error:
@@ -153,7 +155,14 @@ def _case(folder: Path, number: int, entry: Any, problems: list[Problem]) -> Cas
             _about_case("bad-cases", number, name, "its role is unknown.", hint, f"the role {role!r} is unknown.")
         )
         role = "labeled" if labels else "unlabeled"
-    return Case(name, folder / image, folder / labels if labels else None, role, str(entry.get("patient") or name))
+    patient = str(entry.get("patient") or patient_of(name))
+    return Case(name, _within(folder, image), _within(folder, labels) if labels else None, role, patient)
+
+
+def _within(folder: Path, path: str) -> Path:
+    """A path of the list; backslashes, as Windows writes them, separate folders where there is no such file."""
+    found = folder / path
+    return folder / path.replace("\\", "/") if "\\" in path and not found.exists() else found
 
 
 def _missing(number: int, case: Case) -> list[Problem]:

@@ -60,6 +60,9 @@ def _segment_one(options: argparse.Namespace) -> int:
     if not output.absolute().parent.is_dir():
         print(f"OUT must be a file {', '.join(LABEL_SUFFIXES)} in a folder that exists.", file=sys.stderr)
         return USAGE
+    if output.exists() and Path(options.image[0]).exists() and output.samefile(options.image[0]):
+        print("OUT is the image itself, which is never overwritten; give another name.", file=sys.stderr)
+        return USAGE
     events = Events(print_line if options.json else lambda line: None)
     device = choose_device(options.device)  # a wrong one is told before anything is read
     model = open_model(options.model, options.models)

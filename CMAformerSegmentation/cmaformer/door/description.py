@@ -119,7 +119,7 @@ class Description:
             key: _field(data, key, _text, "a non-empty text")
             for key in ("id", "version", "title", "description", "task", "modality", "license")
         }
-        if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", text["id"]):
+        if not re.fullmatch(r"[^\W_][\w.-]*", text["id"]):
             raise _fault(f'"id" may use letters, digits, dot, dash and underscore, not {text["id"]!r}')
         classes = tuple(_structure(entry, n) for n, entry in enumerate(_field(data, "classes", _list, "a list")))
         values = [structure.value for structure in classes]

@@ -65,6 +65,19 @@ def write_json(path: Path, content: Any, indent: int | None = None) -> None:
     write_text(path, json.dumps(content, indent=indent, allow_nan=False) + "\n")
 
 
+def read_text(path: Path) -> str:
+    """A text file as people save it: UTF-8, or what a byte order mark says (as Windows programs write).
+
+    Raises:
+        OSError: it cannot be read.
+        UnicodeDecodeError: it is none of these.
+    """
+    data = path.read_bytes()
+    if data[:2] in (b"\xff\xfe", b"\xfe\xff"):
+        return data.decode("utf-16")
+    return data.decode("utf-8-sig")
+
+
 def read_json(path: Path) -> dict[str, Any]:
     """The object in a JSON file; empty if there is no such file, or something else in it."""
     try:

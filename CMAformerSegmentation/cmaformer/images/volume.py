@@ -13,12 +13,15 @@ import SimpleITK
 
 from ..door.errors import ImageError
 from ..door.files import replaced
-from ..door.names import LABEL_SUFFIXES
+from ..door.names import LABEL_SUFFIXES, suffix_of
 from . import exact
 from .dicom import read_files, read_series
 from .dicom_headers import is_dicom
 from .geometry import Geometry, Volume
+from .nifti import check_sizes
 
+# Cosines between axes may differ from 0, and lengths from 1, by this: rounded headers, not tilted gantries.
+SHEARED = 5e-3
 KINDS = "NRRD (.nrrd), NIfTI (.nii, .nii.gz), MetaImage (.mha)"
 
 
@@ -28,12 +31,19 @@ def read_volume(path: str | os.PathLike[str]) -> Volume:
     The stored number type is kept. Raises ImageError, which names the file and never its folder.
     """
     path = Path(path)
+    try:
+        str(path).encode()
+    except UnicodeEncodeError:  # SimpleITK would end the process
+        name = path.name.encode("utf-8", "replace").decode()
+        raise ImageError("bad-name", f"The name of the file {name} is not text.", "Rename it.") from None
     if path.is_dir():
         return read_series(path)
     if not path.is_file():
         raise ImageError("no-image", f"There is no file {path.name}.")
     if is_dicom(path):
         return read_files([path])
+    if suffix_of(path.name).lower().startswith(".nii"):
+        check_sizes(path)
     reader = SimpleITK.ImageFileReader()
     reader.SetFileName(str(path))
     try:
@@ -61,7 +71,20 @@ def read_volume(path: str | os.PathLike[str]) -> Volume:
         ) from None
     if image.GetDimension() == 2:
         image = SimpleITK.JoinSeries(image)
-    return Volume.of_image(image, path.name)
+    volume = Volume.of_image(image, path.name)
+    _check_axes(volume.geometry, path.name)
+    return volume
+
+
+def _check_axes(geometry: Geometry, name: str) -> None:
+    """Refuse axes that are not perpendicular: voxels are no boxes then, and the network sees slanted organs."""
+    axes = np.reshape(geometry.direction, (3, 3))
+    if np.abs(axes.T @ axes - np.eye(3)).max() > SHEARED:
+        raise ImageError(
+            "sheared",
+            f"{name}: its axes are not perpendicular (gantry tilt?), so its voxels are no boxes.",
+            "Resample it in Slicer (Transforms, or Resample Scalar Volume), and segment the result.",
+        )
 
 
 def quiet() -> None:

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from ..cases.case_list import Case
+from ..cases.case_list import Case, CasesError
 from ..door.errors import ImageError
 from ..images.grid import SliceGrid, grids_of
 from ..images.volume import Geometry, read_volume
@@ -51,13 +51,15 @@ class CaseCheck:
     itemsize: int = 0
 
 
-def check_case(number: int, case: Case, known: dict[int, int], model_input: dict[str, Any]) -> CaseCheck:
+def check_case(
+    number: int, case: Case, classes: Callable[[Case], dict[int, int]], model_input: dict[str, Any]
+) -> CaseCheck:
     """Read one case, and forget its voxels again.
 
     Args:
         number: of the case in the list, from 1.
         case: its files; a missing one is passed over, because the list's own check has told.
-        known: class of each value that label maps may hold (`labels.values_of`); if empty, any value will do.
+        classes: class of each value that its label map may hold (`labels.classes_of`); if empty, any value will do.
         model_input: the "slicing" and "spacing_mm" (may be None) of the model.
     """
     findings: list[Finding] = []
@@ -82,7 +84,9 @@ def check_case(number: int, case: Case, known: dict[int, int], model_input: dict
     voxels: dict[int, int] = {}
     if case.labels is not None and case.labels.exists():
         try:
-            labels = read_volume(case.labels)
+            labels, known = read_volume(case.labels), classes(case)
+        except CasesError as error:
+            tell(ERROR, error.code, error.message.removeprefix(f"{case.name}: "), error.hint)
         except ImageError as error:
             tell(ERROR, "unreadable-labels", f"The label map cannot be used: {_reason(error, case.labels)}", error.hint)
         else:

@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..cases.case_list import CaseList, Parsed
-from ..cases.labels import values_of
+from ..cases.case_list import Case, CaseList, Parsed
+from ..cases.labels import classes_of
 from ..cases.reading import examine, parse
 from ..door import job as jobs
 from ..door.errors import CancelledError
@@ -63,13 +63,16 @@ def check(
     whole = CaseList(parsed.structures, tuple(parsed.cases.values()), parsed.label_map)
     # Where the classes themselves are wrong, every label value would seem to be so too.
     unsure = any(problem.case is None and problem.code == "bad-cases" for problem in parsed.problems)
-    known = {} if unsure else values_of(whole)
+
+    def classes_in(case: Case) -> dict[int, int]:
+        return {} if unsure else classes_of(case, whole)
+
     findings = [Finding(ERROR, p.code, p.case, p.message, p.hint) for p in parsed.problems]
     checks: list[CaseCheck] = []
     for number, case in parsed.cases.items():
         if cancelled():
             raise CancelledError()
-        checks.append(check_case(number, case, known, model_input))
+        checks.append(check_case(number, case, classes_in, model_input))
         findings += checks[-1].findings
         progress(len(checks), len(parsed.cases))
     findings += compare(parsed.cases, checks, () if unsure else parsed.structures, model_input)

@@ -28,6 +28,19 @@ if TYPE_CHECKING:
     from ..models.model import Model
 
 ENDING = "-labels"
+# How others name a label map beside its image.
+LABEL_ENDINGS = (
+    "-label",
+    "_label",
+    "_labels",
+    "-seg",
+    "_seg",
+    "_gt",
+    "-mask",
+    "_mask",
+    " segmentation",
+    "_segmentation",
+)
 TABLE = "volumes"
 
 
@@ -48,7 +61,7 @@ class Outcome:
 
 
 def images_of(paths: Sequence[str | os.PathLike[str]]) -> list[Path]:
-    """The images that are named: files, folders of one DICOM series, and all images in other folders.
+    """The images that are named: files, folders of one DICOM series, and all images in other folders but label maps.
 
     Raises:
         EngineError: a folder of files has none that is an image ("no-images").
@@ -57,10 +70,23 @@ def images_of(paths: Sequence[str | os.PathLike[str]]) -> list[Path]:
     for path in map(Path, paths):
         found = sorted(p for p in path.iterdir() if _is_image(p)) if path.is_dir() else []
         if found:
-            images += [image for image in found if not stem_of(image.name).endswith(ENDING)]
+            images += [image for image in found if not is_label_map(image, found)]
         else:
             images.append(path)  # a file, a DICOM folder, or nothing: reading it tells
     return images
+
+
+def is_label_map(path: Path, beside: Sequence[Path]) -> bool:
+    """Whether a file of a folder is a label map by its name: a segmentation of Slicer, or named as another file there.
+
+    ``heart-label.nrrd`` beside ``heart.nrrd`` is one; alone it is an image like any other, but for the endings of this
+    command's own label maps and of Slicer's segmentations.
+    """
+    name = stem_of(path.name)
+    if name.endswith(ENDING) or path.name.lower().endswith(".seg.nrrd"):
+        return True
+    names = {stem_of(other.name) for other in beside}
+    return any(name.lower().endswith(end) and name[: -len(end)] in names for end in LABEL_ENDINGS)
 
 
 def outputs(images: Sequence[Path], folder: Path) -> list[Path]:
@@ -189,9 +215,12 @@ def _write_table(path: Path, newer: Path, model: Model, outcomes: Sequence[Outco
         remarks = [str(outcome.error)] if outcome.error is not None else outcome.notes
         rows.append([outcome.image.name, *volumes, " ".join(remarks)])
 
+    heads = ["image", *(f"{name} (ml)" for name in names), "remarks"]
+
     def write(target: Path) -> None:
-        with replaced(target) as temporary, open(temporary, "w", newline="", encoding="utf-8") as file:
-            csv.writer(file).writerows([["image", *(f"{name} (ml)" for name in names), "remarks"], *rows])
+        # Names of files need not be text on every system.
+        with replaced(target) as part, open(part, "w", newline="", encoding="utf-8", errors="replace") as file:
+            csv.writer(file).writerows([heads, *rows])
 
     try:
         write(path)

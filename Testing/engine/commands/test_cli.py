@@ -56,6 +56,40 @@ def test_segment_writes_a_label_map_and_a_table(image: Path, models: Path) -> No
     assert done.stderr == ""  # no progress bar where no terminal is
 
 
+@pytest.mark.parametrize("link", [False, True])
+def test_the_image_is_never_overwritten(image: Path, models: Path, capsys: pytest.CaptureFixture, link: bool) -> None:
+    before, out = image.read_bytes(), image
+    if link:
+        out = image.with_name("other.nrrd")
+        out.symlink_to(image)
+    words = ["segment", str(image), "--model", "tiny-1.0.0", "--models", str(models), "-o", str(out)]
+    assert cli.main(words) == 2
+    assert "never overwritten" in capsys.readouterr().err and image.read_bytes() == before
+
+
+@pytest.mark.parametrize("name", ["random.py", "numpy.py", "torch.py"])
+def test_files_beside_the_command_are_not_taken_for_modules(image: Path, models: Path, name: str) -> None:
+    (image.parent / name).write_text("x = 1")
+    done = command(
+        *("segment", image, "--model", models / "tiny-1.0.0", "-o", image.parent / "out.nrrd"), cwd=image.parent
+    )
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere the names of files are text")
+def test_one_image_with_a_name_that_is_no_text_does_not_stop_the_others(image: Path, models: Path) -> None:
+    folder = image.parent / "in"
+    folder.mkdir()
+    for name in (b"a.nrrd", b"m\xfcller.nrrd", b"z.nrrd"):
+        with open(os.fsencode(folder) + b"/" + name, "wb") as file:
+            file.write(image.read_bytes())
+    done = command("segment", folder, "--model", models / "tiny-1.0.0", "-o", image.parent / "out", "--device", "cpu")
+    assert done.returncode == 1
+    made = sorted(path.name for path in (image.parent / "out").iterdir())
+    assert made == ["a-labels.nrrd", "volumes.csv", "z-labels.nrrd"]
+    assert "is not text" in (image.parent / "out" / "volumes.csv").read_text(encoding="utf-8")
+
+
 def test_segment_prints_events_on_request(image: Path, models: Path, capsys: pytest.CaptureFixture) -> None:
     out = image.parent / "labels.mha"
     arguments = [

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import gzip
+import os
+import struct
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -164,3 +168,56 @@ def test_voxels_that_are_not_numbers_become_the_minimum() -> None:
     same = Volume(np.zeros((12, 37, 41), np.float32), geometry())
     assert finite(same) == (same, 0)
     assert (finite(Volume(np.full((12, 37, 41), np.nan), geometry()))[0].array == 0).all()
+
+
+def nifti_header(shape: tuple[int, int, int], sizes: tuple[float, float, float], matrix: np.ndarray) -> bytes:
+    """A NIfTI-1 header of int16 voxels whose only valid orientation is its matrix (sform)."""
+    header = bytearray(352)
+    struct.pack_into("<i", header, 0, 348)
+    struct.pack_into("<8h", header, 40, 3, *shape, 1, 1, 1, 1)
+    struct.pack_into("<2h", header, 70, 4, 16)
+    struct.pack_into("<8f", header, 76, 1, *sizes, 1, 1, 1, 1)
+    struct.pack_into("<3f", header, 108, 352, 1, 0)
+    header[123] = 2
+    struct.pack_into("<2h", header, 252, 0, 1)
+    struct.pack_into("<12f", header, 280, *np.asarray(matrix, float).ravel())
+    header[344:348] = b"n+1\0"
+    return bytes(header)
+
+
+@pytest.mark.parametrize("packed", [False, True])
+def test_a_nifti_file_that_says_two_sizes_is_refused(tmp_path: Path, packed: bool) -> None:
+    voxels = np.arange(60, dtype=np.int16).reshape(3, 4, 5)
+    matrix = np.hstack([np.diag([1.5, 1.5, 8.0]), np.zeros((3, 1))])
+    opened = gzip.open if packed else open
+    for sizes, refused in (((1.5, 1.5, 8.0), False), ((1.0, 1.0, 1.0), True)):
+        path = tmp_path / ("a.nii.gz" if packed else "a.nii")
+        with opened(path, "wb") as file:
+            file.write(nifti_header((5, 4, 3), sizes, matrix) + voxels.tobytes())
+        if not refused:
+            assert read_volume(path).geometry.spacing == pytest.approx(sizes)
+            continue
+        with pytest.raises(ImageError, match=r"1 x 1 x 1 mm .* 1\.5 x 1\.5 x 8 mm") as caught:
+            read_volume(path)
+        assert caught.value.code == "two-sizes"
+
+
+def test_a_sheared_volume_is_refused(tmp_path: Path) -> None:
+    voxels = np.zeros((3, 4, 5), np.int16)
+    axes = "(1.5,0,0) (0,1.5,0) (1.5,0,2.6)"
+    lines = ["NRRD0005", "type: short", "dimension: 3", "sizes: 5 4 3", "endian: little", "encoding: raw"]
+    lines += ["space: left-posterior-superior", f"space directions: {axes}", "space origin: (0,0,0)"]
+    (tmp_path / "a.nrrd").write_bytes(("\n".join(lines) + "\n\n").encode() + voxels.tobytes())
+    with pytest.raises(ImageError, match="not perpendicular") as caught:
+        read_volume(tmp_path / "a.nrrd")
+    assert caught.value.code == "sheared"
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere the names of files are text")
+def test_a_name_that_is_no_text_is_refused(tmp_path: Path) -> None:
+    path = os.fsencode(tmp_path) + b"/m\xfcller.nrrd"
+    with open(path, "wb"):
+        pass
+    with pytest.raises(ImageError, match="is not text") as caught:
+        read_volume(os.fsdecode(path))
+    str(caught.value).encode()

@@ -214,6 +214,15 @@ def test_clean_up_of_the_new_model_is_chosen(tmp_path, cases):
         create(cases, tmp_path / "other", "model", recipe=SHORT, together=[1, 4])
 
 
+@pytest.mark.parametrize(
+    ("name", "id_"), [("肝臓", "肝臓-1.0.0"), ("Печень 2", "печень-2-1.0.0"), ("Foie_gras!", "foie-gras-1.0.0")]
+)
+def test_a_model_may_be_named_in_any_script(tmp_path, cases, base, name, id_):
+    recipe = replace(SHORT, iterations=2)
+    folder = train(cases, tmp_path / "job", name, base, device="cpu", recipe=recipe)
+    assert folder.name == id_ and load_model(folder).id == id_
+
+
 def test_job_folders_are_not_used_twice(tmp_path, cases, base):
     train(cases, tmp_path / "job", "model", base, device="cpu", recipe=SHORT)
     with pytest.raises(JobError, match="done"):

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import json
-
 import numpy as np
 import pytest
 import SimpleITK as sitk
+from caseexports import case, exported, structures
 from trainingnodes import makeSegmentation, makeVolume
-
-import standin
 
 
 def oblique() -> np.ndarray:
@@ -20,29 +17,6 @@ def oblique() -> np.ndarray:
     matrix[:3, :3] = np.array([[cos, 0, sin], [0, -1, 0], [-sin, 0, cos]]) * (1.5, 1.25, 6.0)
     matrix[:3, 3] = (12.5, -40.0, 7.25)
     return matrix
-
-
-def structures(*names):
-    from CMAformerSegmentationLib.models.catalog import StructureClass
-
-    return [StructureClass(value, name, (1, 0, 0)) for value, name in enumerate(names, 1)]
-
-
-def exported(folder, cases, wanted, mapping=None):
-    from CMAformerSegmentationLib.cases.export import CaseExport
-
-    folder.mkdir(exist_ok=True)
-    export = CaseExport(cases, wanted, folder, mapping or {})
-    standin.processUntil(lambda: export.poll() or export.done or export.error is not None)
-    if export.error is not None:
-        raise export.error
-    return json.loads((folder / "cases.json").read_text())
-
-
-def case(*arguments, **settings):
-    from CMAformerSegmentationLib.cases.case import TrainingCase
-
-    return TrainingCase(*arguments, **settings)
 
 
 @pytest.mark.parametrize("matrix", [None, oblique()], ids=["plain", "oblique"])
