@@ -1604,6 +1604,25 @@ The network follows the CMAformer publication; see the extension&apos;s home pag
     </message>
 </context>
 <context>
+    <name>segmenting.fileProblem</name>
+    <message>
+        <source>Try again.</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>The temporary folder cannot be used ({reason}).</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>Free some disk space and try again.</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>Something unexpected happened: {error}</source>
+        <translation type="unfinished"></translation>
+    </message>
+</context>
+<context>
     <name>segmenting.loadMenu</name>
     <message>
         <source>Volume file...</source>
@@ -1734,6 +1753,10 @@ The network follows the CMAformer publication; see the extension&apos;s home pag
         <translation type="unfinished"></translation>
     </message>
     <message>
+        <source>The chosen segmentation was corrected: it was kept, and the result is in a new one.</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
         <source>The result is in a new segmentation, because the chosen one was changed meanwhile.</source>
         <translation type="unfinished"></translation>
     </message>
@@ -1747,18 +1770,6 @@ The network follows the CMAformer publication; see the extension&apos;s home pag
     </message>
     <message>
         <source>The chosen result was deleted, so the segmentation was stopped.</source>
-        <translation type="unfinished"></translation>
-    </message>
-    <message>
-        <source>Try again.</source>
-        <translation type="unfinished"></translation>
-    </message>
-    <message>
-        <source>The temporary folder cannot be used ({reason}).</source>
-        <translation type="unfinished"></translation>
-    </message>
-    <message>
-        <source>Free some disk space and try again.</source>
         <translation type="unfinished"></translation>
     </message>
 </context>
@@ -1778,6 +1789,10 @@ The network follows the CMAformer publication; see the extension&apos;s home pag
     </message>
     <message>
         <source>Mean</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>{name} (corrected)</source>
         <translation type="unfinished"></translation>
     </message>
 </context>

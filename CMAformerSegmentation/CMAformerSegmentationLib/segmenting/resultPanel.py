@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
+from typing import Any
 
 import qt
 import slicer
 
+from ..widgets.panelWork import PanelWork
+from .corrections import Measurement, labelTimes
 from .exportPanel import ExportPanel
+from .regionResult import earlierSegments
 from .segmentation import FINISHED, SegmentationTask
 from .structuresTable import fillStructures, structuresText
 
@@ -23,6 +28,8 @@ class ResultPanel:
         self.ui = ui
         self._onUse = onUse
         self._task: SegmentationTask | None = None
+        self._measuring = PanelWork(waitSeconds=0.015)
+        self._counted: tuple = ()  # the job, and when its label maps were changed last: as the table has it
         self.export = ExportPanel(ui.exportButton, self._nodes, tell)
         header = ui.structuresTable.horizontalHeader()
         header.setSectionResizeMode(1, qt.QHeaderView.Stretch)
@@ -40,6 +47,7 @@ class ResultPanel:
     def cleanup(self) -> None:
         """Disconnect everything."""
         self.export.cleanup()
+        self._measuring.cleanup()
         for sender, signal, slot in self._connections:
             sender.disconnect(signal, slot)
 
@@ -58,9 +66,41 @@ class ResultPanel:
         self.export.update(self._task, self._nodes() is not None and not isRunning)
         if self._task is None:
             return
+        self._countAgain()
         fillStructures(ui.structuresTable, self._task)
         for button in (ui.editButton, ui.useResultButton):
             button.setEnabled(self._nodes() is not None and not isRunning)
+
+    def _countAgain(self) -> None:
+        """Count the structures once more where the user has corrected the result since they were counted."""
+        task, nodes = self._task, self._nodes()
+        if task is None or nodes is None or self._measuring.isBusy:
+            return
+        volumeNode, segmentationNode = nodes
+        values = earlierSegments(segmentationNode, task.model.structures)
+        state = (task.job.id, *labelTimes(segmentationNode, list(values)))
+        if self._counted[:1] != state[:1]:
+            self._counted = state  # a new result, whose numbers the engine has counted
+        if self._counted == state:
+            return
+        try:
+            measurement = Measurement(segmentationNode, volumeNode, values)
+        except ValueError:
+            return  # it was put under a transform since
+        self._counted = state
+
+        def onMeasured(found: Any, error: BaseException | None) -> None:
+            if error is not None:
+                logging.error("CMAformer: the structures could not be counted again: %r", error)
+                return
+            structures = [_corrected(item, found) for item in task.summary.get("structures", [])]
+            if structures != task.summary.get("structures"):
+                task.summary = {**task.summary, "structures": structures}
+                task.corrections += 1
+            if self._task is task:
+                fillStructures(self.ui.structuresTable, task)
+
+        self._measuring.start(measurement.measure, onMeasured)
 
     def onCopy(self, _checked: bool = False) -> None:
         """Copy the table, for a spreadsheet."""
@@ -90,3 +130,9 @@ class ResultPanel:
             return None
         nodes = (self._task.volumeNode, self._task.segmentationNode)
         return nodes if all(node is not None and slicer.mrmlScene.IsNodePresent(node) for node in nodes) else None
+
+
+def _corrected(item: dict[str, Any], found: dict[int, dict[str, Any]]) -> dict[str, Any]:
+    """The numbers of a structure as they are now; none of it is left where its segment was deleted."""
+    now = found.get(item.get("value", 0), {"voxels": 0, "volume_ml": 0.0, "mean": None})
+    return {**item, **now, "corrected": True} if now["voxels"] != item.get("voxels") else item

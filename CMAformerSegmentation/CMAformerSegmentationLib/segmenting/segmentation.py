@@ -29,7 +29,9 @@ from ..jobs.background import BackgroundCall
 from ..jobs.engineProcess import EngineProtocol, explainExit
 from ..jobs.job import CANCELLED, FAILED, FINISHED, INTERRUPTED, QUEUED, Job, JobProblem
 from ..scene import nodes as scene
-from ..scene.metaimage import MetaImageError, readLabels, writeMetaImage
+from ..scene.metaimage import readLabels, writeMetaImage
+from .corrections import EarlierResult, fingerprintOf
+from .fileProblem import fileProblem
 from .regionResult import RegionResult
 from .request import Request, SegmentationError
 
@@ -47,6 +49,7 @@ class SegmentationTask(VTKObservationMixin):
     """A running segmentation. `poll()` moves it on; `onChanged` is called after every change that can be seen.
 
     :ivar state: see the module's text. :ivar problem: why it failed or was cancelled. :ivar summary: of the result.
+    :ivar corrections: how often its numbers were counted again, because the user had corrected it.
     :raises ValueError: when the request cannot be carried out, in words.
     :raises OSError: when the job folder cannot be made.
     """
@@ -62,6 +65,7 @@ class SegmentationTask(VTKObservationMixin):
         self.problem: JobProblem | None = None
         self.notices: list[str] = []
         self.summary: dict[str, Any] = {}
+        self.corrections = 0
         self.model = request.model
         self.volumeName = request.volumeNode.GetName()
         self.segmentationNode = None
@@ -76,6 +80,9 @@ class SegmentationTask(VTKObservationMixin):
         self._startTime = self._lastSign = time.monotonic()
         self._volumeId = request.volumeNode.GetID()
         self._snapshot = scene.snapshotVolume(request.volumeNode)
+        # Of a region the user says that it is to be done again; else nothing that was corrected is lost.
+        self._earlier = EarlierResult(None if self.isPartial else request.segmentationNode, request.volumeNode)
+        self._fingerprint = ""
         self.job = Job.create(folder, "segment", self._description())
         self._work: BackgroundCall | None = BackgroundCall(self._save)
         self._labelImage: Any = None
@@ -171,7 +178,7 @@ class SegmentationTask(VTKObservationMixin):
             if self.cancelling:
                 return self._end(CANCELLED, self.problem)
             if work.error is not None:
-                return self._fail(_fileProblem(work.error))
+                return self._fail(fileProblem(work.error))
             return self._submit() if self.state == PREPARING else self._adopt()
         if self.job.poll():
             self._lastSign = time.monotonic()
@@ -191,6 +198,7 @@ class SegmentationTask(VTKObservationMixin):
 
     def _save(self) -> None:
         writeMetaImage(self.job.folder / IMAGE, self._snapshot.array, self._snapshot.geometry.flippedXY())
+        self._earlier.look()
 
     def _submit(self) -> None:
         self._snapshot.releaseVoxels()
@@ -233,6 +241,7 @@ class SegmentationTask(VTKObservationMixin):
         def read() -> None:
             readLabels(path, labels)
             restricted.join(labels)
+            self._fingerprint = fingerprintOf(labels, self.model.structures)
 
         self._work = BackgroundCall(read)
         self.state = READING
@@ -251,11 +260,17 @@ class SegmentationTask(VTKObservationMixin):
         output = slicer.mrmlScene.GetNodeByID(self._outputId) if self._outputId else None
         restricted, model = self._restricted, self.model
         self.summary, target = restricted.summary(self.summary), restricted.target(output)
+        if self._earlier.mustBeKept:
+            target = None
         self.segmentationNode = scene.adoptLabels(
             self._labelImage, volumeNode, model.structures, model.id, self._provenance(), target, restricted
         )
         self.notices += restricted.notices()
-        if output is not None and self.segmentationNode is not output:
+        if self._earlier.mustBeKept:
+            self.notices.append(
+                _("The chosen segmentation was corrected: it was kept, and the result is in a new one.")
+            )
+        elif output is not None and self.segmentationNode is not output:
             self.notices.append(_("The result is in a new segmentation, because the chosen one was changed meanwhile."))
         self.notices += [str(warning) for warning in self.job.warnings]
         self._end(FINISHED, None)
@@ -274,6 +289,7 @@ class SegmentationTask(VTKObservationMixin):
         return {
             "ModelId": self.model.id,
             "ModelSha256": self.model.sha256,
+            "Fingerprint": self._fingerprint,
             "EngineVersion": str(self.summary.get("engine_version") or self._request.engineVersion),
             "Date": datetime.now().astimezone().isoformat(timespec="seconds"),
             "Parameters": {**self._parameters, **self._restricted.provenance(), "used": used},
@@ -306,15 +322,3 @@ class SegmentationTask(VTKObservationMixin):
             self.cancel(_("The volume was deleted, so the segmentation was stopped."))
         elif node.GetID() == self._outputId:
             self.cancel(_("The chosen result was deleted, so the segmentation was stopped."))
-
-
-def _fileProblem(error: BaseException) -> JobProblem:
-    """Say in words what went wrong with the files between Slicer and the engine."""
-    if isinstance(error, MetaImageError):
-        return JobProblem("file-damaged", str(error), _("Try again."))
-    if isinstance(error, OSError):
-        message = _("The temporary folder cannot be used ({reason}).").format(
-            reason=error.strerror or type(error).__name__
-        )
-        return JobProblem("disk", message, _("Free some disk space and try again."))
-    return JobProblem("unexpected", _("Something unexpected happened: {error}").format(error=error))

@@ -17,9 +17,10 @@ def fillStructures(table, task: SegmentationTask) -> None:
 
     :param table: QTableWidget with five columns.
     """
-    if table.property("shownJob") == task.job.id:
+    shown = f"{task.job.id} {task.corrections}"
+    if table.property("shownJob") == shown:
         return
-    table.setProperty("shownJob", task.job.id)
+    table.setProperty("shownJob", shown)
     found = {item.get("value"): item for item in task.summary.get("structures", [])}
     table.setRowCount(len(task.model.structures))
     for row, structure in enumerate(task.model.structures):
@@ -28,7 +29,8 @@ def fillStructures(table, task: SegmentationTask) -> None:
         numbers = [qt.QTableWidgetItem(text) for text in _numbers(found.get(structure.value, {}))]
         for item in numbers:
             item.setTextAlignment(qt.Qt.AlignRight | qt.Qt.AlignVCenter)
-        for column, item in enumerate((swatch, qt.QTableWidgetItem(structure.name), *numbers)):
+        name = qt.QTableWidgetItem(_name(structure, found))
+        for column, item in enumerate((swatch, name, *numbers)):
             item.setFlags(qt.Qt.ItemIsEnabled)
             table.setItem(row, column, item)
     table.setColumnWidth(0, 24)
@@ -46,8 +48,14 @@ def structureRows(task: SegmentationTask) -> list[tuple[str, ...]]:
     """The cells of the table, with its titles."""
     found = {item.get("value"): item for item in task.summary.get("structures", [])}
     rows: list[tuple[str, ...]] = [(_("Structure"), _("Volume (ml)"), _("Voxels"), _("Mean"))]
-    rows += [(structure.name, *_numbers(found.get(structure.value, {}))) for structure in task.model.structures]
+    rows += [(_name(s, found), *_numbers(found.get(s.value, {}))) for s in task.model.structures]
     return rows
+
+
+def _name(structure, found: dict) -> str:
+    """What to call a structure: it tells where the user has corrected what the model found."""
+    corrected = found.get(structure.value, {}).get("corrected")
+    return _("{name} (corrected)").format(name=structure.name) if corrected else structure.name
 
 
 def _numbers(structure: dict) -> tuple[str, str, str]:

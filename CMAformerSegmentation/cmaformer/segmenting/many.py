@@ -134,7 +134,7 @@ def segment_all(
             ``volumes-N.csv``) is brought up to date after each image. While another program holds it open, as
             spreadsheets do on Windows, the newer one is ``volumes-new.csv``.
         device: as for :func:`cmaformer.network.device.choose_device`.
-        skip_done: leave images alone that have a label map there.
+        skip_done: leave images alone that have a label map there; what the table said of them stays.
         report: called after each image.
         settings: further arguments of :func:`cmaformer.segmenting.segment.segment`.
 
@@ -152,12 +152,15 @@ def segment_all(
     table = folder / (f"{TABLE}.csv" if count == 1 else f"{TABLE}-{number}.csv")
     newer = table.with_name(f"{table.stem}-new.csv")
     cache, outcomes, in_use = NetworkCache(), [], False
-    for image, output in pairs:
+    before = _rows_of(table, model) if skip_done else {}
+    for place, (image, output) in enumerate(pairs, 1):
         outcome = Outcome(image, output)
         if not (skip_done and output.exists()):
             _segment_one(outcome, model, cache, device, settings)
         outcomes.append(outcome)
-        in_use = not _write_table(table, newer, model, outcomes)
+        # What is still to be looked at keeps its rows, in case that this run is stopped.
+        later = [before[name] for name in (_shown(later) for later, _ in pairs[place:]) if name in before]
+        in_use = not _write_table(table, newer, model, outcomes, before, later)
         report(outcome)
     if in_use:
         raise EngineError(
@@ -202,7 +205,33 @@ def _segment_one(outcome: Outcome, model: Model, cache: NetworkCache, device: st
         outcome.error = EngineError("internal", f"Unexpected failure inside the engine ({type(error).__name__}).")
 
 
-def _write_table(path: Path, newer: Path, model: Model, outcomes: Sequence[Outcome]) -> bool:
+def _rows_of(table: Path, model: Model) -> dict[str, list[str]]:
+    """The rows of a table that this command wrote before, by image; none of a table with other structures."""
+    try:
+        with open(table, newline="", encoding="utf-8", errors="replace") as file:
+            head, *rows = csv.reader(file)
+    except (OSError, ValueError, csv.Error):
+        return {}
+    return {row[0]: row for row in rows if len(row) == len(head)} if head == _heads(model) else {}
+
+
+def _heads(model: Model) -> list[str]:
+    return ["image", *(f"{structure.name} (ml)" for structure in model.description.classes), "remarks"]
+
+
+def _shown(image: Path) -> str:
+    """The name of an image in the table; names of files need not be text on every system."""
+    return image.name.encode("utf-8", "replace").decode()
+
+
+def _write_table(
+    path: Path,
+    newer: Path,
+    model: Model,
+    outcomes: Sequence[Outcome],
+    before: dict[str, list[str]],
+    later: list[list[str]],
+) -> bool:
     """Write the table to ``path``, or to ``newer`` where another program holds that open; whether to ``path``."""
     names = [structure.name for structure in model.description.classes]
     rows = []
@@ -212,15 +241,16 @@ def _write_table(path: Path, newer: Path, model: Model, outcomes: Sequence[Outco
             volumes = [f"{structure['volume_ml']:.3f}" for structure in outcome.result.structures]
         elif outcome.kept:
             outcome.notes = ["was there before"]
+            known = before.get(_shown(outcome.image))
+            if known is not None:
+                rows.append(known)
+                continue
         remarks = [str(outcome.error)] if outcome.error is not None else outcome.notes
-        rows.append([outcome.image.name, *volumes, " ".join(remarks)])
-
-    heads = ["image", *(f"{name} (ml)" for name in names), "remarks"]
+        rows.append([_shown(outcome.image), *volumes, " ".join(remarks)])
 
     def write(target: Path) -> None:
-        # Names of files need not be text on every system.
         with replaced(target) as part, open(part, "w", newline="", encoding="utf-8", errors="replace") as file:
-            csv.writer(file).writerows([heads, *rows])
+            csv.writer(file).writerows([_heads(model), *rows, *later])
 
     try:
         write(path)

@@ -15,7 +15,7 @@ from geometries import GRIDS, blobs
 from tinymodel import save_tiny
 
 from cmaformer import __main__ as cli
-from cmaformer.door.errors import EngineError
+from cmaformer.door.errors import CancelledError, EngineError
 from cmaformer.images.volume import read_volume, write_label_map
 from cmaformer.models.model import Model
 from cmaformer.segmenting import many as cohort
@@ -71,6 +71,25 @@ def test_one_bad_image_does_not_stop_the_rest(folder: Path, capsys, monkeypatch)
     assert (events[-1]["type"], events[-1]["done"], events[-1]["failed"]) == ("finished", 3, 0)
     assert events[-1]["kept"] == 3
     assert (out / "a-labels.nrrd").stat().st_mtime_ns == before
+    assert table(out / "volumes.csv") == [row for row in rows if row[0] != "c.nii.gz"]  # the volumes of all, still
+
+
+def test_a_run_that_goes_on_and_is_stopped_keeps_the_rows_of_what_was_done(folder: Path, monkeypatch) -> None:
+    out = folder / "out"
+    (folder / "images" / "c.nii.gz").unlink()
+    assert cli.main(arguments(folder, "-o", str(out), "--device", "cpu")) == 0
+    rows = table(out / "volumes.csv")
+    (out / "a-labels.nrrd").unlink()
+
+    def stop(*_arguments, **_settings):
+        raise CancelledError()
+
+    monkeypatch.setattr(cohort, "segment", stop)
+    assert cli.main(arguments(folder, "-o", str(out), "--device", "cpu", "--skip-done")) == 3
+    assert table(out / "volumes.csv") == rows
+    monkeypatch.undo()
+    assert cli.main(arguments(folder, "-o", str(out), "--device", "cpu", "--skip-done")) == 0
+    assert table(out / "volumes.csv") == rows
 
 
 def test_events_tell_of_each_image_by_its_number(folder: Path, capsys) -> None:
