@@ -14,12 +14,14 @@ from ..door.patients import patient_of
 from .case_list import LARGEST_LABEL, ROLES, Case, CaseList, CasesError, Parsed, Problem
 from .datasets import read_dataset
 
+NO_LABELED = "no-labeled-case"
 
-def read_cases(path: str | os.PathLike[str], fold: int | None = None) -> CaseList:
+
+def read_cases(path: str | os.PathLike[str], fold: int | None = None, training: bool = True) -> CaseList:
     """Read a ``cases.json``; paths in it are relative to the file.
 
     A folder or a ``dataset.json`` is read as a dataset of the Medical Segmentation Decathlon or of nnU-Net, see
-    :func:`cmaformer.cases.datasets.read_dataset`, also for ``fold``.
+    :func:`cmaformer.cases.datasets.read_dataset`, also for ``fold``. Without ``training``, none need be labeled.
 
     ``{"classes": {"1": "right ventricle", "2": {"name": ..., "color": [r, g, b], "terminology": {...}}},
     "cases": [{"name": ..., "image": path, "labels": path or null, "role": "labeled" | "unlabeled" | "held-out",
@@ -31,8 +33,9 @@ def read_cases(path: str | os.PathLike[str], fold: int | None = None) -> CaseLis
             held out. The message names the first such case and what to do.
     """
     parsed = parse(path, fold)
-    for problem in parsed.problems[:1]:
-        raise CasesError(problem.code, problem.named, problem.hint)
+    for problem in parsed.problems:
+        if training or problem.code != NO_LABELED:
+            raise CasesError(problem.code, problem.named, problem.hint)
     return CaseList(parsed.structures, tuple(parsed.cases.values()), parsed.label_map)
 
 
@@ -199,5 +202,5 @@ def _contradictions(path: Path, cases: dict[int, Case]) -> list[Problem]:
             hint = "Give all images of a patient the same side: a model tested on its own patients looks too good."
             problems.append(_about_case("patient-in-two-roles", number, case.name, text, hint))
     if not any(case.role == "labeled" for case in cases.values()):
-        problems.append(_about_list("no-labeled-case", path, "has no labeled case.", "At least one is needed."))
+        problems.append(_about_list(NO_LABELED, path, "has no labeled case.", "At least one is needed."))
     return problems

@@ -55,10 +55,10 @@ def apply_task(args: argparse.Namespace) -> Task | None:
     return task
 
 
-def cases_of(args: argparse.Namespace, task: Task | None) -> CaseList:
-    """The cases that the arguments name. Raises CasesError at the first that is wrong with them."""
+def cases_of(args: argparse.Namespace, task: Task | None, training: bool = True) -> CaseList:
+    """The cases that the arguments name, for a training or not. Raises CasesError at the first that is wrong."""
     if task is None:
-        return read_cases(args.cases, args.fold)
+        return read_cases(args.cases, args.fold, training)
     if args.fold is not None:
         raise CasesError("no-split", "A task has a published split and no folds.", "Leave out --task or --fold.")
     return task.read(args.cases)

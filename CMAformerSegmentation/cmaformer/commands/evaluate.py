@@ -53,7 +53,7 @@ def run(args: argparse.Namespace) -> int:
     model = open_model(args.model, args.models) if args.model else None
     task = task_of(args)
     unions = task.unions if task else None
-    cases = cases_of(args, task)
+    cases = cases_of(args, task, training=False)
     evaluation = evaluate(cases, model, args.predictions, args.role, args.device, progress, unions)
     if args.csv:
         with open(args.csv, "w", newline="", encoding="utf-8") as file:

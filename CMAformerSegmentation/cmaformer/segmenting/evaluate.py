@@ -13,6 +13,8 @@ import numpy as np
 from ..cases.case_list import Case, CaseList, CasesError
 from ..cases.labels import read_labels
 from ..cases.reading import read_cases
+from ..images.geometry import Volume
+from ..images.reorder import in_order_of
 from .metrics import Agreement, agreement
 
 if TYPE_CHECKING:
@@ -97,10 +99,11 @@ def evaluate(
             class 1, is compared with its tumors, class 2.
 
     Raises:
-        CasesError: no such cases, or a prediction is missing or lies on another grid.
+        CasesError: no such cases, or a prediction is missing or lies elsewhere than the reference (``other-grid``); the
+            order of its voxels does not matter.
         ImageError: a file cannot be read.
     """
-    case_list = cases if isinstance(cases, CaseList) else read_cases(cases)
+    case_list = cases if isinstance(cases, CaseList) else read_cases(cases, training=False)
     chosen = [case for case in case_list.with_role(role) if case.labels is not None]
     if not chosen:
         raise CasesError("no-cases", f"The list has no {role} case with a label map.", "Choose another role.")
@@ -114,13 +117,17 @@ def evaluate(
         if model is not None:
             from .segment import segment
 
-            labels = segment(case.image, model, device=device).labels
+            result = segment(case.image, model, device=device)
+            found = Volume(result.labels, result.geometry)
         else:
-            labels = _prediction(case, Path(str(predictions)))
-        if labels.shape != reference.array.shape:
+            found = _prediction(case, Path(str(predictions)))
+        labels = in_order_of(found, reference.geometry)
+        if labels is None:
             raise CasesError(
                 "other-grid",
-                f"{case.name}: the prediction has {labels.shape} voxels and the reference {reference.array.shape}.",
+                f"{case.name}: the prediction ({found.array.shape} voxels) does not lie on the voxels of the reference "
+                f"({reference.array.shape}).",
+                "Resample one of them onto the other; voxels in another order are no matter.",
             )
         spacing = reference.geometry.spacing[::-1]
         values.append([agreement(np.isin(labels, v), np.isin(reference.array, v), 2, spacing)[0] for v in counted])
@@ -129,13 +136,13 @@ def evaluate(
     return Evaluation([case.name for case in chosen], structures, np.array(values))
 
 
-def _prediction(case: Case, folder: Path) -> np.ndarray:
+def _prediction(case: Case, folder: Path) -> Volume:
     from ..images.volume import LABEL_SUFFIXES, read_volume
 
     for suffix in LABEL_SUFFIXES:
         path = folder / f"{case.name}{suffix}"
         if path.is_file():
-            return read_volume(path).array
+            return read_volume(path)
     raise CasesError(
         "no-prediction", f"There is no label map {case.name}{LABEL_SUFFIXES[0]} in the folder of predictions."
     )

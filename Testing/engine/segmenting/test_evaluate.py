@@ -7,6 +7,7 @@ import json
 
 import numpy as np
 import pytest
+import SimpleITK as sitk
 from tinymodel import save_tiny
 from trainingdata import phantom, write_cases, write_volume
 
@@ -80,3 +81,41 @@ def test_faults_are_named(tmp_path, cases):
     write_volume(tmp_path / "small" / "Doe^Jane 1.nrrd", np.zeros((5, 48, 39), np.uint8))
     with pytest.raises(CasesError, match="48, 39"):
         evaluate(cases, predictions=tmp_path / "small")
+
+
+@pytest.mark.parametrize("order", [(0, 1, 2), (1, 0, 2), (2, 0, 1)])
+@pytest.mark.parametrize("flips", [(False, False, False), (True, False, True)])
+def test_predictions_are_compared_by_place_whatever_the_order_of_their_voxels(tmp_path, cases, order, flips):
+    write_predictions(tmp_path / "predictions", 2)
+    expected = evaluate(cases, predictions=tmp_path / "predictions").values
+    for path in (tmp_path / "predictions").iterdir():
+        image = sitk.Flip(sitk.PermuteAxes(sitk.ReadImage(str(path)), order), flips)
+        sitk.WriteImage(image, str(path))
+    np.testing.assert_array_equal(evaluate(cases, predictions=tmp_path / "predictions").values, expected)
+
+
+@pytest.mark.parametrize("change", ["moved", "other spacing", "turned"])
+def test_a_prediction_at_another_place_is_refused(tmp_path, cases, change):
+    write_predictions(tmp_path / "predictions", 0)
+    path = tmp_path / "predictions" / "Doe^Jane 2.nrrd"
+    image = sitk.ReadImage(str(path))
+    if change == "moved":
+        image.SetOrigin((0, 1.5, 0))
+    elif change == "other spacing":
+        image.SetSpacing((1.6, 1.5, 6.0))
+    else:  # the same numbers, another direction
+        image.SetDirection((-1, 0, 0, 0, 1, 0, 0, 0, -1))
+    sitk.WriteImage(image, str(path))
+    with pytest.raises(CasesError, match="does not lie on the voxels of the reference") as caught:
+        evaluate(cases, predictions=tmp_path / "predictions")
+    assert caught.value.code == "other-grid"
+
+
+def test_a_list_of_held_out_cases_alone_is_evaluated(tmp_path, cases):
+    content = json.loads(cases.read_text())
+    content["cases"] = [case for case in content["cases"] if case["role"] == "held-out"]
+    cases.write_text(json.dumps(content))
+    write_predictions(tmp_path / "predictions", 0)
+    assert evaluate(cases, predictions=tmp_path / "predictions").cases == ["Doe^Jane 1", "Doe^Jane 2"]
+    assert main(["evaluate", "--cases", str(cases), "--predictions", str(tmp_path / "predictions")]) == 0
+    assert main(["check", "--cases", str(cases)]) == 1  # nothing can be learned from it
