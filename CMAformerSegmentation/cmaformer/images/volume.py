@@ -19,6 +19,7 @@ from .dicom import read_files, read_series
 from .dicom_headers import is_dicom
 from .geometry import Geometry, Volume
 from .nifti import check_sizes
+from .whole import check_meta_image, check_nifti
 
 # Cosines between axes may differ from 0, and lengths from 1, by this: rounded headers, not tilted gantries.
 SHEARED = 5e-3
@@ -42,8 +43,12 @@ def read_volume(path: str | os.PathLike[str]) -> Volume:
         raise ImageError("no-image", f"There is no file {path.name}.")
     if is_dicom(path):
         return read_files([path])
-    if suffix_of(path.name).lower().startswith(".nii"):
+    suffix = suffix_of(path.name).lower()
+    if suffix.startswith(".nii"):
         check_sizes(path)
+        check_nifti(path)
+    elif suffix in (".mha", ".mhd"):
+        check_meta_image(path)
     reader = SimpleITK.ImageFileReader()
     reader.SetFileName(str(path))
     try:

@@ -221,3 +221,29 @@ def test_a_name_that_is_no_text_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ImageError, match="is not text") as caught:
         read_volume(os.fsdecode(path))
     str(caught.value).encode()
+
+
+@pytest.mark.parametrize("name", ["a.nii", "a.nii.gz", "plain.mha", "packed.mha", "plain.nrrd", "packed.nrrd"])
+@pytest.mark.parametrize("cut", [8, 100, 0.3])
+def test_a_file_that_is_cut_short_is_refused(tmp_path: Path, name: str, cut: float) -> None:
+    """Readers fill up NIfTI files with zeros, and keep the parts of a damaged MetaImage file that they could read."""
+    voxels = np.random.default_rng(0).integers(0, 500, (6, 32, 32)).astype(np.int16)
+    path = tmp_path / name
+    SimpleITK.WriteImage(SimpleITK.GetImageFromArray(voxels), str(path), name.startswith("packed"))
+    np.testing.assert_array_equal(read_volume(path).array, voxels)
+    whole = path.read_bytes()
+    path.write_bytes(whole[: len(whole) - (cut if cut >= 1 else int(cut * len(whole)))])
+    with pytest.raises(ImageError):
+        read_volume(path)
+
+
+@pytest.mark.parametrize("name", ["a.nii.gz", "packed.mha", "packed.nrrd"])
+def test_damaged_bytes_of_a_compressed_file_are_noticed(tmp_path: Path, name: str) -> None:
+    path = tmp_path / name
+    voxels = np.random.default_rng(0).integers(0, 500, (6, 32, 32)).astype(np.int16)
+    SimpleITK.WriteImage(SimpleITK.GetImageFromArray(voxels), str(path), True)
+    data = bytearray(path.read_bytes())
+    data[len(data) // 2] ^= 0xFF
+    path.write_bytes(bytes(data))
+    with pytest.raises(ImageError):
+        read_volume(path)
