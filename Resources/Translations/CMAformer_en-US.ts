@@ -1439,6 +1439,10 @@ The network follows the CMAformer publication; see the extension&apos;s home pag
         <translation type="unfinished"></translation>
     </message>
     <message>
+        <source>The axes of the volume are not perpendicular (gantry tilt?). Resample it first (Resample Scalar Volume).</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
         <source>The chosen result is made of surfaces. Choose another one, or create a new segmentation.</source>
         <translation type="unfinished"></translation>
     </message>

@@ -25,6 +25,8 @@ algorithmTypeTag = "DICOM.SegmentAlgorithmType"
 algorithmNameTag = "DICOM.SegmentAlgorithmName"
 binaryLabelmap = "Binary labelmap"
 closedSurface = "Closed surface"
+# Cosines between the axes of a volume may differ from 0 by this: rounded headers, not tilted gantries.
+_sheared = 5e-3
 _terminologyContext = "Segmentation category and type - 3D Slicer General Anatomy list"
 _anatomicContext = "Anatomic codes - DICOM master list"
 
@@ -67,7 +69,19 @@ def volumeProblem(volumeNode) -> str:
         return _("The volume has {count} values per voxel (color or vector). Choose one with a single value.").format(
             count=image.GetNumberOfScalarComponents()
         )
+    if _isSheared(volumeNode):
+        return _(
+            "The axes of the volume are not perpendicular (gantry tilt?). Resample it first (Resample Scalar Volume)."
+        )
     return ""
+
+
+def _isSheared(volumeNode) -> bool:
+    """Whether voxels are no boxes: the axes of the node itself, without the transforms that it is under."""
+    matrix = vtk.vtkMatrix4x4()
+    volumeNode.GetIJKToRASDirectionMatrix(matrix)
+    axes = slicer.util.arrayFromVTKMatrix(matrix)[:3, :3]
+    return bool(np.abs(axes.T @ axes - np.eye(3)).max() > _sheared)
 
 
 def outputProblem(segmentationNode, volumeNode) -> str:

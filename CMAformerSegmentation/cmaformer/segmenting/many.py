@@ -19,6 +19,7 @@ from ..door.errors import CancelledError, EngineError
 from ..door.files import replaced
 from ..door.log import log_traceback
 from ..door.names import stem_of, suffix_of
+from ..images.dicom_headers import is_dicom, read_header
 from ..images.volume import write_label_map
 from ..network.device import with_fallback
 from .network_cache import NetworkCache
@@ -63,6 +64,8 @@ class Outcome:
 def images_of(paths: Sequence[str | os.PathLike[str]]) -> list[Path]:
     """The images that are named: files, folders of one DICOM series, and all images in other folders but label maps.
 
+    A folder with a folder of DICOM images for each patient is all of these.
+
     Raises:
         EngineError: a folder of files has none that is an image ("no-images").
     """
@@ -71,9 +74,25 @@ def images_of(paths: Sequence[str | os.PathLike[str]]) -> list[Path]:
         found = sorted(p for p in path.iterdir() if _is_image(p)) if path.is_dir() else []
         if found:
             images += [image for image in found if not is_label_map(image, found)]
-        else:
-            images.append(path)  # a file, a DICOM folder, or nothing: reading it tells
+        else:  # folders of patients, or a file, a DICOM folder, or nothing: reading it tells
+            images += _patients(path) or [path]
     return images
+
+
+def _patients(folder: Path) -> list[Path]:
+    """The subfolders of a folder whose DICOM images are of a patient each; none where they are of one together."""
+    if not folder.is_dir():
+        return []
+    found: dict[str, Path] = {}
+    for child in sorted(path for path in folder.iterdir() if path.is_dir()):
+        path = next((path for path in sorted(child.rglob("*")) if path.is_file() and is_dicom(path)), None)
+        header = read_header(path) if path is not None else None
+        if header is None:
+            continue
+        if header.patient in found:
+            return []
+        found[header.patient] = child
+    return list(found.values()) if len(found) > 1 else []
 
 
 def is_label_map(path: Path, beside: Sequence[Path]) -> bool:

@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 
 import numpy as np
+import pydicom
 import pytest
 from geometries import GRIDS, blobs
 from tinymodel import save_tiny
@@ -19,6 +20,7 @@ from cmaformer.door.errors import CancelledError, EngineError
 from cmaformer.images.volume import read_volume, write_label_map
 from cmaformer.models.model import Model
 from cmaformer.segmenting import many as cohort
+from dicomseries import write_series
 
 
 @pytest.fixture
@@ -90,6 +92,21 @@ def test_a_run_that_goes_on_and_is_stopped_keeps_the_rows_of_what_was_done(folde
     monkeypatch.undo()
     assert cli.main(arguments(folder, "-o", str(out), "--device", "cpu", "--skip-done")) == 0
     assert table(out / "volumes.csv") == rows
+
+
+def test_a_folder_of_patients_is_all_of_them(folder: Path, tmp_path: Path) -> None:
+    """Several series of one patient stay one image, of which reading chooses."""
+    for number in (1, 2):
+        write_series(tmp_path / "patients" / f"P{number}" / "S1", [0, 3, 6], str(number), seed=number)
+        write_series(tmp_path / "study" / f"series{number}", [0, 3, 6], str(number), seed=number)
+    for path in (tmp_path / "patients" / "P2").rglob("*.dcm"):
+        data = pydicom.dcmread(path)
+        data.PatientID = "another"
+        data.save_as(path)
+    assert cohort.images_of([tmp_path / "study"]) == [tmp_path / "study"]
+    assert cli.main(["segment", str(tmp_path / "patients"), *arguments(folder)[2:], "-o", str(tmp_path / "out")]) == 0
+    made = sorted(path.name for path in (tmp_path / "out").iterdir())
+    assert made == ["P1-labels.nrrd", "P2-labels.nrrd", "volumes.csv"]
 
 
 def test_events_tell_of_each_image_by_its_number(folder: Path, capsys) -> None:
