@@ -157,8 +157,10 @@ class FolderBatch(Batch):
         elif kind == "warning" and 1 <= event.get("image", 0) <= len(self.items):
             remark = " ".join(filter(None, (str(event.get(key) or "") for key in ("message", "hint"))))
             self.items[event["image"] - 1].end(FAILED, remark)
+        elif kind == "kept" and 1 <= event.get("image", 0) <= len(self.items):
+            self.items[event["image"] - 1].end(KEPT)
         elif kind == "progress" and event.get("unit") == "images":
-            if self.items[done - 1].state != FAILED:
+            if self.items[done - 1].state not in (FAILED, KEPT):
                 self.items[done - 1].end(FINISHED)
             self._left = (event.get("eta_s"), time.monotonic())
             self._running(done)
@@ -189,11 +191,11 @@ class FolderBatch(Batch):
     def _name(self, rows: Sequence[Sequence[str]]) -> None:
         """Take the names and volumes from the engine's table: a row for each image that it came to."""
         for item, (name, *volumes, remark) in zip(self.items, rows):
-            if item.state not in (FINISHED, FAILED):
+            if item.state not in (FINISHED, FAILED, KEPT):
                 break
             known = {n: float(text) for n, text in zip(self.structures, volumes) if text}
             item.title, item.volumes = name, known
-            if item.state == FINISHED and not known:
+            if item.state == KEPT or (item.state == FINISHED and not known):
                 item.end(KEPT)
             else:
                 item.end(item.state, remark)

@@ -129,6 +129,8 @@ def _segment_many(options: argparse.Namespace) -> int:
                 error = outcome.error
                 message = f"Image {done}: {error.message.replace(outcome.image.name, 'it')}"
                 events.emit("warning", code=error.code, message=message, hint=error.hint, image=done)
+            if outcome.kept:
+                events.emit("kept", image=done)
             events.progress(done, len(images), eta_s, unit="images")
 
         settings = {"batch_size": options.batch_size, "cleanup": not options.no_cleanup, "skip_done": options.skip_done}
