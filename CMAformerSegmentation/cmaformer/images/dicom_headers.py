@@ -131,7 +131,8 @@ def _check_pixels(file: BinaryIO, data: Any, path: Path) -> None:
     """
     count = int(data.get("NumberOfFrames", 1) or 1)
     bits = data.Rows * data.Columns * int(data.get("SamplesPerPixel", 1)) * int(data.get("BitsAllocated", 16)) * count
-    implicit, little = data.original_encoding
+    # pydicom 2 has other names for it.
+    implicit, little = getattr(data, "original_encoding", None) or (data.is_implicit_VR, data.is_little_endian)
     head = file.read(12)
     if len(head) < 8:
         raise _cut(path)
