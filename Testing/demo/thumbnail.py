@@ -16,13 +16,15 @@ from demo.render import write_picture
 
 WIDTH, HEIGHT = 260, 280
 # Millimeters that are shown from left to right.
-HEART, ABDOMEN = 234.0, 350.0
+HEART, ABDOMEN = 234.0, 385.0
 
 
 def thumbnail(sample: synthetic.SyntheticVolume, width_mm: float) -> np.ndarray:
     """The picture, gray as RGB (HEIGHT, WIDTH, 3), uint8."""
     middle = len(sample.image) // 2
-    rows, columns = np.nonzero(sample.labels[middle])
+    # A CT shows the whole body, the heart is small in its image.
+    shown = sample.image[middle] > -300 if sample.image.dtype == np.int16 else sample.labels[middle]
+    rows, columns = np.nonzero(shown)
     step = width_mm / WIDTH
     y = rows.mean() + (np.arange(HEIGHT) - HEIGHT / 2) * step / sample.spacing[1]
     x = columns.mean() + (np.arange(WIDTH) - WIDTH / 2) * step / sample.spacing[0]
