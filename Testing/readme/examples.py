@@ -14,10 +14,11 @@ from readme import repository
 
 sys.path.append(str(repository / "Testing" / "engine"))
 
-from dicomseries import write_series
 from taskdata import NUMBERS, lits, synapse
 from tinymodel import save_tiny
 from trainingdata import phantom, write_volume
+
+from dicomseries import write_series
 
 __all__ = ["FILES", "console", "heart", "listed"]
 

@@ -8,11 +8,11 @@ from pathlib import Path
 import numpy as np
 import pydicom
 import pytest
-from dicomseries import write_series
 from geometries import SAGITTAL
 
 from cmaformer.door.errors import ImageError
 from cmaformer.images.volume import read_volume
+from dicomseries import write_series
 
 
 def test_a_folder_is_one_volume_in_the_order_of_positions(tmp_path: Path) -> None:
