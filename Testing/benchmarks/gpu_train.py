@@ -1,5 +1,6 @@
 """Train the abdomen on a graphics card that is lent for some minutes: pack here, run there, unpack here.
 
+    python Testing/benchmarks/gpu_train.py cases --to runs/abdomen-cases.json              # here
     python Testing/benchmarks/gpu_train.py jobs --data ../shared/data --to runs/gpu        # here: needs SimpleITK
     python Testing/benchmarks/gpu_train.py run --at runs/gpu --out $OUT --seconds 300      # there: the trainings
 
@@ -77,6 +78,19 @@ def case_list(data: Path, classes: int, everything: bool) -> Any:
     structures = tuple(Structure(value, name, (128, 128, 128), None) for value, name in enumerate(names, 1))
     label_map = {value: class_ if class_ <= classes else 0 for value, class_ in LABEL_MAP.items()}
     return CaseList(structures, tuple(cases), label_map)
+
+
+def write_list(data: Path, to: Path) -> None:
+    """A ``cases.json`` of the eight organs, as the rows on one processor core and ``shift.py`` need it."""
+    found = case_list(data, 8, False)
+    cases = [
+        {"name": case.name, "image": str(case.image.resolve()), "labels": str(case.labels.resolve()), "role": case.role}
+        for case in found.cases
+    ]
+    classes = {str(structure.value): structure.name for structure in found.structures}
+    label_map = {str(value): class_ for value, class_ in found.label_map.items()}
+    to.parent.mkdir(parents=True, exist_ok=True)
+    to.write_text(json.dumps({"classes": classes, "label_map": label_map, "cases": cases}, indent=1))
 
 
 def write_jobs(data: Path, to: Path, recipe: dict[str, Any]) -> None:
@@ -241,6 +255,9 @@ def main() -> None:
     """The command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     commands = parser.add_subparsers(dest="command", required=True)
+    listed = commands.add_parser("cases", help="write the list of the 14 and 4 CTs, here")
+    listed.add_argument("--data", type=Path, default=HERE.parents[2] / "shared" / "data")
+    listed.add_argument("--to", type=Path, required=True)
     jobs = commands.add_parser("jobs", help="prepare, here")
     jobs.add_argument("--data", type=Path, default=HERE.parents[2] / "shared" / "data")
     jobs.add_argument("--to", type=Path, required=True)
@@ -253,7 +270,9 @@ def main() -> None:
     running.add_argument("--seconds", type=float, default=300.0)
     running.add_argument("--iterations", type=int, default=0)
     args = parser.parse_args()
-    if args.command == "jobs":
+    if args.command == "cases":
+        write_list(args.data, args.to)
+    elif args.command == "jobs":
         write_jobs(args.data, args.to, args.recipe)
     else:
         run(args.at, args.out, args.rows, args.device, args.seconds, args.iterations)

@@ -80,8 +80,8 @@ def casesOfFiles(paths: Iterable[str | Path]) -> FoundCases:
 
 def _besideEachOther(files: list[Path]) -> FoundCases:
     """Images with their label maps in one folder: `a.nrrd` with `a-label.nrrd`, `a_seg.nii.gz` or `a.seg.nrrd`."""
-    maps = [path for path in files if _isLabelMap(path, files)]
-    return _paired([path for path in files if path not in maps], maps)
+    maps = {path: None for path in files if _isLabelMap(path, files)}
+    return _paired([path for path in files if path not in maps], list(maps))
 
 
 def _isLabelMap(path: Path, files: list[Path]) -> bool:

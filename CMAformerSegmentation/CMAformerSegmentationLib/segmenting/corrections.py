@@ -9,26 +9,19 @@ from typing import Any
 import numpy as np
 from vtk.util.numpy_support import vtk_to_numpy
 
-from ..models.catalog import StructureClass
 from ..scene import nodes as scene
 from ..scene.labelLayers import LabelLayer, placeLabels, segmentLayers
 
 _attribute = "CMAformer.Fingerprint"
 
 
-def fingerprint(labels: np.ndarray) -> str:
-    """A checksum of a label map (K, J, I), uint8; the values are places in the order of the segments. For a thread."""
-    found = 0
-    for plane in labels:
-        found = zlib.crc32(plane.tobytes(), found)
-    return f"{found:08x}"
+def fingerprint(labels: np.ndarray, values: Sequence[int]) -> str:
+    """A checksum of a label map (K, J, I), uint8, whatever the values of its segments are. For a thread.
 
-
-def fingerprintOf(labels: np.ndarray, structures: Sequence[StructureClass]) -> str:
-    """The fingerprint that a result will have, from a label map with the values of a model. For a thread."""
+    :param values: of the segments, in their order.
+    """
     places = np.zeros(256, np.uint8)
-    for place, structure in enumerate(structures, 1):
-        places[structure.value] = place
+    places[list(values)] = range(1, len(values) + 1)
     found = 0
     for plane in labels:
         found = zlib.crc32(places[plane].tobytes(), found)
@@ -44,6 +37,7 @@ class EarlierResult:
     def __init__(self, segmentationNode, volumeNode) -> None:
         self.corrected = False
         self._layers: list[LabelLayer] = []
+        self._times: list[int] = []
         self._made = ""
         self._geometry = scene.volumeGeometry(volumeNode)
         if segmentationNode is None:
@@ -53,8 +47,9 @@ class EarlierResult:
         if not own:
             return
         ordered = [i for i in segmentationNode.GetSegmentation().GetSegmentIDs() if i in own]
+        self._values = range(1, len(ordered) + 1)
         try:
-            self._layers = segmentLayers(segmentationNode, volumeNode, {i: n for n, i in enumerate(ordered, 1)})
+            self._layers = segmentLayers(segmentationNode, volumeNode, dict(zip(ordered, self._values)))
         except ValueError:
             self.corrected = True  # it was put under a transform: nobody knows what it is there
         self._times = [layer.owner.GetMTime() for layer in self._layers]
@@ -62,14 +57,12 @@ class EarlierResult:
     def look(self) -> None:
         """Compare it with what it was when it was made. For a thread."""
         if self._layers and not self.corrected:
-            self.corrected = fingerprint(placeLabels(self._layers, self._geometry)) != self._made
+            self.corrected = fingerprint(placeLabels(self._layers, self._geometry), self._values) != self._made
 
     @property
     def mustBeKept(self) -> bool:
         """Whether the user has changed it, before or since it was looked at. On the main thread."""
-        return self.corrected or any(
-            layer.owner.GetMTime() != time for layer, time in zip(self._layers, getattr(self, "_times", []))
-        )
+        return self.corrected or self._times != [layer.owner.GetMTime() for layer in self._layers]
 
 
 class Measurement:

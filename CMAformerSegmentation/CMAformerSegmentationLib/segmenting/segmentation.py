@@ -30,7 +30,7 @@ from ..jobs.engineProcess import EngineProtocol, explainExit
 from ..jobs.job import CANCELLED, FAILED, FINISHED, INTERRUPTED, QUEUED, Job, JobProblem
 from ..scene import nodes as scene
 from ..scene.metaimage import readLabels, writeMetaImage
-from .corrections import EarlierResult, fingerprintOf
+from .corrections import EarlierResult, fingerprint
 from .fileProblem import fileProblem
 from .regionResult import RegionResult
 from .request import Request, SegmentationError
@@ -241,7 +241,7 @@ class SegmentationTask(VTKObservationMixin):
         def read() -> None:
             readLabels(path, labels)
             restricted.join(labels)
-            self._fingerprint = fingerprintOf(labels, self.model.structures)
+            self._fingerprint = fingerprint(labels, [structure.value for structure in self.model.structures])
 
         self._work = BackgroundCall(read)
         self.state = READING

@@ -99,7 +99,7 @@ def _nifti_bytes(header: bytes) -> int | None:
             dims, bits = struct.unpack(order + "8h", header[40:56]), struct.unpack(order + "h", header[72:74])[0]
             start = struct.unpack(order + "f", header[108:112])[0] if header[344:347] == b"n+1" else 0
         elif kind == 540:
-            dims, bits = struct.unpack(order + "8q", header[16:80]), struct.unpack(order + "h", header[12 + 2 : 16])[0]
+            dims, bits = struct.unpack(order + "8q", header[16:80]), struct.unpack(order + "h", header[14:16])[0]
             start = struct.unpack(order + "q", header[168:176])[0]
         else:
             continue

@@ -8,7 +8,7 @@ from __future__ import annotations
 import csv
 import os
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -73,7 +73,8 @@ def images_of(paths: Sequence[str | os.PathLike[str]]) -> list[Path]:
     for path in map(Path, paths):
         found = sorted(p for p in path.iterdir() if _is_image(p)) if path.is_dir() else []
         if found:
-            images += [image for image in found if not is_label_map(image, found)]
+            names = {stem_of(image.name) for image in found}
+            images += [image for image in found if not is_label_map(image, names)]
         else:  # folders of patients, or a file, a DICOM folder, or nothing: reading it tells
             images += _patients(path) or [path]
     return images
@@ -95,8 +96,10 @@ def _patients(folder: Path) -> list[Path]:
     return list(found.values()) if len(found) > 1 else []
 
 
-def is_label_map(path: Path, beside: Sequence[Path]) -> bool:
+def is_label_map(path: Path, names: Collection[str]) -> bool:
     """Whether a file of a folder is a label map by its name: a segmentation of Slicer, or named as another file there.
+
+    ``names`` are those of all images of the folder, without their suffixes.
 
     ``heart-label.nrrd`` beside ``heart.nrrd`` is one; alone it is an image like any other, but for the endings of this
     command's own label maps and of Slicer's segmentations.
@@ -104,7 +107,6 @@ def is_label_map(path: Path, beside: Sequence[Path]) -> bool:
     name = stem_of(path.name)
     if name.endswith(ENDING) or path.name.lower().endswith(".seg.nrrd"):
         return True
-    names = {stem_of(other.name) for other in beside}
     return any(name.lower().endswith(end) and name[: -len(end)] in names for end in LABEL_ENDINGS)
 
 
