@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import shutil
 import sys
 from contextlib import suppress
 from dataclasses import replace
@@ -12,14 +13,15 @@ from pathlib import Path
 from ..cases.case_list import CasesError
 from ..cases.split import SHARE
 from ..door import job as jobs
-from ..door.errors import EngineError
-from ..door.names import PREFLIGHT
+from ..door.errors import EngineError, JobError
+from ..door.names import LOG, PREFLIGHT
 from ..door.slicing import SLICINGS
 from ..models.installed import open_model
 from ..parallel import processes
 from ..preflight.report import PreflightError
 from ..recipes.recipe import CONSTRAINTS, OPTIMIZERS, PRESETS, SECOND_PHASE, changed, configured, preset, settings_of
 from ..training.plan import Choices, TrainingPlan
+from ..training.schedule import TOO_LITTLE
 from ..training.work import work
 from .case_arguments import add_arguments as add_case_arguments
 from .case_arguments import apply_task, window_of
@@ -80,7 +82,9 @@ def _add_length(group: argparse._ArgumentGroup) -> None:
     group.add_argument(
         "--semi-iterations", type=int, help="then this many with unlabeled cases, if any (default: half of the others)"
     )
-    group.add_argument("--minutes", type=float, help="make both phases longer or shorter to take so many minutes")
+    group.add_argument(
+        "--minutes", type=float, help="train for so many minutes, however many steps that are (with --resume: from now)"
+    )
 
 
 def _add_recipe(group: argparse._ArgumentGroup) -> None:
@@ -170,22 +174,38 @@ def _create_from(args: argparse.Namespace) -> None:
     report.save(job.folder / PREFLIGHT)
 
 
+def _clear(folder: Path, created: bool) -> None:
+    """Take away a job that has not begun; in a folder that was there before, what was told of it stays."""
+    for path in [] if created else folder.iterdir():
+        if path.is_dir():
+            shutil.rmtree(path)
+        elif path.name not in (jobs.EVENTS, LOG, PREFLIGHT):
+            path.unlink()
+    if created:
+        shutil.rmtree(folder)
+
+
 def run(args: argparse.Namespace) -> int:
     """Run the command; EngineErrors go to the caller. Returns the exit code."""
     if args.resume is not None:
-        if args.minutes is not None:
-            print("train: a training that is resumed keeps its length; --minutes goes with --cases", file=sys.stderr)
-            return 2
-        folder = args.resume
+        if args.minutes is not None and not args.minutes > 0:
+            raise JobError("bad-recipe", "A training needs more than 0 minutes.")
+        folder, minutes = args.resume, args.minutes
     else:
         if args.job is None or args.name is None:
             print("train: --cases needs --job and --name", file=sys.stderr)
             return 2
-        folder = args.job
+        folder, minutes = args.job, None
+    created = not folder.exists()
     with processes.session(args.device) as device:
         if args.resume is None:
             processes.on_rank_zero(lambda: create_or_tell(args))
-        result = work(folder, device, prepare_only=args.prepare_only)
+        try:
+            result = work(folder, device, prepare_only=args.prepare_only, minutes=minutes)
+        except JobError as error:
+            if error.code == TOO_LITTLE and args.resume is None and processes.is_rank_zero():
+                _clear(folder, created)  # so that the same command with more minutes works
+            raise
         if processes.is_rank_zero():
             print(result)
     return 0

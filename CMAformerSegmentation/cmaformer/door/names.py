@@ -4,11 +4,14 @@ from __future__ import annotations
 
 # A job folder: what is to be done, what happens, a request to stop, who works on it, and what came out.
 JOB, EVENTS, CANCEL, LOCK, RESULT = "job.json", "events.jsonl", "CANCEL", "worker.lock", "result"
+# What the process that works on a job writes besides, where Slicer started it.
+LOG = "log.txt"
 # Of a segmentation: its image, and in the result the label map and the facts of it.
 IMAGE, LABELS, SUMMARY = "input.mha", "segmentation.mha", "summary.json"
-# Of a training: its cases, their check, the prepared slices, the fitted length, checkpoints, weights to start from; and
-# in the result, beside the model folder, the report.
-CASES, PREFLIGHT, SLICES, SCHEDULE = "cases.json", "preflight.json", "slices", "schedule.json"
+# Of a training: its cases, their check, the prepared slices, the fitted length and how much of it was gone before each
+# iteration, checkpoints, weights to start from; and in the result, beside the model folder, the report.
+CASES, PREFLIGHT, SLICES = "cases.json", "preflight.json", "slices"
+SCHEDULE, SHARES = "schedule.json", "shares.txt"
 CHECKPOINT, SUPERVISED, INITIAL, BASE = "checkpoint.pt", "supervised.pt", "initial.pt", "base.pt"
 REPORT = "report.json"
 # A model folder: what it is, its weights, and its card for people.

@@ -186,16 +186,32 @@ class Recipe:
         warm = max(FEWEST_WARM, round(self.warm_up * length)) if self.warm_up else 0
         if iteration < warm:
             return self.learning_rate * (iteration + 1) / warm
-        done = (iteration - warm) / max(1, length - warm)
+        return self._falling((iteration - warm) / max(1, length - warm))
+
+    def rate_at(self, share: float, iteration: int) -> float:
+        """Learning rate where a share of the time of the training is gone, before an iteration (from 0)."""
+        if self.warm_up:
+            warm = min((iteration + 1) / FEWEST_WARM, max(share / self.warm_up, 1 / FEWEST_WARM))
+            if warm < 1:
+                return self.learning_rate * warm
+        return self._falling(max(0.0, share - self.warm_up) / max(1e-9, 1 - self.warm_up))
+
+    def _falling(self, done: float) -> float:
+        """Learning rate where a part of the time after the warm-up is done."""
         if self.schedule == "poly":
             return self.learning_rate * max(0.0, 1 - done) ** POLY
-        return self.learning_rate * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * done)))
+        return self.learning_rate * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * min(1.0, done))))
 
     def unlabeled_ramp(self, iteration: int) -> float:
         """w(t) of an iteration of the second phase: rises from exp(-5) to 1."""
-        length = max(1.0, self.ramp_up * self.semi_iterations)
-        done = min(1.0, max(0.0, (iteration - self.iterations) / length))
-        return math.exp(-5 * (1 - done) ** 2)
+        return self._rising((iteration - self.iterations) / max(1.0, self.ramp_up * self.semi_iterations))
+
+    def ramp_at(self, share: float) -> float:
+        """w(t) where a share of the time of the second phase is gone."""
+        return self._rising(share / max(1e-9, self.ramp_up))
+
+    def _rising(self, done: float) -> float:
+        return math.exp(-5 * (1 - min(1.0, max(0.0, done))) ** 2)
 
 
 # The paper's settings (Eq. 5). Copy-paste and windows centered by the teacher are not the paper's; the length and

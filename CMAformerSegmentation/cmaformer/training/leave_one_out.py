@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -20,12 +21,13 @@ from ..cases.case_list import CaseList, CasesError
 from ..door import job as jobs
 from ..door.files import write_json
 from ..parallel import processes
+from . import schedule
 
 if TYPE_CHECKING:
     import torch
     from torch import Tensor
 
-    from ..recipes.recipe import Recipe
+    from .loop import Trainer
 
 FOLDS, SCORES = "folds", "scores.json"
 # The role of cases that a fold must not see.
@@ -59,19 +61,19 @@ def plan(case_list: CaseList) -> list[dict[str, list[int]]]:
 
 def run(
     job: jobs.Job,
-    recipe: Recipe,
     events: jobs.Events,
     device: torch.device,
     initial: dict[str, Tensor] | None = None,
+    clock: Callable[[], float] = time.monotonic,
 ) -> jobs.Events:
-    """Train and test the folds of a job that are not done yet.
+    """Train and test the folds of a job that are not done yet, each as long as the final training is.
 
     Args:
         job: whose slices are prepared; ``job.parameters["leave_one_out"]`` is its :func:`plan`, if it has one.
-        recipe: of the final training, and of each fold.
         events: of the job; events of a fold carry its number, "fold".
         device: where to train.
         initial: weights to start from.
+        clock: seconds of any origin.
 
     Returns:
         The events for the final training, whose progress goes on where that of the folds ends.
@@ -83,18 +85,19 @@ def run(
     folds = job.parameters.get("leave_one_out") or []
     # There is no model to be compared before and after, and no curve to be drawn, on the patient who is left out.
     entries = {key: value for key, value in job.parameters.items() if key != "base"}
-    entries["recipe"] = recipe.with_overrides({"evaluate_every": 0}).to_dict()
+    entries["recipe"] = {**job.parameters["recipe"], "evaluate_every": 0}
     done = processes.on_rank_zero(lambda: [(_folder(job, n) / SCORES).exists() for n in range(1, len(folds) + 1)])
     for number, fold in enumerate(folds, 1):
         if not done[number - 1]:
             part = _Part(events, number - 1, len(folds) + 1, {"fold": number})
-            _train_fold(replace(job, parameters=entries), number, fold, part, device, initial)
+            _train_fold(replace(job, parameters=entries), number, fold, part, device, initial, clock)
     return _Part(events, len(folds), len(folds) + 1, {}) if folds else events
 
 
 def trainings(job: jobs.Job) -> int:
-    """How many equally long trainings the job consists of: its folds, and the final one."""
-    return len(job.parameters.get("leave_one_out") or []) + 1
+    """How many equally long trainings of the job are left: its folds that are not done, and the final one."""
+    folds = range(1, 1 + len(job.parameters.get("leave_one_out") or []))
+    return sum(not (_folder(job, number) / SCORES).exists() for number in folds) + 1
 
 
 def results(job: jobs.Job) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -131,27 +134,35 @@ def _train_fold(
     events: jobs.Events,
     device: torch.device,
     initial: dict[str, Tensor] | None,
+    clock: Callable[[], float],
 ) -> None:
     from ..data import slices
     from .loop import Trainer
 
-    class FoldTrainer(Trainer):
-        """A training that stops when the job it belongs to is asked to."""
-
-        def asked_to_stop(self) -> bool:
-            return jobs.cancel_requested(job.folder)
-
     folder = _folder(job, number)
     processes.on_rank_zero(lambda: slices.share(job.folder / job.inputs["slices"], folder / "slices", roles_of(fold)))
     inputs = {name: str((job.folder / path).resolve()) for name, path in job.inputs.items()}
-    trainer = FoldTrainer(replace(job, folder=folder, inputs={**inputs, "slices": "slices"}), events, device, initial)
+    fold_job = replace(job, folder=folder, inputs={**inputs, "slices": "slices"})
+    trainer = Trainer(fold_job, events, device, initial, job.folder, clock)
     resumed = trainer.load_checkpoint()
     events.emit("started", device=device.type, resumed_at=trainer.state.iteration if resumed else None)
-    trainer.run()
+    processes.on_rank_zero(lambda: _same_length(job, trainer, folder))
+    trainer.run(schedule.of_job(trainer.recipe, folder, clock))
     # Always the last phase, as the final model, which nothing is held out for: choosing the better phase by the very
     # cases that it is tested on would make it look better than it is.
     scores = trainer.validation.scores(trainer.state.teacher, trainer.validation.cases)
     processes.on_rank_zero(lambda: _keep(scores, trainer.state.seconds, folder))
+
+
+def _same_length(job: jobs.Job, trainer: Trainer, folder: Path) -> None:
+    """Let a fold take as long as the final training, or what was decided anew for what is left of it."""
+    entries, own = schedule.kept(job.folder), schedule.kept(folder)
+    if entries and own.get("minutes") != entries.get("minutes"):
+        if "seconds" in entries:
+            recipe = schedule.fitted(trainer.recipe, job.folder)
+            schedule.decide(recipe, folder, trainer.state.iteration, float(entries["seconds"]), entries)
+        else:
+            schedule.keep(entries, folder)
 
 
 def roles_of(fold: dict[str, list[int]]) -> Callable[[dict[str, Any]], str]:

@@ -8,7 +8,9 @@ at any moment: a batch depends only on the seed and the iteration, and a checkpo
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import torch
@@ -23,7 +25,7 @@ from ..parallel import processes
 from ..recipes.recipe import Recipe
 from . import checkpoints
 from .phases import SemiSupervisedPhase, SupervisedPhase, Windows
-from .schedule import fitted
+from .schedule import Schedule, fitted
 from .state import TrainingState
 from .step import Stepper
 from .teaching.volumes_phase import VolumesPhase
@@ -34,6 +36,8 @@ if TYPE_CHECKING:
 
 PROGRESS_S = 2.0
 METRIC_EVERY = 20
+# Seconds after which a checkpoint is written, however few iterations were done: no more than that may be lost.
+CHECKPOINT_S = 60.0
 # Threads that read windows, and iterations that they are ahead, for a graphics card, which is faster than one of them.
 READERS = 4
 
@@ -46,12 +50,21 @@ class Trainer:
         events: where progress, metrics and warnings go.
         device: where to train.
         initial: weights to start from (already fitting), or None for a fresh network.
+        watched: the folder in which somebody asks to stop; that of the job if None.
+        clock: seconds of any origin.
     """
 
     def __init__(
-        self, job: jobs.Job, events: jobs.Events, device: torch.device, initial: dict[str, Tensor] | None = None
+        self,
+        job: jobs.Job,
+        events: jobs.Events,
+        device: torch.device,
+        initial: dict[str, Tensor] | None = None,
+        watched: Path | None = None,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.job, self.events, self.device, self.seed = job, events, device, job.seed
+        self.watched, self.clock = watched or job.folder, clock
         self.store = SliceStore(job.folder / job.inputs["slices"])
         recipe = processes.on_rank_zero(lambda: fitted(Recipe.from_dict(job.parameters["recipe"]), job.folder))
         if not self.store.numbers("unlabeled"):
@@ -65,32 +78,37 @@ class Trainer:
         self.state = TrainingState(job, recipe, self.store, device, initial, self.check)
         self.stepper = Stepper(self.state, events, device, self.load_checkpoint)
         self.saved = -1
-        self.clock, self.shown = 0.0, 0.0
+        self._counted = self._saved_at = self._shown = self.clock()
+        self._looking_s = self._look_s = 0.0
         self.validation = Validation(self)
         self.estimate: Estimate | None = None
         self.phases = [SupervisedPhase(self)]
         if recipe.semi_iterations:
             self.phases.append(VolumesPhase(self) if recipe.teaching == "volumes" else SemiSupervisedPhase(self))
-        self.total = recipe.iterations + recipe.semi_iterations
-
-    def set_length(self, recipe: Recipe) -> None:
-        """Train with a recipe that differs in the lengths of both phases alone; before the first iteration."""
-        self.recipe, self.total = recipe, recipe.iterations + recipe.semi_iterations
-        self.state.recipe = self.stepper.recipe = recipe
-        for phase in self.phases:
-            phase.recipe = recipe
+        self.schedule = Schedule(recipe)
 
     # --- the loop ------------------------------------------------------------------------------------------------
 
-    def run(self) -> None:
+    def run(self, schedule: Schedule, events: jobs.Events | None = None, estimate: Estimate | None = None) -> None:
         """Train to the end, or until the job is cancelled.
+
+        Args:
+            schedule: where the training stands, and when it ends; its recipe differs from the trainer's in what was
+                fitted to a budget alone.
+            events: where progress and metrics go from here on; the trainer's if None.
+            estimate: what the training costs here, if it is known.
 
         Raises:
             CancelledError: asked to stop; a checkpoint was written.
             EngineError: the loss was not finite three times, or memory is too small for a single patch.
         """
+        self.schedule, self.events, self.estimate = schedule, events or self.events, estimate
+        self.recipe = self.state.recipe = self.stepper.recipe = schedule.recipe
+        for phase in self.phases:
+            phase.recipe = schedule.recipe
+        self._look_s = estimate.look_s if estimate else 0.0
         self.state.student.train()
-        self.clock, self.shown = time.monotonic(), 0.0
+        self._counted = self._saved_at = self.clock()
         try:
             self._run()
         except CancelledError:
@@ -100,15 +118,16 @@ class Trainer:
     def _run(self) -> None:
         ahead = READERS if self.device.type == "cuda" else 1
         with ThreadPoolExecutor(ahead) as readers:
-            pending: dict[int, Future[Windows]] = {}
+            pending: dict[int, tuple[SupervisedPhase, Future[Windows]]] = {}
             self.end_iteration()
-            while self.state.iteration < self.total:
+            while not self.schedule.is_over(self.state.iteration):
                 iteration = self.state.iteration
                 phase = self.phase(iteration)
-                if iteration not in pending:
+                if iteration not in pending or pending[iteration][0] is not phase:
                     phase.prepare(iteration)
-                    pending = {iteration: readers.submit(phase.read, iteration)}
-                windows = pending.pop(iteration).result()
+                    pending = {iteration: (phase, readers.submit(phase.read, iteration))}
+                _, future = pending.pop(iteration)
+                windows = future.result()
                 self._read_ahead(pending, readers, iteration, ahead)
                 terms = self.stepper.step(phase, windows)
                 if terms is None:
@@ -119,39 +138,39 @@ class Trainer:
                 self.end_iteration()
 
     def _read_ahead(
-        self, pending: dict[int, Future[Windows]], readers: ThreadPoolExecutor, iteration: int, ahead: int
+        self,
+        pending: dict[int, tuple[SupervisedPhase, Future[Windows]]],
+        readers: ThreadPoolExecutor,
+        iteration: int,
+        ahead: int,
     ) -> None:
         """Have the windows of the next iterations read, up to one that the phase must be prepared for."""
-        for following in range(iteration + 1, min(iteration + 1 + ahead, self.total)):
+        for following in range(iteration + 1, iteration + 1 + ahead):
             phase = self.phase(following)
-            if phase.due(following):
+            if self.schedule.is_over(following) or phase.due(following):
                 break
             if following not in pending:
-                pending[following] = readers.submit(phase.read, following)
+                pending[following] = phase, readers.submit(phase.read, following)
 
     def phase(self, iteration: int) -> SupervisedPhase:
-        """The phase of an iteration."""
-        return self.phases[0 if iteration < self.recipe.iterations else 1]
+        """The phase of an iteration; of one to come, as far as it is known."""
+        return self.phases[1 if self.schedule.is_second(iteration) else 0]
 
     def report_progress(self, phase: SupervisedPhase, terms: dict[str, float]) -> None:
         """Send the events of an iteration that is done."""
-        now = time.monotonic()
-        self.state.seconds, self.clock = self.state.seconds + now - self.clock, now
+        now = self.clock()
+        self.state.seconds, self._counted = self.state.seconds + now - self._counted, now
         if self.state.iteration % METRIC_EVERY == 0:
             values = {**terms, **(self.state.terms.report() if "unlabeled" in terms else {})}
             self.events.emit("metric", iteration=self.state.iteration, phase=phase.name, values=values)
-        if now - self.shown > PROGRESS_S:
-            self.events.progress(self.state.iteration, self.total, self.seconds_left(), unit="iterations")
-            self.shown = now
+        if now - self._shown > PROGRESS_S:
+            total = self.schedule.total(self.state.iteration)
+            self.events.progress(self.state.iteration, total, self.seconds_left(), unit="iterations")
+            self._shown = now
 
     def seconds_left(self) -> float:
         """What the rest will take: by the estimate, corrected by what the iterations so far took, or by those alone."""
-        rest = self.total - self.state.iteration
-        if self.estimate is None:
-            return self.state.seconds / self.state.iteration * rest
-        expected = self.estimate.seconds(self.recipe, self.state.iteration)
-        done = self.estimate.seconds(self.recipe) - expected
-        return expected * (self.state.seconds / done if done > 0 else 1.0)
+        return self.schedule.seconds_left(self.state.iteration, self.state.seconds, self.estimate)
 
     def end_iteration(self) -> None:
         """Look at the held-out cases, save, and stop, where it is time to; what was done before is not repeated.
@@ -159,18 +178,29 @@ class Trainer:
         Raises:
             CancelledError: asked to stop.
         """
-        recipe, iteration = self.recipe, self.state.iteration
-        ends = iteration in (recipe.iterations, self.total)
+        recipe, iteration, schedule = self.recipe, self.state.iteration, self.schedule
         self.validation.evaluate_base()
-        due = iteration and (ends or (recipe.evaluate_every and iteration % recipe.evaluate_every == 0))
-        if due and not self.validation.is_done(iteration):
-            self.validation.evaluate(iteration, self.phase(iteration - 1).name)
-        if iteration == recipe.iterations and len(self.phases) > 1 and processes.is_rank_zero():
+        schedule.begin(iteration)
+        over, bound = schedule.is_over(iteration), iteration == schedule.boundary
+        self._look(iteration, over or bound)
+        if bound and len(self.phases) > 1 and processes.is_rank_zero():
             checkpoints.save_atomically({"teacher": self.state.teacher.state_dict()}, self.job.folder / SUPERVISED)
-        if iteration != self.saved and (ends or iteration % recipe.checkpoint_every == 0):
+        late = not processes.several() and self.clock() - self._saved_at >= CHECKPOINT_S
+        if iteration != self.saved and (over or bound or late or iteration % recipe.checkpoint_every == 0):
             self.save_checkpoint()
         if processes.agreed(self.asked_to_stop()):
             raise CancelledError()
+
+    def _look(self, iteration: int, ends: bool) -> None:
+        """Look at the held-out cases after an iteration that ends a phase, and now and then."""
+        every = self.recipe.evaluate_every
+        due = every and iteration % every == 0 and self.schedule.has_time_to_look(self._looking_s, self._look_s)
+        if not iteration or not (ends or due) or self.validation.is_done(iteration):
+            return
+        begun = self.clock()
+        self.validation.evaluate(iteration, self.phase(iteration - 1).name)
+        self._look_s = processes.on_rank_zero(lambda: self.clock() - begun)
+        self._looking_s += self._look_s
 
     def check(self) -> None:
         """Called again and again, also within an iteration. Raises CancelledError if somebody asked to stop.
@@ -182,13 +212,13 @@ class Trainer:
 
     def asked_to_stop(self) -> bool:
         """Whether somebody asked to stop."""
-        return jobs.cancel_requested(self.job.folder)
+        return jobs.cancel_requested(self.watched)
 
     # --- checkpoints ---------------------------------------------------------------------------------------------
 
     def save_checkpoint(self) -> None:
         """Everything that the next iteration depends on, written whole or not at all."""
-        self.saved = self.state.iteration
+        self.saved, self._saved_at = self.state.iteration, self.clock()
         if not processes.is_rank_zero():
             return
         phases = [phase.state_dict() for phase in self.phases]

@@ -22,6 +22,7 @@ from ..objectives.term import Step
 from ..parallel import distributed, processes
 from ..parallel.rows import Rows
 from ..recipes.recipe import Recipe
+from .schedule import Schedule
 from .state import TrainingState
 from .teaching.copy_paste import Mixed, largest_components, mix
 from .teaching.found_structures import FoundStructures
@@ -48,6 +49,7 @@ class Training(Protocol):
     device: torch.device
     beta: Tensor
     state: TrainingState
+    schedule: Schedule
 
     def check(self) -> None:
         """Raises CancelledError if somebody asked to stop."""
@@ -152,7 +154,13 @@ class SemiSupervisedPhase(SupervisedPhase):
 
     def due(self, iteration: int) -> bool:
         """At the beginning of the phase, and every ``look_every`` iterations."""
-        return self.recipe.look_every > 0 and (iteration - self.recipe.iterations) % self.recipe.look_every == 0
+        since = self.since(iteration)
+        return self.recipe.look_every > 0 and since is not None and since % self.recipe.look_every == 0
+
+    def since(self, iteration: int) -> int | None:
+        """Iterations since the beginning of the phase; None before it."""
+        boundary = self.training.schedule.boundary
+        return None if boundary is None or iteration < boundary else iteration - boundary
 
     def prepare(self, iteration: int) -> None:
         """The teacher looks for structures in unlabeled slices, on which windows are centered from here on."""
@@ -188,7 +196,7 @@ class SemiSupervisedPhase(SupervisedPhase):
     def loss(self, windows: Windows, rows: Rows | None = None) -> dict[str, Tensor]:
         """The supervised terms where there are references, and the unlabeled terms elsewhere."""
         training, recipe = self.training, self.recipe
-        if training.state.iteration == recipe.iterations:
+        if self.since(training.state.iteration) == 0:
             training.state.terms.begin(training.state.student)
         rows = rows or self.own
         labeled = self.patches(windows["labeled"], LABELED, rows)
@@ -197,7 +205,7 @@ class SemiSupervisedPhase(SupervisedPhase):
         mixed = mix(labeled, unlabeled, guess, recipe.paste, self.rng(MIXING), rows)
         with autocast(training.device):
             prediction = training.state.learner(mixed.images, mixed.frames)
-        ramp = recipe.unlabeled_ramp(training.state.iteration)
+        ramp = training.schedule.ramp(training.state.iteration)
         known, guessed = mixed.labeled, (1 - mixed.labeled) * sure
         together = known + ramp * recipe.unlabeled_weight * guessed if recipe.joint else known
         referenced = known if unlabeled.distances is None else together  # where distances are known, too

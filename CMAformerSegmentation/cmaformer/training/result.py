@@ -59,7 +59,7 @@ def keep_better(trainer: Trainer) -> Kept:
     validation, teacher = trainer.validation, trainer.state.teacher
     last, first = trainer.phases[-1].name, trainer.phases[0].name
     weights = {key: value.clone() for key, value in teacher.state_dict().items()}
-    scores = {last: validation.teacher_scores(trainer.total)} if validation.cases else {}
+    scores = {last: validation.teacher_scores(trainer.state.iteration)} if validation.cases else {}
     if len(trainer.phases) == 1:
         return Kept(last, weights, scores)
     state = checkpoints.load_for_all(trainer.job.folder / SUPERVISED)
@@ -69,7 +69,7 @@ def keep_better(trainer: Trainer) -> Kept:
         return Kept(last, weights, scores, "No case was held out, so the two phases were not compared.")
     supervised = state["teacher"]
     teacher.load_state_dict(supervised)
-    scores[first] = validation.teacher_scores(trainer.recipe.iterations)
+    scores[first] = validation.teacher_scores(trainer.schedule.boundary or 0)
     teacher.load_state_dict(weights)
     before, after = mean(scores[first]), mean(scores[last])
     found = f"Dice on the held-out images: {before:.3f} after the labeled images alone, {after:.3f} after the unlabeled"
@@ -128,7 +128,7 @@ def _facts(trainer: Trainer, kept: Kept) -> dict[str, Any]:
         "labeled_cases": store.count("labeled"),
         "unlabeled_cases": store.count("unlabeled"),
         "held_out_cases": len(trainer.validation.cases),
-        "iterations": trainer.total,
+        "iterations": trainer.state.iteration,
         "batch_size": recipe.batch_size,
         "patch": recipe.patch,
         "seed": trainer.seed,

@@ -35,7 +35,7 @@ class Stepper:
 
     def step(self, phase: SupervisedPhase, windows: Windows) -> dict[str, float] | None:
         """One optimizer step; returns the terms of the loss, or None if it went back to the last checkpoint instead."""
-        rate = self.recipe.rate(self.state.iteration) * self.state.rate_factor
+        rate = phase.training.schedule.rate(self.state.iteration) * self.state.rate_factor
         set_rate(self.state.optimizer, rate)
         terms = self.gradients(phase, windows)
         norm = nn.utils.clip_grad_norm_(self.state.student.parameters(), self.recipe.clip)

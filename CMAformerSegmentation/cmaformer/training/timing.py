@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import json
 import math
-import statistics
-import time
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from ..door.errors import JobError
 from ..door.files import write_json
-from ..door.names import PREFLIGHT, SCHEDULE
+from ..door.names import PREFLIGHT
 from ..network.memory import peak_mb
 from ..parallel import processes
 from ..recipes.recipe import Recipe
@@ -34,6 +32,10 @@ TIMED_CASES = 2
 TIMED_SLICES = 16
 # Part of a budget that stays free, because steps are not all alike.
 RESERVE = 0.05
+# What follows the last step may take longer than it took at the beginning.
+SLOWER = 1.1
+# Part of the time of the second phase that the teacher's looks at unlabeled slices may take.
+LOOKING = 0.2
 # Fewer iterations than these teach a network little; with fewer than the second number a training does not begin.
 FEWEST_USEFUL, FEWEST = 50, 10
 
@@ -47,29 +49,30 @@ def measure(trainer: Trainer) -> Estimate | None:
         CancelledError: asked to stop.
         EngineError: not even one patch at a time fits into memory.
     """
-    start = time.monotonic()
+    start = trainer.clock()
     trainer.save_checkpoint()
-    checkpoint_s = time.monotonic() - start
+    checkpoint_s = trainer.clock() - start
     iteration = trainer.state.iteration
     trainer.state.student.train()
     seconds: dict[str, float] = {}
     prepare_s = 0.0
-    for phase in trainer.phases[0 if iteration < trainer.recipe.iterations else -1 :]:
+    for phase in trainer.phases[1 if trainer.schedule.is_second(iteration) else 0 :]:
         trainer.state.iteration = iteration if phase is trainer.phase(iteration) else trainer.recipe.iterations
         prepare_s = _time_prepare(trainer, phase)
         times: list[float] = []
         for _ in range(WARM_STEPS + TIMED_STEPS):
-            start = time.monotonic()
+            start = trainer.clock()
             windows = phase.read(trainer.state.iteration)
-            read = time.monotonic()
+            read = trainer.clock()
             if trainer.stepper.step(phase, windows) is None:
                 break  # the real training will meet the same trouble, and tell of it
             # Windows are read beside the step before.
-            times.append(max(read - start, time.monotonic() - read))
+            times.append(max(read - start, trainer.clock() - read))
         if not times:
             trainer.load_checkpoint()
             return None
-        seconds[phase.name] = statistics.median(times[WARM_STEPS:] or times)
+        # The fastest: what else the computer does at this moment says little about the next hour.
+        seconds[phase.name] = min(times[WARM_STEPS:] or times)
     look_s, all_s = _time_validation(trainer)
     trainer.load_checkpoint()
     validation = trainer.validation
@@ -86,9 +89,9 @@ def _time_prepare(trainer: Trainer, phase: SupervisedPhase) -> float:
     every, few = min(slices, recipe.look_slices), min(slices, TIMED_SLICES)
     phase.recipe = recipe.with_overrides({"look_slices": few})
     try:
-        start = time.monotonic()
+        start = trainer.clock()
         phase.prepare(trainer.state.iteration)
-        return (time.monotonic() - start) * every / max(1, few)
+        return (trainer.clock() - start) * every / max(1, few)
     finally:
         phase.recipe = recipe
 
@@ -100,9 +103,9 @@ def _time_validation(trainer: Trainer) -> tuple[float, float]:
     timed = spread(validation.cases, TIMED_CASES)
     if not timed:
         return 0.0, 0.0
-    start = time.monotonic()
+    start = trainer.clock()
     validation.scores(trainer.state.teacher, timed)
-    rate = (time.monotonic() - start) / sum(pixels[number] for number in timed)
+    rate = (trainer.clock() - start) / sum(pixels[number] for number in timed)
     looked_at = spread(validation.cases, MOST_CASES)
     return rate * sum(pixels[number] for number in looked_at), rate * sum(pixels.values())
 
@@ -135,63 +138,90 @@ def fit(recipe: Recipe, estimate: Estimate, seconds: float) -> Recipe:
     return _of_length(recipe, low)
 
 
-def plan(trainer: Trainer, minutes: float | None, spent_s: float) -> Recipe:
-    """Estimate a training and, with a budget, fit its length; both into the job folder and the events.
+def plan(trainer: Trainer, minutes: float | None, spent_s: float) -> tuple[schedule.Schedule, Estimate | None]:
+    """How a training goes on: by its iterations, or by the time that it is given; into the job folder and the events.
 
     Args:
         trainer: newly made, or back at its checkpoint.
-        minutes: the budget of the whole training; None, or a length that was fitted before, changes nothing.
-        spent_s: seconds of the budget that are gone.
+        minutes: the time for the whole training, or for what is left of it; None where it goes on as it was decided.
+        spent_s: seconds of it that are gone.
 
     Returns:
-        The recipe to train with; another than ``trainer.recipe`` where it was fitted just now.
+        The schedule, and what the training costs here where that was measured.
 
     Raises:
         JobError: next to nothing fits into the budget ("budget-small").
         CancelledError, EngineError: as :func:`measure`.
     """
-    recipe, folder = trainer.recipe, trainer.job.folder
-    fitted = processes.agreed((folder / SCHEDULE).exists())
-    fitting = minutes is not None and trainer.state.iteration == 0 and not fitted
-    if not fitting and trainer.total - trainer.state.iteration < WORTH_A_TRIAL:
-        return recipe
-    start = time.monotonic()
-    trainer.estimate = estimate = measure(trainer)
-    if estimate is None:
-        return recipe
-    left = 60 * minutes - spent_s - (time.monotonic() - start) if fitting and minutes is not None else None
-    return processes.on_rank_zero(lambda: _planned(trainer, estimate, minutes, left))
+    folder, iteration = trainer.job.folder, trainer.state.iteration
+    decided = schedule.of_job(trainer.recipe, folder, trainer.clock)
+    timed = isinstance(decided, schedule.TimedSchedule)
+    left = decided.total(iteration) - iteration
+    if minutes is None and (timed or left < WORTH_A_TRIAL):
+        return decided, None
+    start = trainer.clock()
+    # The steps of a training that goes by time need not be counted again.
+    estimate = None if timed else measure(trainer)
+    if minutes is not None:
+        seconds = 60 * minutes - spent_s - (trainer.clock() - start)
+        processes.on_rank_zero(lambda: _decide(trainer, decided, estimate, minutes, seconds))
+        decided = schedule.of_job(trainer.recipe, folder, trainer.clock)
+    if estimate is not None:
+        processes.on_rank_zero(lambda: _tell(trainer, decided, estimate))
+    return decided, estimate
 
 
-def _planned(trainer: Trainer, estimate: Estimate, minutes: float | None, left: float | None) -> Recipe:
-    """Fit the recipe to the seconds that are ``left`` of a budget, if there is one, and tell of it."""
-    recipe, folder = trainer.recipe, trainer.job.folder
-    if left is not None and minutes is not None:
-        recipe = fit(recipe, estimate, max(0.0, left))
-        length = recipe.iterations + recipe.semi_iterations
-        message = f"Only {length} iterations fit into {minutes:g} minutes."
-        if length < FEWEST:
-            enough = minutes + (_seconds_for(recipe, estimate, FEWEST_USEFUL) - left) / 60
-            raise JobError(
-                "budget-small",
-                f"{message} That is too little to learn from.",
-                f"Give it {math.ceil(enough)} minutes or more; it is slower while other work runs.",
-            )
-        schedule.keep(
-            {"minutes": minutes, "iterations": recipe.iterations, "semi_iterations": recipe.semi_iterations}, folder
+def _decide(
+    trainer: Trainer, before: schedule.Schedule, estimate: Estimate | None, minutes: float, seconds: float
+) -> None:
+    """Give a training so many seconds from here on, the end included."""
+    recipe, folder, iteration = before.recipe, trainer.job.folder, trainer.state.iteration
+    after_s = before.after_s if isinstance(before, schedule.TimedSchedule) else 0.0
+    if estimate is not None:
+        after_s = SLOWER * (estimate.look_s + estimate.finish_s + 2 * estimate.checkpoint_s)
+        expected = fit(recipe, estimate, max(0.0, seconds))
+        _refuse_too_little(trainer, estimate, expected, minutes, seconds)
+        if not iteration:
+            recipe = expected.with_overrides({"look_every": _look_every(recipe, estimate)})
+    entries = {"minutes": minutes, "after_s": after_s}
+    schedule.decide(recipe, folder, iteration, max(1.0, seconds - after_s), entries)
+
+
+def _look_every(recipe: Recipe, estimate: Estimate) -> int:
+    """Iterations between two looks of the teacher at unlabeled slices, which take a part of the time alone."""
+    step = list(estimate.seconds_per_step.values())[-1]
+    fewest = math.ceil(estimate.prepare_s / (LOOKING * step)) if step > 0 else 1
+    return max(recipe.look_every, fewest) if recipe.look_every else 0
+
+
+def _refuse_too_little(trainer: Trainer, estimate: Estimate, expected: Recipe, minutes: float, seconds: float) -> None:
+    length = expected.iterations + expected.semi_iterations
+    message = f"Only {length} iterations fit into {minutes:g} minutes."
+    if length < FEWEST:
+        enough = minutes + (_seconds_for(expected, estimate, FEWEST_USEFUL) - seconds) / 60
+        raise JobError(
+            schedule.TOO_LITTLE,
+            f"{message} That is too little to learn from.",
+            f"Give it {math.ceil(enough)} minutes or more; it is slower while other work runs.",
         )
-        if length < FEWEST_USEFUL:
-            hint = "Give more minutes, or a smaller patch, batch or network."
-            trainer.events.warning("budget-small", message, hint)
+    if length < FEWEST_USEFUL:
+        hint = "Give more minutes, or a smaller patch, batch or network."
+        trainer.events.warning(schedule.TOO_LITTLE, message, hint)
+
+
+def _tell(trainer: Trainer, decided: schedule.Schedule, estimate: Estimate) -> None:
+    """What the training costs here, for those who watch it."""
+    recipe, iteration = decided.recipe, trainer.state.iteration
     values = {
         **asdict(estimate),
         "iterations": recipe.iterations,
         "semi_iterations": recipe.semi_iterations,
-        "seconds_left": estimate.seconds(recipe, trainer.state.iteration),
+        "seconds_left": decided.seconds_left(iteration, 0.0, estimate)
+        if isinstance(decided, schedule.TimedSchedule)
+        else estimate.seconds(recipe, iteration),
     }
-    trainer.events.emit("metric", iteration=trainer.state.iteration, values={"estimate": values})
-    path = folder / PREFLIGHT
+    trainer.events.emit("metric", iteration=iteration, values={"estimate": values})
+    path = trainer.job.folder / PREFLIGHT
     if path.exists():
         report: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
         write_json(path, {**report, "estimate": values}, indent=1)
-    return recipe

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,7 +20,7 @@ from ..door.errors import CancelledError, EngineError, JobError
 from ..door.lock import Lock
 from ..door.names import CASES
 from ..parallel import processes
-from . import leave_one_out
+from . import leave_one_out, schedule
 from .plan import create
 
 if TYPE_CHECKING:
@@ -56,8 +56,23 @@ def train(
     return work(Path(job), device, events)
 
 
-def work(folder: Path, device: str = "auto", events: jobs.Events | None = None, prepare_only: bool = False) -> Path:
+def work(
+    folder: Path,
+    device: str = "auto",
+    events: jobs.Events | None = None,
+    prepare_only: bool = False,
+    minutes: float | None = None,
+    clock: Callable[[], float] = time.monotonic,
+) -> Path:
     """Prepare (if need be) and train the job of a folder, from its last checkpoint if there is one.
+
+    Args:
+        folder: of the job.
+        device: "auto", "cpu", "cuda" or "mps".
+        events: where to tell what happens; the job's ``events.jsonl`` if None.
+        prepare_only: do not train.
+        minutes: for what is left of the training, whatever was decided before; None leaves that as it is.
+        clock: seconds of any origin; ``time.process_time`` makes minutes of a training those of a processor.
 
     Returns:
         The folder of the new model (of the slices with ``prepare_only``).
@@ -70,7 +85,7 @@ def work(folder: Path, device: str = "auto", events: jobs.Events | None = None, 
             events = jobs.Events(lambda line: None)  # the first process tells for all
         events = events or jobs.Events.of_job(folder)
         try:
-            return _work(job, device, events, prepare_only)
+            return _work(job, device, events, prepare_only, minutes, clock)
         except (Exception, KeyboardInterrupt) as error:
             problem = _report_end(error, folder, events)
             if problem is error:
@@ -139,10 +154,17 @@ def _explained(error: Exception, folder: Path) -> EngineError:
     )
 
 
-def _work(job: jobs.Job, device: str, events: jobs.Events, prepare_only: bool) -> Path:
+def _work(
+    job: jobs.Job,
+    device: str,
+    events: jobs.Events,
+    prepare_only: bool,
+    anew: float | None,
+    clock: Callable[[], float],
+) -> Path:
     from ..data.slices import INDEX, prepare
 
-    begun = time.monotonic()
+    begun = clock()
     slices = job.folder / job.inputs["slices"]
 
     def ready() -> None:
@@ -172,15 +194,17 @@ def _work(job: jobs.Job, device: str, events: jobs.Events, prepare_only: bool) -
 
     chosen = torch.device(choose_device(device))
     initial = torch.load(job.input("initial"), weights_only=True) if "initial" in job.inputs else None
-    trainer = Trainer(job, events, chosen, initial)
+    trainer = Trainer(job, events, chosen, initial, clock=clock)
     resumed = trainer.load_checkpoint()
     at = trainer.state.iteration if resumed else None
     events.emit("started", device=chosen.type, processes=processes.count(), resumed_at=at)
     if not resumed:
         tell_warm_start(job, events)
-    minutes = job.parameters.get("minutes")
-    each = minutes / leave_one_out.trainings(job) if minutes else None
-    trainer.set_length(plan(trainer, each, time.monotonic() - begun))
-    trainer.events = leave_one_out.run(job, trainer.recipe, events, chosen, initial)
-    trainer.run()
+    minutes = anew
+    if minutes is None and not processes.on_rank_zero(lambda: schedule.kept(job.folder)) and not at:
+        minutes = job.parameters.get("minutes")
+    each = minutes / processes.on_rank_zero(lambda: leave_one_out.trainings(job)) if minutes else None
+    decided, estimate = plan(trainer, each, clock() - begun)
+    events = leave_one_out.run(job, events, chosen, initial, clock)
+    trainer.run(decided, events, estimate)
     return finish(trainer)

@@ -34,8 +34,8 @@ class VolumesPhase(SemiSupervisedPhase):
 
     def due(self, iteration: int) -> bool:
         """At the beginning of the phase, and every ``look_every`` iterations."""
-        since = iteration - self.recipe.iterations
-        return since == 0 or (self.recipe.look_every > 0 and since % self.recipe.look_every == 0)
+        since = self.since(iteration)
+        return since == 0 or (since is not None and self.recipe.look_every > 0 and since % self.recipe.look_every == 0)
 
     def prepare(self, iteration: int) -> None:
         """The teacher labels unlabeled volumes, from which the student learns from here on."""
