@@ -22,7 +22,8 @@ def patch_pixels(store: SliceStore, recipe: Recipe, context: int, seed: int) -> 
     patch shows, and on how often it is centered on one.
     """
     counts = []
-    window, centered = recipe.window, recipe.centered if recipe.look_every else 0.0
+    # Unlabeled windows are centered on structures where the teacher has labeled whole volumes, or looks for structures.
+    window, centered = recipe.window, recipe.centered if recipe.look_every or recipe.teaching == "volumes" else 0.0
     for number in store.numbers("labeled"):
         sampler = Sampler(store, [number], window, context, centered, seed, whole=recipe.whole)
         windows = sampler.batch(PRIOR_PATCHES, 0)

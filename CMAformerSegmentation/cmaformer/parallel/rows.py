@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 
 class Rows(NamedTuple):
-    """Rows ``start`` to ``stop`` (excluded) of a joint batch of ``size`` rows.
+    """Rows ``start`` to ``stop`` (excluded), each or every ``step``-th, of a joint batch of ``size`` rows.
 
     The random numbers of a step are those of the joint batch, of which only these rows are used; so the rows of a batch
     do not depend on how it is divided.
@@ -15,6 +15,7 @@ class Rows(NamedTuple):
     start: int
     stop: int
     size: int
+    step: int = 1
 
     @classmethod
     def all(cls, size: int) -> Rows:
@@ -23,4 +24,8 @@ class Rows(NamedTuple):
 
     def of(self, joint: Any) -> Any:
         """These rows of an array, tensor or list of the joint batch."""
-        return joint[self.start : self.stop]
+        return joint[self.start : self.stop : self.step]
+
+    def every_second(self, parity: int) -> Rows:
+        """Those of these (adjacent) rows with an even (0) or odd (1) place in the joint batch."""
+        return Rows(self.start + (self.start + parity) % 2, self.stop, self.size, 2)

@@ -71,8 +71,9 @@ class Recipe:
             for processors), or "patches", anew at every step (a mean teacher).
         look_every: iterations of the second phase between two looks of the teacher at unlabeled slices. With "volumes"
             it labels them, 0 for once only; with "patches" it looks for structures, on which windows are then centered,
-            balanced over the classes, and 0 draws unlabeled windows anywhere.
-        look_slices: slices at each look.
+            balanced over the classes, and 0 draws unlabeled windows anywhere. A training by minutes looks as often as
+            a fifth of the time of its second phase allows.
+        look_slices: slices at each look; volumes that wait longest come first, the others keep their labels.
         constraint: solver of the constraints of Eq. (3): "none", "alm", "penalty" or "log-barrier".
         constraint_weight: weight of Eq. (3).
         contrast_weight: beta of Eq. (5), of Eq. (4); 0 leaves it out.
@@ -108,8 +109,8 @@ class Recipe:
     paste: float = 0.0
     confidence: float = 0.0
     teaching: str = "volumes"
-    look_every: int = 1500
-    look_slices: int = 1500
+    look_every: int = 500
+    look_slices: int = 400
     constraint: str = "none"
     constraint_weight: float = 0.1
     contrast_weight: float = 0.0
@@ -255,13 +256,13 @@ def settings_of(path: Path | None) -> dict[str, Any]:
 
 
 def changed(recipe: Recipe, settings: Mapping[str, Any]) -> Recipe:
-    """The recipe with some settings changed.
+    """The recipe with some settings changed; of the augmentation, those that are named.
 
     Raises:
         JobError: they are unknown or impossible.
     """
     try:
-        return Recipe.from_dict({**recipe.to_dict(), **settings})
+        return Recipe.from_dict(_merged(recipe.to_dict(), settings))
     except (TypeError, ValueError) as error:
         raise unusable(error) from None
 
@@ -287,8 +288,21 @@ def configured(recipe: Recipe, settings: Mapping[str, Any], base: Model | None) 
         if base.description.input.patch is not None:
             careful["patch"] = base.description.input.patch
         if base.description.input.mirror:
-            careful["augmentation"] = {**asdict(recipe.augmentation), "flip": MIRRORED}
-    return changed(recipe, {**careful, **settings})
+            careful["augmentation"] = {"flip": MIRRORED}
+    return changed(recipe, _merged(careful, settings))
+
+
+def _merged(values: Mapping[str, Any], settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Values with some replaced, within those that have parts as well."""
+    return {
+        **values,
+        **{
+            name: _merged(values[name], value)
+            if isinstance(value, Mapping) and isinstance(values.get(name), Mapping)
+            else value
+            for name, value in settings.items()
+        },
+    }
 
 
 def unusable(error: Exception) -> JobError:

@@ -23,7 +23,7 @@ from ..door.names import CHECKPOINT, SUPERVISED
 from ..objectives.consistency import class_weights
 from ..parallel import processes
 from ..recipes.recipe import Recipe
-from . import checkpoints
+from . import anatomy, checkpoints
 from .phases import SemiSupervisedPhase, SupervisedPhase, Windows
 from .schedule import Schedule, fitted
 from .state import TrainingState
@@ -75,6 +75,7 @@ class Trainer:
         self.recipe = recipe
         self.context = int(job.parameters["context_slices"])
         self.beta = class_weights(self.store.class_shares(self.store.numbers("labeled"))[1:].tolist()).to(device)
+        self.anatomy = anatomy.learned(self.store)
         self.state = TrainingState(job, recipe, self.store, device, initial, self.check)
         self.stepper = Stepper(self.state, events, device, self.load_checkpoint)
         self.saved = -1

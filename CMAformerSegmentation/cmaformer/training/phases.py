@@ -22,9 +22,10 @@ from ..objectives.term import Step
 from ..parallel import distributed, processes
 from ..parallel.rows import Rows
 from ..recipes.recipe import Recipe
+from .anatomy import Anatomy
 from .schedule import Schedule
 from .state import TrainingState
-from .teaching.copy_paste import Mixed, largest_components, mix
+from .teaching.copy_paste import Mixed, largest_components, mix, spread, spread_batch
 from .teaching.found_structures import FoundStructures
 
 Windows = dict[str, dict[str, np.ndarray]]
@@ -50,6 +51,7 @@ class Training(Protocol):
     beta: Tensor
     state: TrainingState
     schedule: Schedule
+    anatomy: Anatomy
 
     def check(self) -> None:
         """Raises CancelledError if somebody asked to stop."""
@@ -190,8 +192,21 @@ class SemiSupervisedPhase(SupervisedPhase):
 
     def read(self, iteration: int) -> Windows:
         """Windows of labeled and of unlabeled cases."""
-        windows = super().read(iteration)
-        return {**windows, "unlabeled": self.unlabeled.batch(self.recipe.batch_size, iteration, self.own)}
+        labeled, unlabeled = self.used(self.own)
+        return {
+            "labeled": self.labeled.batch(self.recipe.batch_size, iteration, labeled),
+            "unlabeled": self.unlabeled.batch(self.recipe.batch_size, iteration, unlabeled),
+        }
+
+    def used(self, rows: Rows) -> tuple[Rows, Rows]:
+        """Of the rows of the joint batch, those whose labeled and those whose unlabeled patch is used.
+
+        Labeled patches have the even places and unlabeled ones the odd; pasting needs both everywhere, and the further
+        terms need the other unlabeled ones, too.
+        """
+        if self.recipe.paste or rows.stop - rows.start < 2:
+            return rows, rows
+        return rows.every_second(0), rows if len(self.training.state.terms) else rows.every_second(1)
 
     def loss(self, windows: Windows, rows: Rows | None = None) -> dict[str, Tensor]:
         """The supervised terms where there are references, and the unlabeled terms elsewhere."""
@@ -199,10 +214,19 @@ class SemiSupervisedPhase(SupervisedPhase):
         if self.since(training.state.iteration) == 0:
             training.state.terms.begin(training.state.student)
         rows = rows or self.own
-        labeled = self.patches(windows["labeled"], LABELED, rows)
-        unlabeled = self.patches(windows["unlabeled"], UNLABELED, rows)
+        places = self.used(rows)
+        labeled = self.patches(windows["labeled"], LABELED, places[0])
+        unlabeled = self.patches(windows["unlabeled"], UNLABELED, places[1])
         opinion, guess, sure = self.guess(unlabeled)
-        mixed = mix(labeled, unlabeled, guess, recipe.paste, self.rng(MIXING), rows)
+        sure = spread(sure, rows, places[1])
+        mixed = mix(
+            spread_batch(labeled, rows, places[0]),
+            spread_batch(unlabeled, rows, places[1]),
+            spread(guess, rows, places[1]),
+            recipe.paste,
+            self.rng(MIXING),
+            rows,
+        )
         with autocast(training.device):
             prediction = training.state.learner(mixed.images, mixed.frames)
         ramp = training.schedule.ramp(training.state.iteration)

@@ -41,7 +41,8 @@ class Choices:
         normalization: of a fresh model; see :class:`cmaformer.images.intensity.Normalization`.
         context_slices: neighbors on each side of a fresh model.
         largest_component: values of classes of which the model's clean-up keeps the largest component alone; None:
-            those classes of which the base does, by name.
+            those classes of which the base does, by name; without a base, what the labeled cases show (see
+            :mod:`cmaformer.training.anatomy`).
         together: values of classes that touch each other, of which only the largest connected part as one is kept
             before that; None likewise.
         recipe: how to train.
@@ -190,6 +191,8 @@ class TrainingPlan:
         }
         if self.choices.minutes is not None:
             parameters["minutes"] = self.choices.minutes
+        if base is None and self.choices.largest_component is None and self.choices.together is None:
+            parameters["learn_clean_up"] = True
         if base is not None:
             from .warm_start import write
 

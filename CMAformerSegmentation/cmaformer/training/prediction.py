@@ -15,7 +15,14 @@ from ..segmenting.metrics import dice
 
 @torch.inference_mode()
 def predict_stack(
-    network: Callable[[Tensor], Tensor], images: np.ndarray, context: int, device: torch.device, batch_size: int = 16
+    network: Callable[[Tensor], Tensor],
+    images: np.ndarray,
+    context: int,
+    device: torch.device,
+    batch_size: int = 16,
+    *,
+    confidence: float = 0.0,
+    unsure: np.ndarray | None = None,
 ) -> np.ndarray:
     """Label map of a stack of normalized slices on the model's grid.
 
@@ -25,6 +32,8 @@ def predict_stack(
         context: neighboring slices on each side that become channels (repeated at the ends).
         device: where the network is.
         batch_size: slices at once; fewer where memory is short.
+        confidence: a probability, see ``unsure``.
+        unsure: bool (S, H, W), receives where the probability of the class is lower than ``confidence``.
 
     Returns:
         uint8 (S, H, W).
@@ -42,6 +51,8 @@ def predict_stack(
             batch = torch.from_numpy(images[neighbors].astype(np.float32)).to(device)
             logits = network(batch.contiguous(memory_format=torch.channels_last))
             result[indices] = logits.argmax(1).to(torch.uint8).cpu().numpy()
+            if unsure is not None and confidence > 0:
+                unsure[indices] = (logits.float().softmax(1).amax(1) < confidence).cpu().numpy()
             start += len(indices)
             continue
         except (RuntimeError, MemoryError) as error:

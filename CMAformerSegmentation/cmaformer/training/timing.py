@@ -36,6 +36,8 @@ RESERVE = 0.05
 SLOWER = 1.1
 # Part of the time of the second phase that the teacher's looks at unlabeled slices may take.
 LOOKING = 0.2
+# Iterations between two of them, at least: the teacher must have learned something.
+MOST_OFTEN = 100
 # Fewer iterations than these teach a network little; with fewer than the second number a training does not begin.
 FEWEST_USEFUL, FEWEST = 50, 10
 
@@ -191,7 +193,7 @@ def _look_every(recipe: Recipe, estimate: Estimate) -> int:
     """Iterations between two looks of the teacher at unlabeled slices, which take a part of the time alone."""
     step = list(estimate.seconds_per_step.values())[-1]
     fewest = math.ceil(estimate.prepare_s / (LOOKING * step)) if step > 0 else 1
-    return max(recipe.look_every, fewest) if recipe.look_every else 0
+    return max(MOST_OFTEN, fewest) if recipe.look_every else 0
 
 
 def _refuse_too_little(trainer: Trainer, estimate: Estimate, expected: Recipe, minutes: float, seconds: float) -> None:

@@ -8,10 +8,11 @@ from dataclasses import replace
 
 import pytest
 import torch
+from tinymodel import save_tiny
 
 from cmaformer.network.cmaformer import CMAformer, configuration
 from cmaformer.objectives.build import build as build_terms
-from cmaformer.recipes.recipe import Recipe, preset
+from cmaformer.recipes.recipe import Recipe, changed, configured, preset
 from cmaformer.training import optimizer
 from cmaformer.training.optimizer import build
 
@@ -116,3 +117,16 @@ def test_terms_go_on_from_a_checkpoint_of_version_0_1_0() -> None:
     assert any(name.startswith("student_head.") for name in of_before)
     other.load_state_dict(of_before)
     assert all(torch.equal(value, other.state_dict()[name]) for name, value in terms.state_dict().items())
+
+
+def test_named_settings_of_the_augmentation_change_and_the_others_stay():
+    abdomen = changed(Recipe(), {"augmentation": {"right_angle": 0.0, "flip": 0.0, "noise": 0.3}})
+    later = changed(abdomen, {"augmentation": {"noise": 0.2}, "constraint_settings": {"slack": 0.3}})
+    assert later.augmentation == replace(abdomen.augmentation, noise=0.2)
+    assert later.augmentation.right_angle == 0.0 and later.constraint_settings.slack == 0.3
+
+
+def test_mirrors_of_a_base_stay_where_other_settings_of_the_augmentation_are_changed(tmp_path):
+    base = save_tiny(tmp_path / "base", structures=2, input={"mirror": ["columns"]})
+    recipe = configured(Recipe(), {"augmentation": {"noise": 0.2}}, base)
+    assert (recipe.augmentation.flip, recipe.augmentation.noise) == (0.5, 0.2)

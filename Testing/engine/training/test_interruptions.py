@@ -20,7 +20,7 @@ from cmaformer.network.memory import PortionedNetwork
 from cmaformer.recipes.recipe import Recipe
 from cmaformer.training import timing as estimate
 from cmaformer.training.plan import create
-from cmaformer.training.teaching import volumes_phase as taught_phase
+from cmaformer.training.teaching.volumes import Labeler
 from cmaformer.training.work import train, work
 
 SHORT = Recipe(iterations=2, semi_iterations=3, batch_size=2, patch=32, evaluate_every=0, checkpoint_every=2)
@@ -95,18 +95,18 @@ def test_cancelled_in_the_first_labeling_after_a_trial_it_goes_on(tmp_path, case
     monkeypatch.setattr(estimate, "WORTH_A_TRIAL", 0)
     recipe, folder = replace(SHORT, look_slices=30), tmp_path / "job"
     create(cases, folder, "model", base, recipe=recipe)
-    original = taught_phase.label_volumes
+    original = Labeler.label
 
-    def cancelling(*arguments) -> None:
-        if arguments[6] == recipe.look_slices:
-            monkeypatch.setattr(taught_phase, "label_volumes", original)
+    def cancelling(self, labels, slices, *arguments) -> None:
+        if slices == recipe.look_slices:
+            monkeypatch.setattr(Labeler, "label", original)
             jobs.request_cancel(folder)
-        original(*arguments)
+        original(self, labels, slices, *arguments)
 
-    monkeypatch.setattr(taught_phase, "label_volumes", cancelling)
+    monkeypatch.setattr(Labeler, "label", cancelling)
     with pytest.raises(CancelledError):
         work(folder, "cpu")
-    assert taught_phase.label_volumes is original
+    assert Labeler.label is original
     assert work(folder, "cpu").name == "model-1.0.0"
 
 

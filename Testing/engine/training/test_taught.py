@@ -18,7 +18,7 @@ from cmaformer.door import job as jobs
 from cmaformer.door.errors import CancelledError, JobError
 from cmaformer.recipes.recipe import Recipe
 from cmaformer.training.plan import create
-from cmaformer.training.teaching.volumes import PseudoLabelStore, label_volumes
+from cmaformer.training.teaching.volumes import UNSURE, Labeler, PseudoLabelStore
 from cmaformer.training.work import train, work
 
 SHORT = Recipe(iterations=2, semi_iterations=6, batch_size=2, patch=32, evaluate_every=0, look_every=2)
@@ -41,10 +41,9 @@ def spotty(images: torch.Tensor) -> torch.Tensor:
     return logits
 
 
-def label(store, folder, slices=100, **settings):
-    numbers = store.numbers("unlabeled")
-    rng = np.random.default_rng(0)
-    label_volumes(spotty, store, numbers, folder, 0, torch.device("cpu"), slices, rng, **settings)
+def label(store, folder, slices=100, before=None, **settings):
+    labeler = Labeler(spotty, store, torch.device("cpu"), **{"single": (1, 2), **settings})
+    labeler.label(folder, slices, np.random.default_rng(0), before)
 
 
 def test_labels_are_the_networks_largest_parts_with_their_distances(store, tmp_path):
@@ -70,6 +69,38 @@ def test_only_as_many_slices_as_wanted(store, tmp_path):
     assert len(PseudoLabelStore(store, tmp_path / "few").pseudo_labeled) == 3
 
 
+def test_further_looks_take_those_that_wait_longest_and_keep_the_others(store, tmp_path):
+    label(store, tmp_path / "first", slices=6)
+    first = PseudoLabelStore(store, tmp_path / "first").pseudo_labeled
+    label(store, tmp_path / "second", slices=5, before=tmp_path / "first")
+    second = PseudoLabelStore(store, tmp_path / "second")
+    assert second.pseudo_labeled == store.numbers("unlabeled") and len(first) == 2
+    kept = (tmp_path / "first" / f"{first[0]:05d}.labels.npy").read_bytes()
+    assert (tmp_path / "second" / f"{first[0]:05d}.labels.npy").read_bytes() == kept
+    (new,) = set(second.pseudo_labeled) - set(first)
+    shutil.rmtree(tmp_path / "first")
+    assert second.array(first[1], "labels").any() and second.array(new, "labels").any()
+
+
+def test_pixels_of_which_the_teacher_is_not_sure_are_not_taught(store, tmp_path):
+    label(store, tmp_path / "sure", confidence=0.0)
+    label(store, tmp_path / "unsure", confidence=0.5)
+    all_of_it, some = (PseudoLabelStore(store, tmp_path / name) for name in ("sure", "unsure"))
+    number = some.pseudo_labeled[0]
+    labels = some.array(number, "labels")
+    assert not (all_of_it.array(number, "labels") == UNSURE).any()
+    assert (labels == UNSURE).any() and set(np.unique(labels)) <= {0, 1, UNSURE}
+    assert some.cases[number]["pixels"]["1"] == np.count_nonzero(labels == 1, axis=(1, 2)).tolist()
+
+
+def test_what_does_not_hang_together_is_not_taught(store, tmp_path):
+    label(store, tmp_path / "apart", single=())
+    label(store, tmp_path / "together", single=(), together=(1, 2))
+    apart, together = (PseudoLabelStore(store, tmp_path / name) for name in ("apart", "together"))
+    number = apart.pseudo_labeled[0]
+    assert apart.array(number, "labels")[:, :2, :2].any() and not together.array(number, "labels")[:, :2, :2].any()
+
+
 def test_stopped_labeling_leaves_nothing_that_looks_complete(store, tmp_path):
     calls = iter(range(100))
 
@@ -89,7 +120,7 @@ def test_training_labels_again_and_forgets_what_no_checkpoint_needs(tmp_path):
     base = save_tiny(tmp_path / "base", structures=2)
     train(cases, tmp_path / "job", "model", base, device="cpu", recipe=replace(SHORT, checkpoint_every=1))
     # Looks at 2, 4 and 6; at the last one, a checkpoint of the labels of 4 was still there.
-    assert sorted(path.name for path in (tmp_path / "job" / "taught").iterdir()) == ["0000004-1500", "0000006-1500"]
+    assert sorted(path.name for path in (tmp_path / "job" / "taught").iterdir()) == ["0000004-400", "0000006-400"]
 
 
 def test_resuming_without_the_labels_says_so(tmp_path):

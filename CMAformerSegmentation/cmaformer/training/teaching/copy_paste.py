@@ -46,6 +46,30 @@ def boxes(size: int, patch: int, part: float, rng: np.random.Generator) -> np.nd
     return result
 
 
+def spread(values: Tensor, rows: Rows, places: Rows) -> Tensor:
+    """Values of some of the rows of a batch, at their places among all of them; zeros elsewhere."""
+    if places == rows:
+        return values
+    result = values.new_zeros((rows.stop - rows.start, *values.shape[1:]))
+    result[places.start - rows.start :: places.step] = values
+    return result
+
+
+def spread_batch(batch: Batch, rows: Rows, places: Rows) -> Batch:
+    """Likewise for all of a batch."""
+
+    def at(values: Tensor) -> Tensor:
+        return spread(values, rows, places)
+
+    return Batch(
+        at(batch.images),
+        at(batch.plain),
+        at(batch.frames),
+        None if batch.labels is None else at(batch.labels),
+        None if batch.distances is None else at(batch.distances),
+    )
+
+
 def mix(
     labeled: Batch,
     unlabeled: Batch,

@@ -7,16 +7,17 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from ...data.augmentation import Batch
 from ...data.slices import INDEX
 from ...door.errors import JobError
 from ...network.cmaformer import Prediction
+from ...network.mirroring import MirroredNetwork
 from ...network.sliding_window import predict
 from ...parallel import processes
-from ..phases import LOOKING, SemiSupervisedPhase, SupervisedPhase, Training, Windows, autocast
-from .volumes import PseudoLabelStore, label_volumes
+from ..phases import LOOKING, SemiSupervisedPhase, Training, autocast
+from .volumes import UNSURE, Labeler, PseudoLabelStore
 
 FOLDER = "taught"
 
@@ -43,25 +44,31 @@ class VolumesPhase(SemiSupervisedPhase):
             return
         training, recipe = self.training, self.recipe
 
+        teacher: nn.Module = training.state.teacher
+        if recipe.augmentation.flip:  # it knows mirror images, and is better for looking at both
+            teacher = MirroredNetwork(teacher, ["columns"])
+
         def network(images: Tensor) -> Tensor:
             with autocast(training.device):
-                return predict(training.state.teacher, images, recipe.patch).logits
+                return predict(teacher, images, recipe.patch).logits
 
         def label() -> None:
             for folder in self.folder(0).parent.glob("*"):
                 if folder.name < f"{min(self.saved_at, self.labeled_at):07d}":  # no checkpoint needs it any more
                     shutil.rmtree(folder, ignore_errors=True)
-            label_volumes(
+            labeler = Labeler(
                 network,
                 training.store,
-                training.store.numbers("unlabeled"),
-                self.folder(iteration),
-                training.context,
                 training.device,
-                recipe.look_slices,
-                np.random.default_rng([training.seed, iteration, LOOKING]),
+                training.context,
+                recipe.confidence,
+                training.anatomy.single,
+                training.anatomy.together,
                 training.check,
             )
+            rng = np.random.default_rng([training.seed, iteration, LOOKING])
+            before = self.folder(self.labeled_at) if self.labeled_at >= 0 else None
+            labeler.label(self.folder(iteration), recipe.look_slices, rng, before)
 
         processes.on_rank_zero(label)
         self._use(iteration)
@@ -77,15 +84,11 @@ class VolumesPhase(SemiSupervisedPhase):
         if self.saved_at >= 0:
             self._use(self.saved_at)
 
-    def read(self, iteration: int) -> Windows:
-        """Windows of labeled cases and of those that the teacher has labeled."""
-        windows = SupervisedPhase.read(self, iteration)
-        return {**windows, "unlabeled": self.unlabeled.batch(self.recipe.batch_size, iteration, self.own)}
-
     def guess(self, unlabeled: Batch) -> tuple[Prediction | None, Tensor, Tensor]:
-        """The labels that came with the patches, all of them to be taught."""
+        """The labels that came with the patches, to be taught where the teacher was sure of them."""
         assert unlabeled.labels is not None
-        return None, unlabeled.labels, torch.ones_like(unlabeled.labels, dtype=torch.bool)
+        sure = unlabeled.labels != UNSURE
+        return None, unlabeled.labels.where(sure, 0), sure
 
     def folder(self, iteration: int) -> Path:
         """Where the labels of an iteration are; those of a trial, of a few slices, are not in the way of others."""
