@@ -46,17 +46,20 @@ def augment(
     rng: np.random.Generator,
     device: Any,
     rows: Rows | None = None,
+    shrink: int = 1,
 ) -> Batch:
     """Cut augmented patches out of larger windows (see :meth:`cmaformer.data.sampler.Sampler.batch`).
 
     Distances scale with the magnification, because they are measured in pixels of the patch. ``rows`` tells which rows
-    of the joint batch the windows are; all of it if None.
+    of the joint batch the windows are; all of it if None. ``shrink`` divides the resolution: P is then a part of
+    ``patch``, which says how much of the window is seen.
     """
     images = torch.from_numpy(windows["images"]).to(device)
     size, _, side, _ = images.shape
     rows = rows or Rows.all(size)
     matrices, zooms = (rows.of(drawn) for drawn in _matrices(rows.size, patch / side, settings, rng))
     theta = torch.from_numpy(matrices).to(device)
+    patch //= shrink
     grid = F.affine_grid(theta, [size, 1, patch, patch], align_corners=False)
     if settings.elastic:
         coarse = rows.of(rng.normal(0.0, settings.elastic, (rows.size, 2, 6, 6)).astype(np.float32))
@@ -75,7 +78,7 @@ def augment(
         batch.labels = picked[:, 0].round().long()
         distances = torch.from_numpy(windows["distances"]).to(device).float().div(127)
         far = F.grid_sample(distances - 1, grid, align_corners=False) + 1  # outside the window: 1, far
-        scale = torch.from_numpy(zooms).to(device)[:, None, None, None] * (CACHED_PIXELS / DISTANCE_PIXELS)
+        scale = torch.from_numpy(zooms).to(device)[:, None, None, None] * (CACHED_PIXELS / DISTANCE_PIXELS / shrink)
         batch.distances = (far * scale).clamp(-1, 1)
     return batch
 

@@ -23,21 +23,26 @@ class PortionedNetwork(CMAformer):
 
     Attributes:
         rows: images at a time; None takes every batch whole.
+        side: of the images that ``rows`` is meant for, in pixels; of smaller ones more pass at a time. None: of any.
         interrupt: called before each portion, also of the backward pass; what it raises ends the computation.
     """
 
     def __init__(self, config: NetworkConfig) -> None:
         super().__init__(config)
         self.rows: int | None = None
+        self.side: int | None = None
         self.interrupt: Callable[[], None] | None = None
 
     def forward(self, x: Tensor, frame: Tensor | None = None) -> Prediction:
         """Predict a batch of slices; see :meth:`cmaformer.network.cmaformer.CMAformer.forward`."""
-        if self.rows is None or len(x) <= self.rows:
+        if self.rows is None:
+            return self._portion(x, frame)
+        rows = self.rows * max(1, self.side**2 // (x.shape[2] * x.shape[3])) if self.side else self.rows
+        if len(x) <= rows:
             return self._portion(x, frame)
         portions = [
-            self._forgetful(x[start : start + self.rows], None if frame is None else frame[start : start + self.rows])
-            for start in range(0, len(x), self.rows)
+            self._forgetful(x[start : start + rows], None if frame is None else frame[start : start + rows])
+            for start in range(0, len(x), rows)
         ]
         deep = tuple(torch.cat(maps) for maps in zip(*(portion.deep for portion in portions)))
         return Prediction(torch.cat([p.logits for p in portions]), torch.cat([p.sdm for p in portions]), deep)

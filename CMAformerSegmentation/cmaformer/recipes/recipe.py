@@ -46,6 +46,7 @@ class Recipe:
         centered: part of the patches centered on a structure drawn with equal chances.
         whole: learn from whole slices: patches lie in the middle of a slice that is not larger, and those on a
             structure show a slice that has it. The patch is then the side of the largest slice.
+        coarse: part of the first phase in which patches have half the resolution, and are four times as many.
         optimizer: "adamw", or "sgd" with Nesterov momentum.
         momentum: of SGD.
         schedule: how the learning rate falls after the warm-up: "cosine", down to a hundredth, or "poly", with
@@ -91,6 +92,7 @@ class Recipe:
     patch: int = 128
     centered: float = 0.67
     whole: bool = False
+    coarse: float = 0.0
     optimizer: str = "adamw"
     momentum: float = 0.9
     schedule: str = "cosine"
@@ -134,6 +136,8 @@ class Recipe:
             raise ValueError(f"optimizer must be one of {', '.join(OPTIMIZERS)}, schedule of {', '.join(SCHEDULES)}")
         if self.teaching not in TEACHINGS:
             raise ValueError(f"teaching must be one of {', '.join(TEACHINGS)}, not {self.teaching!r}")
+        if not 0 <= self.coarse <= 1:
+            raise ValueError("coarse must lie in [0, 1]")
         if not 0 <= self.momentum < 1:
             raise ValueError("momentum must lie in [0, 1)")
         if self.semi_iterations < 0 or not 0 <= self.paste <= 1:

@@ -41,6 +41,9 @@ CHECKPOINT_S = 60.0
 # Threads that read windows, and iterations that they are ahead, for a graphics card, which is faster than one of them.
 READERS = 4
 
+# Windows that are being read, by iteration, with the phase and the resolution that they are for.
+Pending = dict[int, tuple[tuple[SupervisedPhase, int], "Future[Windows]"]]
+
 
 class Trainer:
     """One training on a job folder whose slices are prepared.
@@ -119,14 +122,15 @@ class Trainer:
     def _run(self) -> None:
         ahead = READERS if self.device.type == "cuda" else 1
         with ThreadPoolExecutor(ahead) as readers:
-            pending: dict[int, tuple[SupervisedPhase, Future[Windows]]] = {}
+            pending: Pending = {}
             self.end_iteration()
             while not self.schedule.is_over(self.state.iteration):
                 iteration = self.state.iteration
                 phase = self.phase(iteration)
-                if iteration not in pending or pending[iteration][0] is not phase:
+                kind = phase, phase.shrink(iteration)
+                if iteration not in pending or pending[iteration][0] != kind:  # not what was expected
                     phase.prepare(iteration)
-                    pending = {iteration: (phase, readers.submit(phase.read, iteration))}
+                    pending = {iteration: (kind, readers.submit(phase.read, iteration, kind[1]))}
                 _, future = pending.pop(iteration)
                 windows = future.result()
                 self._read_ahead(pending, readers, iteration, ahead)
@@ -140,7 +144,7 @@ class Trainer:
 
     def _read_ahead(
         self,
-        pending: dict[int, tuple[SupervisedPhase, Future[Windows]]],
+        pending: Pending,
         readers: ThreadPoolExecutor,
         iteration: int,
         ahead: int,
@@ -151,7 +155,8 @@ class Trainer:
             if self.schedule.is_over(following) or phase.due(following):
                 break
             if following not in pending:
-                pending[following] = phase, readers.submit(phase.read, following)
+                kind = phase, phase.shrink(following)
+                pending[following] = kind, readers.submit(phase.read, following, kind[1])
 
     def phase(self, iteration: int) -> SupervisedPhase:
         """The phase of an iteration; of one to come, as far as it is known."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Protocol
 
 import numpy as np
@@ -31,6 +32,8 @@ from .teaching.found_structures import FoundStructures
 Windows = dict[str, dict[str, np.ndarray]]
 # Separate random streams of one iteration.
 LABELED, UNLABELED, MIXING, ANCHORS, LOOKING = 1, 2, 3, 4, 5
+# By how much the resolution is divided in the coarse part of a training.
+SHRINK = 2
 
 
 def autocast(device: torch.device) -> torch.autocast:
@@ -67,6 +70,10 @@ class SupervisedPhase:
         self.labeled = self.sampler(training.store, training.store.numbers("labeled"), training.seed)
         self.own = distributed.rows(self.recipe.batch_size)
 
+    def shrink(self, iteration: int) -> int:
+        """By how much the resolution of the patches of an iteration is divided."""
+        return SHRINK if self.training.schedule.share_of_first(iteration) < self.recipe.coarse else 1
+
     def due(self, iteration: int) -> bool:
         """Whether :meth:`prepare` has something to do before the windows of an iteration can be read."""
         return False
@@ -81,16 +88,19 @@ class SupervisedPhase:
     def load_state_dict(self, state: dict[str, Tensor]) -> None:
         """Back from :meth:`state_dict`."""
 
-    def read(self, iteration: int) -> Windows:
-        """Windows of an iteration; runs in a thread beside the step before."""
-        return {"labeled": self.labeled.batch(self.recipe.batch_size, iteration, self.own)}
+    def read(self, iteration: int, shrink: int = 1) -> Windows:
+        """Windows of an iteration, for so much of the resolution; runs in a thread beside the step before."""
+        rows = self.own.times(shrink**2)
+        return {"labeled": self.labeled.batch(rows.size, iteration, rows)}
 
     def loss(self, windows: Windows, rows: Rows | None = None) -> dict[str, Tensor]:
         """The terms of the loss, and "loss", their weighted sum.
 
         ``rows`` tells which rows of the joint batch the windows are; those of this process if None.
         """
-        batch = self.patches(windows["labeled"], LABELED, rows or self.own)
+        shrink = math.isqrt(len(windows["labeled"]["images"]) // (self.own.stop - self.own.start))
+        rows = rows or self.own.times(shrink**2)
+        batch = self.patches(windows["labeled"], LABELED, rows, max(1, shrink))
         assert batch.labels is not None and batch.distances is not None
         with autocast(self.training.device):
             prediction = self.training.state.learner(batch.images, batch.frames)
@@ -122,10 +132,10 @@ class SupervisedPhase:
             loss = loss + recipe.deep_weight * consistency_loss(deep.float(), coarse, beta, recipe.alpha, where=at)
         return {"loss": loss, "supervised": supervised, "consistency": consistency}
 
-    def patches(self, windows: dict[str, np.ndarray], stream: int, rows: Rows) -> Batch:
+    def patches(self, windows: dict[str, np.ndarray], stream: int, rows: Rows, shrink: int = 1) -> Batch:
         """Augmented patches on the device, the same ones whenever this iteration is repeated."""
         settings, device = self.recipe.augmentation, self.training.device
-        return augment(windows, self.recipe.patch, settings, self.rng(stream), device, rows)
+        return augment(windows, self.recipe.patch, settings, self.rng(stream), device, rows, shrink)
 
     def rng(self, stream: int) -> np.random.Generator:
         """The random numbers of this iteration."""
@@ -190,7 +200,11 @@ class SemiSupervisedPhase(SupervisedPhase):
         self.places.found = state["places"].cpu().numpy()
         self.unlabeled.places = self.places.by_class()
 
-    def read(self, iteration: int) -> Windows:
+    def shrink(self, iteration: int) -> int:
+        """Nothing: the teacher labels at the whole resolution."""
+        return 1
+
+    def read(self, iteration: int, shrink: int = 1) -> Windows:
         """Windows of labeled and of unlabeled cases."""
         labeled, unlabeled = self.used(self.own)
         return {

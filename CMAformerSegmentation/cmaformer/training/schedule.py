@@ -95,6 +95,10 @@ class Schedule:
         """Whether no iteration is left."""
         return iteration >= self.recipe.iterations + self.recipe.semi_iterations
 
+    def share_of_first(self, iteration: int) -> float:
+        """Part of the first phase that is done before an iteration."""
+        return iteration / self.recipe.iterations
+
     def rate(self, iteration: int) -> float:
         """Learning rate of an iteration."""
         return self.recipe.rate(iteration)
@@ -188,6 +192,10 @@ class TimedSchedule(Schedule):
     def is_over(self, iteration: int) -> bool:
         """Whether the time is over; every training has a step."""
         return iteration > 0 and self.share(iteration) >= 1
+
+    def share_of_first(self, iteration: int) -> float:
+        """Part of the first phase that is done before an iteration; of one to come, what is done now."""
+        return self.share(iteration) / self.first
 
     def rate(self, iteration: int) -> float:
         """Learning rate of an iteration."""

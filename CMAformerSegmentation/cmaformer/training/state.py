@@ -61,7 +61,7 @@ class TrainingState:
         student: PortionedNetwork = network.to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self._portioned = (student, copy.deepcopy(student).requires_grad_(False).eval())
         for network in self._portioned:
-            network.interrupt = interrupt
+            network.interrupt, network.side = interrupt, recipe.patch
         self.student: CMAformer = self._portioned[0]
         self.learner: Callable[[Tensor, Tensor], Prediction] = distributed.shared(self.student, device)
         self.teacher: CMAformer = self._portioned[1]

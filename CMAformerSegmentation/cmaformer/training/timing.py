@@ -64,7 +64,7 @@ def measure(trainer: Trainer) -> Estimate | None:
         times: list[float] = []
         for _ in range(WARM_STEPS + TIMED_STEPS):
             start = trainer.clock()
-            windows = phase.read(trainer.state.iteration)
+            windows = phase.read(trainer.state.iteration, phase.shrink(trainer.state.iteration))
             read = trainer.clock()
             if trainer.stepper.step(phase, windows) is None:
                 break  # the real training will meet the same trouble, and tell of it

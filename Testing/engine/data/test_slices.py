@@ -147,6 +147,21 @@ def test_patch_without_changes_is_the_middle_of_the_window(store):
     np.testing.assert_allclose(batch.distances.numpy(), np.clip(wanted, -1, 1), atol=1e-3)
 
 
+def test_coarse_patches_show_the_same_at_half_the_resolution(store):
+    windows = Sampler(store, [0, 1], 48, 0, 1.0, seed=1).batch(4, 0)
+    settings = Augmentation(**{**vars(STILL), "rotation": 25.0, "zoom": (0.9, 1.1)})
+    fine, coarse = (augment(windows, 32, settings, np.random.default_rng(5), "cpu", None, n) for n in (1, 2))
+    assert coarse.images.shape == (4, 1, 16, 16) and torch.equal(coarse.frames, fine.frames)
+    halved = torch.nn.functional.avg_pool2d(fine.images, 2)
+    assert (coarse.images - halved).abs().mean() < 0.2 * halved.abs().mean()
+    near = fine.distances.abs().amax(1, keepdim=True) < 0.9
+    halved = torch.nn.functional.avg_pool2d(fine.distances, 2) / 2  # a distance of so many pixels is half as many
+    off = (coarse.distances - halved).abs()[torch.nn.functional.avg_pool2d(near.float(), 2).expand_as(halved) == 1]
+    assert off.mean() < 0.03
+    structure = torch.nn.functional.avg_pool2d((fine.labels == 2).float(), 2)
+    assert ((coarse.labels == 2)[structure == 1]).float().mean() > 0.95
+
+
 def test_image_labels_distances_and_frame_move_together(store):
     windows = Sampler(store, [0, 1], 48, 0, 1.0, seed=1).batch(16, 0)
     # The image is made a picture of its own labels and coordinates: whatever happens to one must happen to all.

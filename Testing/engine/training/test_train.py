@@ -104,7 +104,7 @@ def test_stopped_and_resumed_training_ends_where_an_uninterrupted_one_does(tmp_p
 def test_whole_slices_and_batch_norm_go_on_to_the_same_model_too(tmp_path, cases):
     """The running statistics of student and teacher are in the checkpoint; the model says how to be looked through."""
     tiny = {"widths": [8, 8, 8, 16, 16, 16], "heads": 4, "depth": 1, "layout": "pyramid", "norm": "batch"}
-    recipe = replace(SHORT, patch=64, whole=True)
+    recipe = replace(SHORT, patch=64, whole=True, coarse=0.7)
     choices = {"recipe": recipe, "network": {**tiny, "gated": True}, "seed": 7}
     whole = train(cases, tmp_path / "whole", "model", None, device="cpu", **choices)
 
