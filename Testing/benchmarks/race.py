@@ -20,6 +20,9 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+from cmaformer.cases.case_list import CaseList
+from cmaformer.preflight.report import DEFAULT_INPUT
+
 HERE = Path(__file__).parent
 CARDIAC, HIPPOCAMPUS, ABDOMEN = "cardiac_cine_mr", "hippocampus_mr", "abdomen_ct"
 VALIDATION = ("0005", "0021", "0030", "0039")
@@ -27,9 +30,10 @@ PLAIN = {"transformer": False, "cross_attention": False, "channel_attention": Fa
 # Changes of the defaults that rows may name after a colon, "heart-7:batch".
 VARIANTS: dict[str, dict[str, Any]] = {
     "": {},
-    "group": {"network": {"norm": "group", "gated": False}, "settings": {"whole": False}},
+    "group": {"network": {"norm": "group"}},
+    "gated": {"network": {"gated": True}},
+    "pyramid": {"network": {"layout": "pyramid", "gated": True}},
     "plain": {"network": PLAIN},
-    "flat": {"settings": {"coarse": 0.0}},
     "coarse": {"settings": {"coarse": 0.5}},
     "sure": {"settings": {"confidence": 0.8}},
     "patches": {"settings": {"teaching": "patches", "confidence": 0.8}},
@@ -68,15 +72,21 @@ def abdomen(folder: Path, labeled: int) -> dict[str, Any]:
     return {"classes": classes, "label_map": {str(a): b for a, b in (SYNAPSE.label_map or {}).items()}, "cases": cases}
 
 
-def choices_of(row: str, variant: str, seed: int, minutes: float) -> dict[str, Any]:
-    """Further arguments of the training of a row."""
+def choices_of(row: str, variant: str, listed: CaseList) -> dict[str, Any]:
+    """Further arguments of the training of a row, as the command ``train`` would choose them."""
+    from cmaformer.preflight.check import check
     from cmaformer.recipes.recipe import SECOND_PHASE, changed, preset
+    from cmaformer.training.suggestion import suggested
 
     change = VARIANTS[variant]
-    settings: dict[str, Any] = {"evaluate_every": 0, **change.get("settings", {})}
+    model_input = {"slicing": "axial" if row.startswith("abdomen") else "acquired", "spacing_mm": None}
+    suggestion, spacing = suggested(check(listed, {**DEFAULT_INPUT, **model_input}))
+    settings: dict[str, Any] = {"evaluate_every": 0, **suggestion, **change.get("settings", {})}
     if not row.endswith("-alone"):
         settings["semi_iterations"] = round(SECOND_PHASE * preset().iterations)
-    choices: dict[str, Any] = {"seed": seed, "minutes": minutes, "network": change.get("network")}
+    choices: dict[str, Any] = {"network": change.get("network"), "spacing_mm": spacing}
+    if row.startswith("heart"):  # as the tables of before
+        choices |= {"largest_component": [1, 2, 3], "together": [1, 2, 3]}
     if row.startswith("abdomen"):
         settings["augmentation"] = {"flip": 0.0, "right_angle": 0.0}
         choices |= {"normalization": {"type": "window", "low": -125, "high": 275}, "slicing": "axial"}
@@ -97,7 +107,8 @@ def train(name: str, data: Path, runs: Path, minutes: float, seed: int) -> None:
         return
     listed = read_cases(cases_of(row, data, runs))
     if not (folder / "job.json").exists():
-        create(listed, folder, f"{row}-{variant}" if variant else row, **choices_of(row, variant, seed, minutes))
+        name = f"{row}-{variant}" if variant else row
+        create(listed, folder, name, seed=seed, minutes=minutes, **choices_of(row, variant, listed))
     if not (folder / "result").exists():
         work(folder, "cpu", clock=time.process_time)
     (model,) = (path.parent for path in (folder / "result").glob("*/model.json"))

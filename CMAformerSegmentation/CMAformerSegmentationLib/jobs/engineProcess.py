@@ -10,6 +10,8 @@ from typing import Protocol
 
 from slicer.i18n import tr as _
 
+from cmaformer.door.job import UNWRITABLE
+
 from .job import JobProblem
 from .processes import groupOptions, killGroup, logTail
 
@@ -156,6 +158,12 @@ def explainExit(exitCode: int | None) -> JobProblem:
             "out-of-memory",
             _("The computer ran out of memory and stopped the segmentation."),
             _("Close other programs, or crop the volume, and try again."),
+        )
+    if exitCode == UNWRITABLE:
+        return JobProblem(
+            "folder-unwritable",
+            _("The segmentation engine cannot write into the folder of its job."),
+            _("Is the disk full? Free some space, then press Apply again."),
         )
     if exitCode is not None and (exitCode < 0 or exitCode > 128):
         return JobProblem(

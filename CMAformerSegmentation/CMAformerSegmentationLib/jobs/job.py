@@ -28,7 +28,7 @@ from cmaformer.door.job import (
     request_cancel,
     write_job,
 )
-from cmaformer.door.process import is_alive
+from cmaformer.door.lock import held
 
 __all__ = ["CANCELLED", "FAILED", "FINISHED", "INTERRUPTED", "QUEUED", "RUNNING", "Job", "JobProblem", "JobProgress"]
 
@@ -162,7 +162,7 @@ class Job:
         self._end = ENDS.get(kind, self._end)
 
     def _workerIsAlive(self) -> bool:
-        return is_alive(read_json(self.folder / names.LOCK))
+        return held(self.folder)
 
 
 def _number(value: Any, default: Any) -> Any:

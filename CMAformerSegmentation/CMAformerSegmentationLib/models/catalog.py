@@ -12,9 +12,9 @@ from pathlib import Path
 
 from slicer.i18n import tr as _
 
-from cmaformer.door.description import Structure, newest, read_description
+from cmaformer.door.description import Structure, newest, read_card, read_description
 from cmaformer.door.errors import ModelError
-from cmaformer.door.names import CARD, MODEL, WEIGHTS
+from cmaformer.door.names import MODEL, WEIGHTS
 
 from ..refusal import Refusal
 
@@ -57,10 +57,7 @@ class ModelEntry:
     @property
     def card(self) -> str:
         """The model's card (Markdown), or its description when there is none."""
-        try:
-            return (self.path / CARD).read_text(encoding="utf-8")
-        except (OSError, UnicodeDecodeError):
-            return self.description
+        return read_card(self.path) or self.description
 
 
 @dataclass(frozen=True)

@@ -114,7 +114,18 @@ def deleteModel(entry: ModelEntry) -> None:
     shutil.rmtree(aside, ignore_errors=True)
 
 
+def _notAFile(name: str) -> Refusal:
+    def text() -> str:
+        return _("{name} is a link, or no regular file; a model has neither.").format(name=name)
+
+    return Refusal(text)
+
+
 def _verified(folder: Path) -> ModelEntry:
+    for name in _files:
+        path = folder / name
+        if path.is_symlink() or (path.exists() and not path.is_file()):
+            raise _notAFile(name)
     entry = readModel(folder)
     digest = hashlib.sha256()
     with open(folder / WEIGHTS, "rb") as file:
@@ -132,6 +143,8 @@ def _names(root: Path) -> set[str]:
         if folder.name.startswith("."):  # on its way in or out
             continue
         names.add(folder.name)
+        if not (folder / MODEL).is_file():
+            continue
         try:
             names.add(str(json.loads((folder / MODEL).read_text(encoding="utf-8"))["id"]))
         except (OSError, ValueError, KeyError, TypeError):

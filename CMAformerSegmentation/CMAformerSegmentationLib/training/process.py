@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from cmaformer.door.files import read_json, write_json
-from cmaformer.door.process import identity, is_alive
+from cmaformer.door.process import identity, is_alive, is_surely
 
 from ..jobs.processes import askGroup, groupOptions, killGroup, letOthersFirst
 
@@ -71,13 +71,19 @@ class TrainingProcess:
 
     def ask(self) -> None:
         """Ask the process to stop by itself."""
-        if self.isRunning():
+        if self._isCertain():
             askGroup(self._identity()["pid"])
 
     def kill(self) -> None:
         """End the process and its children at once."""
-        if self.isRunning():
+        if self._isCertain():
             killGroup(self._identity()["pid"])
+
+    def _isCertain(self) -> bool:
+        """Whether the number is still that of the process: another one's process is never ended."""
+        known = self._identity()
+        child = _children.get(known.get("pid", 0))
+        return child.poll() is None if child is not None else is_surely(known)
 
     def _identity(self) -> dict[str, Any]:
         return read_json(self.folder / _file)

@@ -15,7 +15,7 @@ from ..door.slicing import SLICINGS
 from ..models.installed import open_model
 from ..preflight.check import check
 from ..preflight.report import ERROR, NOTE, WARNING, Report
-from ..recipes.recipe import configured, preset, settings_of
+from ..recipes.recipe import changed, configured, preset, settings_of
 from ..training.plan import Choices
 from .case_arguments import add_arguments as add_case_arguments
 from .case_arguments import apply_task, cases_of, parsed_of, window_of
@@ -90,9 +90,12 @@ def run(args: argparse.Namespace) -> int:
     choices = Choices(spacing_mm=args.spacing, slicing=args.slicing, normalization=window_of(args))
     report = check(parsed, choices.model_input(base), base, args.job, _progress)
     if args.minutes is not None and report.ok:
+        from ..training.suggestion import completed, suggested
         from ..training.trial import estimate
 
         classes = len(report.classes) + 1
+        if base is None:
+            recipe = changed(recipe, completed(settings, suggested(report)[0]))
         report = replace(report, estimate=estimate(base, classes, recipe, args.minutes, args.device))
     if args.json:
         print(json.dumps(report.to_dict()))

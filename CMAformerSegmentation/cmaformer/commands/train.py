@@ -22,6 +22,7 @@ from ..preflight.report import PreflightError
 from ..recipes.recipe import CONSTRAINTS, OPTIMIZERS, PRESETS, SECOND_PHASE, changed, configured, preset, settings_of
 from ..training.plan import Choices, TrainingPlan
 from ..training.schedule import TOO_LITTLE
+from ..training.suggestion import completed, suggested
 from ..training.work import work
 from .case_arguments import add_arguments as add_case_arguments
 from .case_arguments import apply_task, window_of
@@ -168,7 +169,10 @@ def _create_from(args: argparse.Namespace) -> None:
     if "semi_iterations" not in settings and not recipe.semi_iterations and case_list.with_role("unlabeled"):
         recipe = changed(recipe, {"semi_iterations": round(SECOND_PHASE * recipe.iterations)})
     if base is None:  # the images have been read; what they suggest is known
-        choices = replace(choices, spacing_mm=report.spacing_mm)
+        suggestion, spacing = suggested(report) if task is None else ({}, report.spacing_mm)
+        if "patch" not in settings:
+            recipe = changed(recipe, completed(settings, suggestion))
+        choices = replace(choices, spacing_mm=args.spacing or spacing)
     plan = TrainingPlan.of(case_list, args.name, base, replace(choices, recipe=recipe))
     job = plan.write(args.job)
     report.save(job.folder / PREFLIGHT)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,7 @@ from scipy import ndimage
 
 from ..cases.case_list import Case, CaseList, CasesError
 from ..cases.labels import read_labels
-from ..door.errors import CancelledError, EngineError
+from ..door.errors import CancelledError, EngineError, JobError
 from ..door.files import write_json
 from ..door.slicing import SLICINGS
 
@@ -108,8 +109,8 @@ def _prepare_case(
     every = np.arange(grid.count)
     normalize = Normalization(model_input["normalization"], volume.array)
     images = normalize(grid.to_model(volume.array, every)).astype(np.float16)
-    np.save(folder / f"{number:05d}.images.npy", images)
     entry: dict[str, Any] = {"number": number, "role": case.role, "shape": list(images.shape), "pixels": {}}
+    entry["crc32"] = {"images": _save(folder / f"{number:05d}.images.npy", images)}
     entry["facts"] = facts_of(volume.array, grid, normalize)
     entry["spacing_mm"] = [grid.slice_spacing, *(model_input["spacing_mm"] or grid.pixel_spacing)]
     if case.labels is None:
@@ -123,18 +124,58 @@ def _prepare_case(
             "Export the segmentation with the image as its reference.",
         )
     maps = grid.labels_to_model(labels.array, every, structures + 1)
-    np.save(folder / f"{number:05d}.labels.npy", maps)
+    entry["crc32"]["labels"] = _save(folder / f"{number:05d}.labels.npy", maps)
     distances = np.empty((len(maps), structures, *maps.shape[1:]), np.int8)
     for slice_, planes in zip(maps, distances):
         if cancelled():  # a large volume with many classes takes a minute
             raise CancelledError()
         for value, plane in enumerate(planes, 1):
             plane[...] = signed_distance(slice_ == value)
-    np.save(folder / f"{number:05d}.distances.npy", distances)
+    entry["crc32"]["distances"] = _save(folder / f"{number:05d}.distances.npy", distances)
     entry["pixels"] = {
         str(value): [int(n) for n in np.count_nonzero(maps == value, axis=(1, 2))] for value in range(structures + 1)
     }
     return entry
+
+
+def _save(path: Path, array: np.ndarray) -> int:
+    """Save an array; returns the checksum of its file."""
+    np.save(path, array)
+    return _checksum(path)
+
+
+def _checksum(path: Path) -> int:
+    sum_ = 0
+    with open(path, "rb") as file:
+        while chunk := file.read(1 << 20):
+            sum_ = zlib.crc32(chunk, sum_)
+    return sum_
+
+
+def verify(folder: Path, between: Callable[[], None] = lambda: None) -> None:
+    """Compare the prepared slices with their checksums: jobs are carried between computers.
+
+    Args:
+        folder: a folder that :func:`prepare` has filled.
+        between: called before each case; may raise to stop.
+
+    Raises:
+        JobError: a file is missing, cut short or damaged; the case is named by its number.
+    """
+    store = SliceStore(folder)
+    for entry in store.cases:
+        between()
+        for kind, wanted in entry.get("crc32", {}).items():  # not there in slices that were prepared before
+            try:
+                good = _checksum(store.path(entry["number"], kind)) == wanted
+            except OSError:
+                good = False
+            if not good:
+                raise JobError(
+                    "damaged-slices",
+                    f"The prepared slices of case {case_of(entry) + 1} are missing or damaged.",
+                    "Copy the whole job folder again, or start the training from its images.",
+                )
 
 
 def _by_number(error: EngineError, case: Case, number: int) -> EngineError:

@@ -11,8 +11,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from . import bounds
+from .bounds import fault
 from .errors import ModelError
-from .names import MODEL
+from .names import CARD, MODEL
 from .slicing import SLICINGS
 
 SCHEMA = 1
@@ -106,9 +108,10 @@ class Description:
     def from_dict(cls, data: Any) -> Description:
         """Check the content of a ``model.json``. Raises ModelError (code ``bad-model-json``) naming field and fault."""
         if not isinstance(data, Mapping):
-            raise _fault(f"holds {_kind(data)} instead of an object")
+            raise fault(f"holds {_kind(data)} instead of an object")
+        bounds.check_numbers(data)
         if "schema" not in data:
-            raise _fault('has no field "schema", so it does not describe a CMAformer model')
+            raise fault('has no field "schema", so it does not describe a CMAformer model')
         if data["schema"] != SCHEMA:
             raise ModelError(
                 "unknown-schema",
@@ -119,29 +122,33 @@ class Description:
             key: _field(data, key, _text, "a non-empty text")
             for key in ("id", "version", "title", "description", "task", "modality", "license")
         }
+        for key in ("id", "version", "title"):
+            if len(text[key]) > bounds.LONGEST_NAME:
+                raise fault(f'"{key}" has {len(text[key])} letters; {bounds.LONGEST_NAME} are the most')
         if not re.fullmatch(r"[^\W_][\w.-]*", text["id"]):
-            raise _fault(f'"id" may use letters, digits, dot, dash and underscore, not {text["id"]!r}')
+            raise fault(f'"id" may use letters, digits, dot, dash and underscore, not {text["id"]!r}')
         classes = tuple(_structure(entry, n) for n, entry in enumerate(_field(data, "classes", _list, "a list")))
         values = [structure.value for structure in classes]
         if not classes or len(set(values)) != len(values):
-            raise _fault(f'"classes" needs at least one structure, each with its own value; values are {values}')
+            raise fault(f'"classes" needs at least one structure, each with its own value; values are {values}')
         source = _input(_field(data, "input", _object, "an object"))
         network = _field(data, "network", _object, "an object")
         for key, wanted in (("in_channels", source.channels), ("classes", len(classes) + 1)):
             if network.get(key) != wanted:
-                raise _fault(f'"network.{key}" is {network.get(key)!r}, but the rest of the file asks for {wanted}')
+                raise fault(f'"network.{key}" is {network.get(key)!r}, but the rest of the file asks for {wanted}')
+        bounds.check_network(network)
         post = _field(data, "postprocessing", _object, "an object")
         clean: dict[str, list[int]] = {}
         for key in ("largest_component", "fill_holes", "together"):
             clean[key] = list(post.get(key) or [])
             if any(value not in values for value in clean[key]):
-                raise _fault(f'"postprocessing.{key}" is {post[key]!r}, but the classes have the values {values}')
+                raise fault(f'"postprocessing.{key}" is {post[key]!r}, but the classes have the values {values}')
         sha = _field(data, "weights_sha256", _text, "a text")
         if not re.fullmatch(r"[0-9a-f]{64}", sha):
-            raise _fault('"weights_sha256" is not 64 hexadecimal digits')
+            raise fault('"weights_sha256" is not 64 hexadecimal digits')
         parent = data.get("parent")
         if parent is not None and not _text(parent):
-            raise _fault(f'"parent" must be the id of a model or null, not {parent!r}')
+            raise fault(f'"parent" must be the id of a model or null, not {parent!r}')
         return cls(
             **text,
             classes=classes,
@@ -166,6 +173,8 @@ def read_description(folder: Path) -> Description:
         raise ModelError("no-model", f"There is no model folder {folder.name}.")
     path = folder / MODEL
     try:
+        if path.exists() and not path.is_file():
+            raise ModelError("bad-model-json", f"{MODEL} is no regular file.")
         if path.stat().st_size > LARGEST:
             raise ModelError("bad-model-json", f"{MODEL} is too large to be a description.")
         data = json.loads(path.read_text(encoding="utf-8"))
@@ -181,10 +190,22 @@ def read_description(folder: Path) -> Description:
     return Description.from_dict(data)
 
 
+def read_card(folder: Path) -> str:
+    """The card of a model for people (Markdown), without control characters; empty if it has none."""
+    path = folder / CARD
+    try:
+        if not path.is_file() or path.stat().st_size > LARGEST:
+            return ""
+        text = path.read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return ""
+    return "".join(letter for letter in text if letter in "\n\t" or letter.isprintable())
+
+
 def _structure(entry: Any, number: int) -> Structure:
     where = f"classes[{number}]."
     if not isinstance(entry, Mapping):
-        raise _fault(f'"classes[{number}]" must be an object, not {_kind(entry)}')
+        raise fault(f'"classes[{number}]" must be an object, not {_kind(entry)}')
     value = _field(entry, "value", lambda v: _whole(v) and 1 <= v <= 255, "a whole number from 1 to 255", where)
     name = _field(entry, "name", _text, "a non-empty text", where)
     color = _field(
@@ -198,50 +219,46 @@ def _structure(entry: Any, number: int) -> Structure:
     if terminology is not None:
         codes: list[Any] = list(terminology.values()) if isinstance(terminology, Mapping) else [0]
         if not all(code is None or (_list(code) and len(code) == 3 and all(map(_text, code))) for code in codes):
-            raise _fault(f'"{where}terminology" must map names to [scheme, code, meaning] or null, or be null')
+            raise fault(f'"{where}terminology" must map names to [scheme, code, meaning] or null, or be null')
     return Structure(value, name, (color[0], color[1], color[2]), terminology)
 
 
 def _input(entry: Mapping[str, Any]) -> InputSpec:
     where = "input."
-    context = _field(entry, "context_slices", lambda v: _whole(v) and v >= 0, "a whole number, 0 or more", where)
+    context = _field(
+        entry, "context_slices", lambda v: _whole(v) and 0 <= v <= 32, "a whole number from 0 to 32", where
+    )
     channels = _field(entry, "channels", _whole, "a whole number", where)
     if channels != 2 * context + 1:
-        raise _fault(
-            f'"input.channels" is {channels}, but {context} context slices on each side make {2 * context + 1}'
-        )
+        raise fault(f'"input.channels" is {channels}, but {context} context slices on each side make {2 * context + 1}')
     spacing = entry.get("spacing_mm")
     if spacing is not None and not (
-        _list(spacing) and len(spacing) == 2 and all(isinstance(v, (int, float)) and v > 0 for v in spacing)
+        _list(spacing) and len(spacing) == 2 and all(_number(v) and 1e-3 <= v <= 1e3 for v in spacing)
     ):
-        raise _fault(f'"input.spacing_mm" must be two positive numbers (mm) or null, not {spacing!r}')
+        raise fault(f'"input.spacing_mm" must be two positive numbers (mm) or null, not {spacing!r}')
     slicing = _field(entry, "slicing", lambda v: _text(v) and v in SLICINGS, f"one of {', '.join(SLICINGS)}", where)
     spec = _field(entry, "normalization", _object, "an object", where)
     try:
         check_normalization(spec)
     except ModelError as error:
-        raise _fault(f'"input.normalization": {error.message}') from None
+        raise fault(f'"input.normalization": {error.message}') from None
     patch = entry.get("patch")
-    if patch is not None and not (_whole(patch) and patch >= 32):
-        raise _fault(f'"input.patch" must be a whole number of at least 32 pixels or null, not {patch!r}')
+    if patch is not None and not (_whole(patch) and 32 <= patch <= 8192):
+        raise fault(f'"input.patch" must be a whole number of at least 32 pixels or null, not {patch!r}')
     pixel = None if spacing is None else (spacing[0], spacing[1])
     mirror = entry.get("mirror", [])
     if not _list(mirror) or len(set(mirror)) != len(mirror) or not set(mirror) <= set(MIRRORS):
-        raise _fault(f'"input.mirror" must be a list of {" and ".join(MIRRORS)}, or empty, not {mirror!r}')
+        raise fault(f'"input.mirror" must be a list of {" and ".join(MIRRORS)}, or empty, not {mirror!r}')
     return InputSpec(channels, context, pixel, slicing, dict(spec), patch, tuple(mirror))
 
 
 def _field(data: Mapping[str, Any], key: str, good: Callable[[Any], bool], wanted: str, where: str = "") -> Any:
     if key not in data:
-        raise _fault(f'has no field "{where}{key}"')
+        raise fault(f'has no field "{where}{key}"')
     if not good(data[key]):
         shown = repr(data[key])
-        raise _fault(f'"{where}{key}" must be {wanted}, not {shown if len(shown) < 60 else _kind(data[key])}')
+        raise fault(f'"{where}{key}" must be {wanted}, not {shown if len(shown) < 60 else _kind(data[key])}')
     return data[key]
-
-
-def _fault(what: str) -> ModelError:
-    return ModelError("bad-model-json", f"{MODEL}: {what}." if what.startswith('"') else f"{MODEL} {what}.")
 
 
 def _text(value: Any) -> bool:
@@ -258,6 +275,10 @@ def _object(value: Any) -> bool:
 
 def _whole(value: Any) -> bool:
     return isinstance(value, int) and not isinstance(value, bool)
+
+
+def _number(value: Any) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
 
 
 def _kind(value: Any) -> str:

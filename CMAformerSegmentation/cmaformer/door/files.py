@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import secrets
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -30,12 +31,23 @@ def write_whole(path: Path, write: Callable[[BinaryIO], object], flush: bool = F
     try:
         with open(temporary, "wb") as file:
             write(file)
+            file.flush()
             if flush:
-                file.flush()
                 os.fsync(file.fileno())
+            written = file.tell()
+        if temporary.stat().st_size != written:  # some disks that are full say so nowhere else
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def private_folder(path: Path) -> Path:
+    """Make a folder that nobody but its owner can look into (mode 0700): it will hold images. Raises OSError."""
+    path.mkdir(parents=True, exist_ok=True)
+    with suppress(OSError):  # some disks know no modes
+        path.chmod(0o700)
+    return path
 
 
 @contextmanager

@@ -34,6 +34,9 @@ QUEUED, RUNNING, FINISHED, FAILED, CANCELLED, INTERRUPTED = (
 # The event that ends a job -> its state.
 ENDS = {"finished": FINISHED, "error": FAILED, "cancelled": CANCELLED}
 
+# Exit code of a worker that cannot tell anything in a job folder.
+UNWRITABLE = 74
+
 
 @dataclass(frozen=True)
 class Job:

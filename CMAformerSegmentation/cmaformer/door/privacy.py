@@ -6,7 +6,7 @@ import contextlib
 import getpass
 import platform
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -28,21 +28,57 @@ _COMMON = {
 }
 
 
-def identifying(value: Any) -> str | None:
+# What stands for a text that had to go.
+WITHHELD = "(withheld: it named a folder, a user or this computer)"
+
+
+def identifying(value: Any, allowed: Iterable[str] = ()) -> str | None:
     """The first text inside nested JSON values that holds an absolute path, or this user's or computer's name.
 
-    An honest but simple check: it knows the account that runs it, not patients' names.
+    An honest but simple check: it knows the account that runs it, not patients' names. A name is a whole word.
+
+    Args:
+        value: texts, lists and objects of them.
+        allowed: words that are no names here, whatever the account or the computer is called: a workstation "heart" may
+            train a model of the heart.
     """
-    words = {Path.home().name, platform.node(), platform.node().split(".")[0]}
+    test = _test(allowed)
+    return next((text for text in _texts(value) if test(text)), None)
+
+
+def withheld(value: Any, allowed: Iterable[str] = ()) -> Any:
+    """A copy of nested JSON values with WITHHELD in place of every text that is :func:`identifying`."""
+    test = _test(allowed)
+
+    def copy(part: Any) -> Any:
+        if isinstance(part, str):
+            return WITHHELD if test(part) else part
+        if isinstance(part, Mapping):
+            return {key: copy(entry) for key, entry in part.items()}
+        return [copy(entry) for entry in part] if isinstance(part, (list, tuple)) else part
+
+    return copy(value)
+
+
+def words(texts: Iterable[str]) -> set[str]:
+    """The words of some texts, in lower case."""
+    return {word for text in texts for word in re.findall(r"\w+", text.lower())}
+
+
+def _test(allowed: Iterable[str]) -> Callable[[str], bool]:
+    known = {Path.home().name, platform.node(), platform.node().split(".")[0]}
     with contextlib.suppress(OSError, KeyError, ImportError):  # no account entry, as in some containers
-        words.add(getpass.getuser())
-    names = [re.escape(word) for word in words if len(word) >= 3 and word.lower() not in _COMMON]
+        known.add(getpass.getuser())
+    usual = _COMMON | words(allowed)
+    names = [re.escape(name) for name in known if len(name) >= 3 and name.lower() not in usual]
     named = re.compile(rf"(?<!\w)(?:{'|'.join(names)})(?!\w)", re.IGNORECASE) if names else None
     home = str(Path.home())
-    for text in _texts(value):
-        if _PATH.search(text) or (len(home) > 1 and home in text) or (named and named.search(text)):
-            return text
-    return None
+
+    def test(text: str) -> bool:
+        at_home = len(home) > 1 and home in text
+        return bool(_PATH.search(text) or at_home or (named and named.search(text)))
+
+    return test
 
 
 def _texts(value: Any) -> Iterator[str]:

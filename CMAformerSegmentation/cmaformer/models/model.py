@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..door import description as schema
-from ..door.description import Description, newest, read_description
+from ..door.description import Description, newest, read_card, read_description
 from ..door.errors import ModelError
 from ..door.names import CARD, MODEL, WEIGHTS
 from ..door.privacy import identifying
@@ -27,6 +27,9 @@ if TYPE_CHECKING:
 
     from ..network.cmaformer import CMAformer
 
+
+# Weights are some MB; what is much larger is something else.
+LARGEST_WEIGHTS = 512_000_000
 
 __all__ = ["Description", "Model", "Problem", "find_model", "find_models", "load_model", "save_model"]
 
@@ -51,13 +54,12 @@ class Model:
     @property
     def card(self) -> str:
         """The card for people (Markdown), empty if the folder has none."""
-        try:
-            return (self.folder / CARD).read_text(encoding="utf-8", errors="replace")
-        except OSError:
-            return ""
+        return read_card(self.folder)
 
     def network(self, device: str | torch.device = "cpu") -> CMAformer:
         """The network with its weights as fp32 in evaluation mode on a device. Raises ModelError if they do not fit."""
+        import torch
+
         from ..network.cmaformer import CMAformer, NetworkConfig
 
         try:
@@ -66,6 +68,8 @@ class Model:
             raise ModelError("bad-model-json", f'{MODEL}: "network" is not usable: {error}.') from None
         state = _read_state(_read_weights(self.folder, self.sha256))
         _check_fit(state, network.state_dict())
+        if not all(torch.isfinite(value).all() for value in state.values() if value.is_floating_point()):
+            raise ModelError("bad-weights", f"{WEIGHTS} holds numbers that are not finite.", "Install the model again.")
         network.load_state_dict({key: value.float() for key, value in state.items()})
         return network.eval().to(device)
 
@@ -169,7 +173,7 @@ def save_model(
     except (TypeError, ValueError) as error:
         raise ModelError("bad-model-json", f"The description cannot be written as JSON: {error}.") from None
     checked = Description.from_dict(json.loads(text))
-    offending = identifying([checked.data, card.splitlines()])
+    offending = identifying([checked.data, card.splitlines()], anatomy_of(checked.data))
     if offending is not None:
         raise ModelError(
             "identifying",
@@ -194,6 +198,11 @@ def save_model(
     return Model(folder, checked)
 
 
+def anatomy_of(description: Mapping[str, Any]) -> list[str]:
+    """The names of structures in a description: their words are anatomy, whatever a computer is called."""
+    return [str(entry.get("name", "")) for entry in description.get("classes", []) if isinstance(entry, Mapping)]
+
+
 def _write(path: Path, text: str) -> None:
     # Bytes, so that a line ends alike on every system.
     path.write_bytes(text.encode("utf-8"))
@@ -211,8 +220,11 @@ def _candidates(folders: Iterable[str | os.PathLike[str]]) -> list[Path]:
 
 def _read_weights(folder: Path, sha256: str) -> bytes:
     """The bytes of the weights, checked: what is verified here is what is loaded, not a file read a second time."""
+    path = folder / WEIGHTS
     try:
-        weights = (folder / WEIGHTS).read_bytes()
+        if path.exists() and (not path.is_file() or path.stat().st_size > LARGEST_WEIGHTS):
+            raise ModelError("bad-weights", f"{WEIGHTS} is no file of weights: it is {_what(path)}.")
+        weights = path.read_bytes()
     except FileNotFoundError:
         raise ModelError("no-weights", f"{WEIGHTS} is missing from the model {folder.name}.") from None
     except OSError as error:
@@ -226,6 +238,10 @@ def _read_weights(folder: Path, sha256: str) -> bytes:
     return weights
 
 
+def _what(path: Path) -> str:
+    return f"{path.stat().st_size / 1e6:.0f} MB large" if path.is_file() else "no regular file"
+
+
 def _read_state(weights: bytes) -> dict[str, torch.Tensor]:
     import pickle
     import zipfile
@@ -233,6 +249,10 @@ def _read_state(weights: bytes) -> dict[str, torch.Tensor]:
     import torch
 
     try:
+        with zipfile.ZipFile(io.BytesIO(weights)) as archive:
+            unpacked = sum(entry.file_size for entry in archive.infolist())
+        if unpacked > 2 * len(weights) + 1_000_000:  # PyTorch stores them as they are
+            raise ModelError("bad-weights", f"{WEIGHTS} unpacks to {unpacked / 1e6:.0f} MB, which weights do not.")
         state = torch.load(io.BytesIO(weights), map_location="cpu", weights_only=True)
     except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError, KeyError, zipfile.BadZipFile):
         raise ModelError("bad-weights", f"{WEIGHTS} is not a file of plain PyTorch weights.") from None

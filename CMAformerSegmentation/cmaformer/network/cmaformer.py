@@ -180,7 +180,16 @@ def group_norm(channels: int) -> nn.GroupNorm:
 
 def normalization(kind: str, channels: int) -> nn.Module:
     """The layer for a kind of :data:`NORMS`. With "batch" a slice is independent of its batch-mates once trained."""
-    return group_norm(channels) if kind == "group" else nn.BatchNorm2d(channels)
+    return group_norm(channels) if kind == "group" else BatchNorm(channels)
+
+
+class BatchNorm(nn.BatchNorm2d):
+    """Batch norm that uses what it knows where a batch is a single value per channel, which has no spread."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        if self.training and x.numel() == x.shape[1]:
+            return F.batch_norm(x, self.running_mean, self.running_var, self.weight, self.bias, False, 0.0, self.eps)
+        return super().forward(x)
 
 
 def conv3(inputs: int, outputs: int, stride: int = 1, dilation: int = 1, bias: bool = False) -> nn.Conv2d:
@@ -240,7 +249,7 @@ class PatchEmbedding(nn.Module):
             nn.init.zeros_(self.position.weight)
             nn.init.zeros_(self.position.bias)
         self.batch = config.norm == "batch"
-        self.norm = nn.BatchNorm2d(outputs) if self.batch else nn.LayerNorm(outputs)
+        self.norm = BatchNorm(outputs) if self.batch else nn.LayerNorm(outputs)
 
     def forward(self, x: Tensor, frame: Tensor) -> Tensor:
         x = self.conv(x)

@@ -82,6 +82,9 @@ def check_case(
             _check_side(min(grids, key=lambda grid: min(*grid.source_shape, *grid.model_shape)), tell)
             del volume  # the label map is read without it
     voxels: dict[int, int] = {}
+    extent, field = None, None
+    if geometry is not None:
+        field = float(max(np.multiply(grids[0].source_shape, grids[0].pixel_spacing)))
     if case.labels is not None and case.labels.exists():
         try:
             labels, known = read_volume(case.labels), classes(case)
@@ -93,6 +96,8 @@ def check_case(
             if geometry is not None:
                 _check_grid(geometry, labels.geometry, tell)
             voxels = _check_values(labels.array, known, tell)
+            if geometry is not None and labels.geometry.shape_kji == geometry.shape_kji:
+                extent = _extent_mm(labels.array, known, geometry, grids[0].slice_axis)
     facts = CaseFacts(
         number,
         case.role,
@@ -100,8 +105,28 @@ def check_case(
         geometry.spacing if geometry else None,
         intensity,
         voxels,
+        extent,
+        field,
     )
     return CaseCheck(facts, tuple(findings), geometry, digest, itemsize)
+
+
+def _extent_mm(array: np.ndarray, known: dict[int, int], geometry: Geometry, slice_axis: int) -> float | None:
+    """Longest side in mm, across the slices' axis, of the box around what is a structure."""
+    structures = [value for value, class_ in known.items() if class_]
+    seen = [np.zeros(side, bool) for side in array.shape]
+    for k, plane in enumerate(array):
+        mask = np.isin(plane, structures) if structures else plane != 0
+        if mask.any():
+            seen[0][k] = True
+            seen[1] |= mask.any(axis=1)
+            seen[2] |= mask.any(axis=0)
+    if not seen[0].any():
+        return None
+    spacing = geometry.spacing[::-1]
+    ends = (np.flatnonzero(side)[[0, -1]] for side in seen)
+    sides = [float((last - first + 1) * mm) for (first, last), mm in zip(ends, spacing)]
+    return max(side for axis, side in enumerate(sides) if axis != slice_axis)
 
 
 def _reason(error: ImageError, path: Path) -> str:

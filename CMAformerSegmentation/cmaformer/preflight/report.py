@@ -51,6 +51,8 @@ class CaseFacts:
         spacing_mm: distance of voxels along i, j, k.
         intensity: "min", "low" and "high" (0.5 and 99.5 percent of the voxels lie below), "max"; finite voxels only.
         voxels: label voxels of each class of the list, by its value.
+        extent_mm: longest side, within slices, of the box around all structures; None where there are none.
+        field_mm: longest side of a slice.
     """
 
     case: int
@@ -59,6 +61,8 @@ class CaseFacts:
     spacing_mm: tuple[float, float, float] | None = None
     intensity: dict[str, float] | None = None
     voxels: dict[int, int] = field(default_factory=dict)
+    extent_mm: float | None = None
+    field_mm: float | None = None
 
 
 class PreflightError(EngineError):

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from .. import __version__
 from ..door.errors import CancelledError, EngineError, JobError
 from ..door.files import write_json
-from ..door.job import Events, Job, cancel_requested, has_result, new_result, read_job, state, throttled
+from ..door.job import UNWRITABLE, Events, Job, cancel_requested, has_result, new_result, read_job, state, throttled
 from ..door.lock import Lock
 from ..door.log import log_traceback
 from ..door.names import LABELS, SUMMARY
@@ -148,7 +148,7 @@ def serve(models: Sequence[str | os.PathLike[str]], idle_minutes: float = 10.0, 
     """Do the jobs whose folders arrive on a file descriptor, one path (UTF-8) a line; returns 0 when told to leave.
 
     It leaves at the end of input, when the jobs received are done, and after some idle minutes. A job that fails does
-    not end it.
+    not end it; one whose folder cannot be locked or written does, with UNWRITABLE.
     """
     lines: queue.Queue[str | None] = queue.Queue()
     threading.Thread(target=_read_lines, args=(descriptor, lines), daemon=True).start()
@@ -167,8 +167,14 @@ def serve(models: Sequence[str | os.PathLike[str]], idle_minutes: float = 10.0, 
             outcome = run_job(line, models, cache)
         except JobError as error:
             outcome = f"not done: {error}"
-        except OSError:
-            log_traceback(Path(line))  # the folder vanished: there is no place left to tell it
+            if error.code in ("busy", "bad-job") and Path(line).is_dir():  # only by leaving does Slicer notice
+                print(f"job {outcome}", file=sys.stderr, flush=True)
+                return UNWRITABLE
+        except OSError as error:
+            if Path(line).is_dir():  # nothing can be told in it
+                log_traceback(Path(line))
+                print(f"job not done: its folder cannot be written: {error.strerror}", file=sys.stderr, flush=True)
+                return UNWRITABLE
             outcome = "not done: its folder is gone"
         print(f"job {outcome}", file=sys.stderr, flush=True)
 

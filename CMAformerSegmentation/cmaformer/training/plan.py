@@ -15,8 +15,9 @@ from typing import TYPE_CHECKING, Any
 from ..cases.case_list import CaseList, CasesError
 from ..door import job as jobs
 from ..door.errors import JobError
-from ..door.files import write_json
+from ..door.files import private_folder, write_json
 from ..door.names import CASES, SLICES
+from ..door.privacy import identifying
 from ..door.slicing import SLICINGS
 from ..door.version import __version__
 from ..preflight.report import DEFAULT_INPUT, MOST_FOR_MEDIAN
@@ -26,6 +27,9 @@ from . import leave_one_out
 if TYPE_CHECKING:
     from ..models.model import Model
     from ..network.cmaformer import NetworkConfig
+
+# Of a fresh network: batch norm learns more in the same time (Testing/benchmarks/README.md).
+FRESH: dict[str, Any] = {"norm": "batch"}
 
 
 @dataclass(frozen=True)
@@ -137,9 +141,8 @@ class TrainingPlan:
             config = NetworkConfig.from_dict({**base.description.network, "classes": classes})
         else:
             try:
-                config = configuration(
-                    choices.size, in_channels=model_input["channels"], classes=classes, **(choices.network or {})
-                )
+                settings = {**FRESH, **(choices.network or {})}
+                config = configuration(choices.size, in_channels=model_input["channels"], classes=classes, **settings)
             except (TypeError, ValueError) as error:
                 raise JobError("bad-network", f"The settings of the network cannot be used: {error}.") from None
             if model_input["spacing_mm"] is None:
@@ -147,7 +150,22 @@ class TrainingPlan:
         model_input["patch"] = choices.recipe.patch
         if not choices.recipe.augmentation.flip:
             model_input.pop("mirror", None)  # it will not know mirror images any more
-        return cls(case_list, name, base, choices, config, model_input, postprocessing, folds)
+        plan = cls(case_list, name, base, choices, config, model_input, postprocessing, folds)
+        plan.refuse_names()
+        return plan
+
+    def refuse_names(self) -> None:
+        """Raise JobError if the new model would name a folder, the user or this computer, before hours are spent."""
+        described = self.description()
+        anatomy = [structure.name for structure in self.case_list.structures]
+        offending = identifying(described, anatomy)
+        if offending is not None:
+            raise JobError(
+                "identifying",
+                f"The name or description of the new model names a folder, a user or this computer: "
+                f"{offending[:80]!r}.",
+                "Choose other words: the model may be given to others.",
+            )
 
     def description(self) -> dict[str, Any]:
         """The content of the new ``model.json`` as far as it is known before the training."""
@@ -181,7 +199,7 @@ class TrainingPlan:
             JobError: the folder holds a job already.
             OSError: it cannot be written.
         """
-        folder.mkdir(parents=True, exist_ok=True)
+        private_folder(folder)
         inputs, base = {"slices": SLICES}, self.base
         parameters: dict[str, Any] = {
             "recipe": self.choices.recipe.to_dict(),

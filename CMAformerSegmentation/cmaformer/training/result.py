@@ -15,6 +15,7 @@ from .. import __version__
 from ..door import job as jobs
 from ..door.files import write_json
 from ..door.names import REPORT, SUPERVISED
+from ..door.privacy import identifying, withheld
 from ..images.likeness import ranges
 from ..models.card import card
 from ..models.model import save_model
@@ -121,6 +122,14 @@ def _write(trainer: Trainer, kept: Kept) -> Path:
         shapes = trainer.anatomy
         learned = {"largest_component": list(shapes.single), "together": list(shapes.together)}
         description["postprocessing"] = {**description["postprocessing"], **learned}
+    anatomy = [entry["name"] for entry in description["classes"]]
+    if identifying(description, anatomy) is not None:  # trained on another computer than it was planned on
+        description = withheld(description, anatomy)
+        trainer.events.warning(
+            "words-withheld",
+            "Words of the model's description name a folder, a user or this computer, and were left out.",
+            "Give the model another title.",
+        )
     trainer.check()
     with jobs.new_result(job.folder) as result:
         save_model(result / description["id"], description, kept.weights, card(description))

@@ -6,6 +6,7 @@ the slices are prepared, the job folder can be carried to another computer. The 
 
 from __future__ import annotations
 
+import errno
 import os
 import time
 from collections.abc import Callable, Iterator
@@ -80,11 +81,14 @@ def work(
     Raises:
         JobError: the folder holds no training, another process works on it, it is done, or it cannot be written.
     """
-    with processes.session(device) as device, _locked(folder) as job:
+    with processes.session(device) as device, _locked(folder) as (job, taken_over):
         if not processes.is_rank_zero():
             events = jobs.Events(lambda line: None)  # the first process tells for all
         events = events or jobs.Events.of_job(folder)
         try:
+            if taken_over:
+                message = "Another computer had this training and no longer works on it; it goes on here."
+                events.warning("taken-over", message)
             return _work(job, device, events, prepare_only, minutes, clock)
         except (Exception, KeyboardInterrupt) as error:
             problem = _report_end(error, folder, events)
@@ -94,8 +98,8 @@ def work(
 
 
 @contextmanager
-def _locked(folder: Path) -> Iterator[jobs.Job]:
-    """The job, locked by this process, or by the first of several."""
+def _locked(folder: Path) -> Iterator[tuple[jobs.Job, bool]]:
+    """The job, locked by this process, or by the first of several; and whether it was that of another computer."""
     lock = Lock(folder)
 
     def take() -> jobs.Job:
@@ -110,7 +114,7 @@ def _locked(folder: Path) -> Iterator[jobs.Job]:
 
     job = processes.on_rank_zero(take)
     try:
-        yield job
+        yield job, lock.taken_over
     finally:
         if processes.is_rank_zero():
             lock.__exit__()
@@ -140,6 +144,10 @@ def _explained(error: Exception, folder: Path) -> EngineError:
     from ..network.device import is_out_of_memory
 
     log_traceback(folder)
+    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return JobError(
+            "disk-full", "The disk of the job folder is full.", "Free some space, then resume: nothing is lost."
+        )
     if isinstance(error, OSError):
         reason = f" ({error.strerror})" if error.strerror else ""
         return JobError("file-error", f"The job folder cannot be read or written{reason}.", "Is the disk full?")
@@ -162,14 +170,18 @@ def _work(
     anew: float | None,
     clock: Callable[[], float],
 ) -> Path:
-    from ..data.slices import INDEX, prepare
+    from ..data.slices import INDEX, prepare, verify
 
     begun = clock()
     slices = job.folder / job.inputs["slices"]
 
+    def stop() -> None:
+        if jobs.cancel_requested(job.folder):
+            raise CancelledError()
+
     def ready() -> None:
         if (slices / INDEX).exists():
-            return
+            return verify(slices, stop)
         from ..preflight.check import check_job
 
         check_job(job, events)
@@ -180,6 +192,7 @@ def _work(
             lambda done, total: events.progress(done, total, unit="cases"),
             lambda: jobs.cancel_requested(job.folder),
         )
+        return None
 
     processes.on_rank_zero(ready)
     if prepare_only:

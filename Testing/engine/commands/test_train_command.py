@@ -62,7 +62,7 @@ def test_command_treats_a_model_to_start_from_with_care(tmp_path):
         return Recipe.from_dict(json.loads((tmp_path / job / "job.json").read_text())["parameters"]["recipe"])
 
     usual, careful = recipe("fresh"), recipe("base", "--base", str(base.folder))
-    assert careful.patch == 48 and usual.patch == Recipe().patch
+    assert careful.patch == 48 and (usual.patch, usual.batch_size) == (64, 16)  # small images, small structures
     assert careful.learning_rate == pytest.approx(usual.learning_rate / 4)
     assert usual.semi_iterations == 0
     asked = recipe("asked", "--base", str(base.folder), "--patch", "64", "--learning-rate", "0.002")

@@ -157,6 +157,9 @@ def test_images_that_break_the_loss_end_in_a_clear_error(tmp_path, cases, base):
     work(tmp_path / "job", "cpu", prepare_only=True)
     for path in (tmp_path / "job" / "slices").glob("*.images.npy"):
         np.save(path, np.full_like(np.load(path), np.inf))
+    index = tmp_path / "job" / "slices" / "index.json"
+    content = json.loads(index.read_text())
+    index.write_text(json.dumps({**content, "cases": [{**case, "crc32": {}} for case in content["cases"]]}))
     with pytest.raises(EngineError, match="not finite 3 times") as caught:
         work(tmp_path / "job", "cpu")
     assert caught.value.code == "loss-not-finite"
@@ -169,13 +172,15 @@ def test_images_that_break_the_loss_end_in_a_clear_error(tmp_path, cases, base):
 def test_full_disk_is_named_and_the_training_can_go_on(tmp_path, cases, base):
     create(cases, tmp_path / "job", "model", base, recipe=SHORT)
 
-    def full(state, path):
-        raise OSError(28, "No space left on device", str(path))
+    def full(state, file):
+        file.write(b"0" * 1000)
+        raise OSError(28, "No space left on device", str(tmp_path))
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("cmaformer.training.checkpoints.save_atomically", full)
-        with pytest.raises(JobError, match="No space left") as caught:
+        patch.setattr("torch.save", full)
+        with pytest.raises(JobError, match=r"disk .* is full: \d+ MB are needed for a checkpoint") as caught:
             work(tmp_path / "job", "cpu")
+    assert not list((tmp_path / "job").glob("*.tmp"))
     assert str(tmp_path) not in str(caught.value)
     assert jobs.state(tmp_path / "job") == "failed"
     assert load_model(work(tmp_path / "job", "cpu")).id == "model-1.0.0"
