@@ -62,6 +62,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         # The reader left (`| head`); keep the interpreter from failing once more when it flushes.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return FAILED
+    except OSError as error:
+        what = f"{os.path.basename(error.filename)}: " if isinstance(error.filename, str) else ""
+        reason = error.strerror or type(error).__name__
+        text = f"A file cannot be read or written ({reason})."
+        # Names of files are for the user's own screen alone.
+        _report(options, "error", f"{what}{text}", code="file-error", message=text, hint="Is the disk full?")
+        return FAILED
 
 
 def _interrupt(*_: object) -> None:

@@ -30,7 +30,7 @@ def one_thread():
 
 @pytest.fixture
 def tally() -> Callable[[str, str], None]:
-    """Counts one try of a kind: "right", "refused", "warned", "unclear", "crashed", "hung", "silent wrong", "leaked"."""
+    """Counts one try of a kind, with one of the outcomes in `table.py`."""
 
     def count(kind: str, outcome: str) -> None:
         if TALLY:

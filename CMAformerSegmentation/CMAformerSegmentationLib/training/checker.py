@@ -41,6 +41,15 @@ class CaseChecker:
         """Whether the check has found what a training must not start with."""
         return self._check is not None and self._check.done and not self._check.ok and self._check.problem is None
 
+    @property
+    def broken(self) -> set[int]:
+        """Numbers, from 1, of the cases of the request that have errors, where a training can go on without them."""
+        check = self._check
+        if check is None or not self.blocks:
+            return set()
+        errors = {finding.case for finding in check.findings if finding.severity == ERROR}
+        return set() if None in errors else {case for case in errors if case is not None}
+
     def start(self, request: TrainingRequest) -> None:
         """Check the cases of a request.
 

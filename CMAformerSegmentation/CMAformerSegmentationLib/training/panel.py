@@ -56,6 +56,7 @@ class TrainPanel:
             (ui.modelNameEdit, "textChanged(QString)", self.onChanged),
             (ui.structuresEdit, "textChanged(QString)", self.onChanged),
             (ui.checkButton, "clicked(bool)", self.onCheck),
+            (ui.ignoreBrokenButton, "clicked(bool)", self.onIgnoreBroken),
             (ui.startButton, "clicked(bool)", self.onStart),
             *((action, "triggered(bool)", slot) for action, slot in self._actions),
         ]
@@ -129,6 +130,7 @@ class TrainPanel:
         found = self.checker.words()
         if self.checker.blocks:
             problem = problem or found
+        ui.ignoreBrokenButton.setVisible(bool(self.checker.broken))
         ui.addCasesButton.setEnabled(not self.adding.isBusy)
         ui.startButton.setEnabled(not problem and not checking)
         ui.startButton.toolTip = problem or _("Train in the background. Slicer stays usable, and may be closed.")
@@ -171,6 +173,12 @@ class TrainPanel:
         """Give the selected cases a role."""
         rows = set(selectedRows(self.ui.casesTable))
         self._replace([replace(case, role=role) if row in rows else case for row, case in enumerate(self.cases)])
+
+    def onIgnoreBroken(self, _checked: bool = False) -> None:
+        """Train without the cases that the check has found errors in; they stay in the list, as ignored."""
+        broken, numbers = self.checker.broken, iter(range(1, len(self.cases) + 1))
+        chosen = [case.role != IGNORED and next(numbers) in broken for case in self.cases]
+        self._replace([replace(case, role=IGNORED) if out else case for case, out in zip(self.cases, chosen)])
 
     def onMapped(self, mapping: dict[str, str]) -> None:
         """The user has said which structure a segment is."""

@@ -7,9 +7,10 @@ import json
 import sys
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ..cases.case_list import Case, CaseList, CasesError
+from ..cases.reading import examine
 from ..cases.split import draw, keep_labels
 from ..door.slicing import SLICINGS
 from ..models.installed import open_model
@@ -113,7 +114,7 @@ def checked_cases(
     The findings are shown on standard error.
 
     Args:
-        args: of the command: "cases", "fold", "held_out", "labeled", "job".
+        args: of the command: "cases", "fold", "held_out", "labeled", "skip_broken", "job".
         task: that they name, if any.
         base: the model to start from.
         choices: of the training.
@@ -127,8 +128,9 @@ def checked_cases(
     quiet()
     model_input = choices.model_input(base)
     try:
+        usable = _without_broken(args, task, base, model_input) if args.skip_broken else cases_of(args, task)
         # Who is left out in turn need not be held out as well.
-        case_list = draw(cases_of(args, task), 0 if args.leave_one_out else args.held_out)
+        case_list = draw(usable, 0 if args.leave_one_out else args.held_out)
     except CasesError:
         parsed = parsed_of(args, task)
         report = check(parsed, model_input, base, args.job, _progress)
@@ -144,6 +146,32 @@ def checked_cases(
     print(summary(report, _names(dict(enumerate(case_list.cases, 1)))), file=sys.stderr)
     report.raise_errors()
     return case_list, report
+
+
+def _without_broken(
+    args: argparse.Namespace, task: Task | None, base: Model | None, model_input: dict[str, Any]
+) -> CaseList:
+    """The cases that have no error of their own; the others are named on standard error.
+
+    Raises:
+        PreflightError: there are errors that concern the whole list.
+    """
+    parsed = parsed_of(args, task)
+    report = check(parsed, model_input, base, None, _progress)
+    errors = report.of_severity(ERROR)
+    if any(finding.case is None for finding in errors):
+        report.raise_errors()
+    broken = {finding.case: finding for finding in reversed(errors)}
+    names = _names(parsed.cases)
+    for number, finding in sorted((number or 0, finding) for number, finding in broken.items()):
+        print(f"left out: {names.get(number, f'case {number}')}: {finding.message}", file=sys.stderr)
+    if broken:
+        print(f"{len(broken)} of {len(report.cases) or len(broken)} cases are left out.", file=sys.stderr)
+    kept = tuple(case for number, case in parsed.cases.items() if number not in broken)
+    rest = examine(CaseList(parsed.structures, kept, parsed.label_map))
+    for problem in rest.problems:
+        raise CasesError(problem.code, problem.named, problem.hint)
+    return CaseList(parsed.structures, kept, parsed.label_map)
 
 
 def _names(cases: dict[int, Case]) -> dict[int, str]:

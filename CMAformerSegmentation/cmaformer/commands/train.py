@@ -47,6 +47,7 @@ def _add_case_choices(group: argparse._ArgumentGroup) -> None:
         "--held-out", type=share, default=SHARE, metavar="SHARE", help="of the patients, if the list names none (0.2)"
     )
     group.add_argument("--labeled", type=int, metavar="N", help="use the labels of the first N training patients alone")
+    group.add_argument("--skip-broken", action="store_true", help="leave out the cases that have errors, and name them")
     group.add_argument(
         "--leave-one-out", action="store_true", help="also train without each labeled patient, to test on that one"
     )

@@ -6,6 +6,7 @@ Arrays are (K, J, I) as SimpleITK gives them.
 from __future__ import annotations
 
 import os
+import struct
 from pathlib import Path
 
 import numpy as np
@@ -19,7 +20,7 @@ from .dicom import read_files, read_series
 from .dicom_headers import is_dicom
 from .geometry import Geometry, Volume
 from .nifti import check_sizes
-from .whole import check_meta_image, check_nifti
+from .whole import check_meta_image, check_nifti, holds
 
 # Cosines between axes may differ from 0, and lengths from 1, by this: rounded headers, not tilted gantries.
 SHEARED = 5e-3
@@ -133,7 +134,9 @@ def write_label_map(path: str | os.PathLike[str], labels: np.ndarray, geometry: 
     try:
         with replaced(path) as temporary:
             _write(image, temporary, geometry)
-    except (RuntimeError, OSError) as error:
+            if not holds(temporary, labels.size):  # some writers do not tell that the disk is full
+                raise OSError("No space left")
+    except (RuntimeError, OSError, ValueError, struct.error) as error:
         raise ImageError(
             "unwritable",
             f"{path.name} cannot be written{_reason(error)}.",

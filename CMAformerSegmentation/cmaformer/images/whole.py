@@ -13,6 +13,7 @@ from typing import BinaryIO
 from ..door.errors import ImageError
 
 CHUNK = 1 << 20
+NIFTI_HEADER = 352  # bytes
 # Bytes of a voxel by MetaImage's name of its type.
 META_BYTES = {"CHAR": 1, "UCHAR": 1, "SHORT": 2, "USHORT": 2, "INT": 4, "UINT": 4, "LONG": 4, "ULONG": 4}
 META_BYTES.update(LONG_LONG=8, ULONG_LONG=8, FLOAT=4, DOUBLE=8)
@@ -42,6 +43,24 @@ def check_nifti(path: Path) -> None:
     wanted = _nifti_bytes(header)
     if wanted is not None and size < wanted:
         raise _cut_short(path)
+
+
+def holds(path: Path, size: int) -> bool:
+    """Whether a label map that was just written (.nrrd, .nii, .nii.gz, .mha) holds so many bytes of voxels."""
+    try:
+        if path.name.endswith(".nii.gz"):
+            with gzip.open(path, "rb") as file:
+                return sum(map(len, _chunks(file))) >= NIFTI_HEADER + size
+        if not path.name.endswith(".nrrd"):
+            return path.stat().st_size >= size + (NIFTI_HEADER if path.name.endswith(".nii") else 0)
+        with open(path, "rb") as plain:
+            while line := plain.readline():
+                if not line.strip():  # the header ends with an empty line
+                    with gzip.GzipFile(fileobj=plain) as file:
+                        return sum(map(len, _chunks(file))) == size
+    except (EOFError, zlib.error, gzip.BadGzipFile):
+        pass
+    return False
 
 
 def check_meta_image(path: Path) -> None:

@@ -106,7 +106,9 @@ class Report:
             count = "1 error" if len(errors) == 1 else f"{len(errors)} errors"
             said = " ".join(str(finding) for finding in errors[:SHOWN])
             hint = "" if len(errors) > 1 else errors[0].hint
-            raise PreflightError(f"The cases have {count}: {said}{more}", hint or "Correct them and start again.", self)
+            alone = all(finding.case is not None for finding in errors)
+            hint = hint or ("Correct them, or leave them out (--skip-broken)." if alone else "Correct them first.")
+            raise PreflightError(f"The cases have {count}: {said}{more}", hint, self)
 
     def to_dict(self) -> dict[str, Any]:
         """The report as plain JSON types; it names no patient and no file."""

@@ -36,6 +36,9 @@ def save_atomically(state: dict[str, Any], path: Path) -> None:
                 f"The disk of the job folder is full: {max(1, round(needed / 1e6))} MB are needed for a checkpoint.",
                 "Free some space, then resume: the last checkpoint is kept.",
             ) from None
+        if isinstance(error, RuntimeError):
+            text = f"The file {path.name} of the training cannot be written."
+            raise JobError("file-error", text, "Is the disk full, or the file too large for it?") from None
         raise
 
 

@@ -124,7 +124,7 @@ def _write(trainer: Trainer, kept: Kept) -> Path:
         description["postprocessing"] = {**description["postprocessing"], **learned}
     anatomy = [entry["name"] for entry in description["classes"]]
     if identifying(description, anatomy) is not None:  # trained on another computer than it was planned on
-        description = withheld(description, anatomy)
+        description = {**withheld(description, anatomy), "id": "trained-1.0.0"}
         trainer.events.warning(
             "words-withheld",
             "Words of the model's description name a folder, a user or this computer, and were left out.",

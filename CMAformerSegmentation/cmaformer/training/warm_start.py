@@ -15,6 +15,7 @@ from ..door import job as jobs
 from ..door.names import BASE, INITIAL
 from ..network.cmaformer import CMAformer, NetworkConfig
 from ..network.memory import PortionedNetwork
+from .checkpoints import save_atomically
 
 if TYPE_CHECKING:
     from ..models.model import Model
@@ -100,11 +101,11 @@ def write(
         The files for the job's inputs, and the account for its parameters (:func:`dataclasses.asdict`).
     """
     state, account = warm_start(base, config, classes, seed)
-    torch.save(state, folder / INITIAL)
+    save_atomically(state, folder / INITIAL)
     inputs = {"initial": INITIAL}
     if account.left and any(common(account.classes, classes)):
         # The new network cannot tell how good the base was; the base itself goes along.
-        torch.save(base.network().state_dict(), folder / BASE)
+        save_atomically(base.network().state_dict(), folder / BASE)
         inputs["base"] = BASE
     return inputs, account
 

@@ -139,11 +139,10 @@ def _report_end(error: BaseException, folder: Path, events: jobs.Events) -> Base
 
 
 def _explained(error: Exception, folder: Path) -> EngineError:
-    """The error to show for one that is not the engine's own; its traceback goes to the log, without folders."""
+    """The error to show for one that is not the engine's own; the traceback of a fault of ours goes to the log."""
     from ..door.log import log_traceback
     from ..network.device import is_out_of_memory
 
-    log_traceback(folder)
     if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
         return JobError(
             "disk-full", "The disk of the job folder is full.", "Free some space, then resume: nothing is lost."
@@ -151,6 +150,7 @@ def _explained(error: Exception, folder: Path) -> EngineError:
     if isinstance(error, OSError):
         reason = f" ({error.strerror})" if error.strerror else ""
         return JobError("file-error", f"The job folder cannot be read or written{reason}.", "Is the disk full?")
+    log_traceback(folder)
     if is_out_of_memory(error):
         return EngineError(
             "out-of-memory", "The memory is not sufficient for this training.", "Close other programs, then resume it."

@@ -162,6 +162,10 @@ def test_check_tells_in_rows_and_words_what_is_wrong_with_the_real_engine(panel,
     assert "must be solved first: 1;" in panel.ui.trainStatusLabel.text
     assert not panel.ui.startButton.enabled and "must be solved" in panel.ui.startButton.toolTip
 
+    assert panel.ui.ignoreBrokenButton.visible
+    panel.ui.ignoreBrokenButton.click()
+    assert column(panel.ui.casesTable, 2) == ["labeled"] * 3 + ["unlabeled", "ignored"]
+    assert panel.ui.startButton.enabled and not panel.ui.ignoreBrokenButton.visible
     select(panel, 3)
     trigger(panel, "ignored")  # another list: what was found does not fit any more
     assert column(panel.ui.casesTable, 3) == [""] * 5 and "check" not in panel.ui.trainStatusLabel.text
