@@ -27,6 +27,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="label map (.nrrd, .nii.gz, .nii, .mha), or a folder for many",
     )
     parser.add_argument("--skip-done", action="store_true", help="of many, leave those alone whose label map is in OUT")
+    parser.add_argument(
+        "--phase", dest="phases", type=positive, metavar="N", help="of an image with several phases (a cine), this one"
+    )
+    parser.add_argument("--phases", choices=("all",), help="all phases of such images, a label map each, into a folder")
     parser.add_argument("--device", default="auto", help="auto (default), cpu, cuda, cuda:N or mps")
     parser.add_argument("--batch-size", type=positive, metavar="N", help="slices at a time (default: by device)")
     parser.add_argument("--no-cleanup", action="store_true", help="keep the network's answer as it is")
@@ -47,12 +51,15 @@ def run(options: argparse.Namespace) -> int:
 
     quiet()
     one = len(options.image) == 1 and options.output.lower().endswith(LABEL_SUFFIXES)
+    if one and options.phases == "all":
+        print("--phases all writes a label map each; OUT is then a folder.", file=sys.stderr)
+        return USAGE
     return _segment_one(options) if one else _segment_many(options)
 
 
 def _segment_one(options: argparse.Namespace) -> int:
     """Segment one volume; its label map appears whole or not at all."""
-    from ..images.volume import LABEL_SUFFIXES, write_label_map
+    from ..images.volume import LABEL_SUFFIXES, read_volume, write_label_map
     from ..network.device import choose_device
     from ..segmenting.segment import segment
 
@@ -80,7 +87,7 @@ def _segment_one(options: argparse.Namespace) -> int:
                 bar.line(f"Note: {message} {hint}".rstrip())
 
         result = segment(
-            options.image[0],
+            options.image[0] if options.phases is None else read_volume(options.image[0], options.phases),
             model,
             device=options.device,
             batch_size=options.batch_size,
@@ -114,7 +121,7 @@ def _segment_many(options: argparse.Namespace) -> int:
         return USAGE
     events = Events(print_line if options.json else lambda line: None)
     model = open_model(options.model, options.models)
-    images = images_of(options.image)
+    images = images_of(options.image, options.phases)
     start, done, kept = time.monotonic(), 0, 0
     events.emit("started", total=len(images))
     with ProgressBar(enabled=not options.json, unit="images") as bar:

@@ -14,7 +14,7 @@ import numpy as np
 import SimpleITK
 
 from ..door.errors import ImageError
-from .dicom_headers import Frame, Header, headers_of
+from .dicom_headers import TIMES, Frame, Header, headers_of
 from .geometry import Geometry, Volume
 
 # Positions nearer than this (mm) are the same place.
@@ -27,21 +27,46 @@ TILTED = 0.02
 FEW, FEW_PART = 3, 0.1
 
 
-def read_series(folder: Path) -> Volume:
+def read_series(folder: Path, phase: int | None = None) -> Volume:
     """The DICOM series of a folder and of all its subfolders that has the most images; localizers come last.
 
-    Voxels are (K, J, I), slices in the order of their positions along the normal of the images.
+    Voxels are (K, J, I), slices in the order of their positions along the normal of the images. ``phase`` is the number
+    from 1 of one of several phases, of the same number of images at each place.
 
     Raises:
         ImageError: there is none (``no-dicom``); images of several patients (``several-patients``); several images at
-            one place (``several-images``); slices that are unevenly spaced (``uneven-slices``) or tilted (``sheared``);
+            one place (``several-images``) where no phase is asked for, or no such phase (``no-phase``); slices that
+            are unevenly spaced (``uneven-slices``) or tilted (``sheared``);
             no position, orientation or size of the pixels (``no-geometry``); colors; files cut short (``cut-short``).
     """
-    return read_files([path for path in sorted(folder.rglob("*")) if path.is_file()])
+    return read_files(files_of(folder), phase)
 
 
-def read_files(paths: Sequence[Path]) -> Volume:
+def files_of(folder: Path) -> list[Path]:
+    """All files below a folder."""
+    return [path for path in sorted(folder.rglob("*")) if path.is_file()]
+
+
+def read_files(paths: Sequence[Path], phase: int | None = None) -> Volume:
     """The same of some files, of which others than DICOM images are left alone."""
+    chosen, frames, notes = _frames(paths)
+    ordered = in_phases(frames)
+    if phase is not None:
+        if not 1 <= phase <= len(ordered):
+            raise no_phase("The DICOM series", phase, len(ordered))
+        frames = ordered[phase - 1]
+    frames, more = _in_order(frames)
+    volume = _volume(frames, {header.path: header for header in chosen})
+    return Volume(volume.array, volume.geometry, (*notes, *more))
+
+
+def count_phases(paths: Sequence[Path]) -> int:
+    """How many phases the series of these files has that would be read; 1 where it is one volume. Raises ImageError."""
+    return len(in_phases(_frames(paths)[1]))
+
+
+def _frames(paths: Sequence[Path]) -> tuple[list[Header], list[Frame], list[str]]:
+    """The headers that count, their images of one kind, and what to tell of the others."""
     headers = headers_of(paths)
     if not headers:
         raise ImageError(
@@ -58,9 +83,40 @@ def read_files(paths: Sequence[Path]) -> Volume:
     if chosen[0].samples != 1:
         raise ImageError("not-scalar", "The DICOM series has colors; gray values are needed.")
     frames, left_out = _alike([frame for header in chosen for frame in header.frames])
-    frames, more = _in_order(frames)
-    volume = _volume(frames, {header.path: header for header in chosen})
-    return Volume(volume.array, volume.geometry, (*notes, *left_out, *more))
+    return chosen, frames, [*notes, *left_out]
+
+
+def in_phases(frames: list[Frame]) -> list[list[Frame]]:
+    """Images sorted into phases, in time: as many at each place, and told apart by one tag everywhere.
+
+    One phase, with all images, where there is one image a place, or nothing tells them apart (``_in_order`` refuses
+    those): echoes and diffusion weightings are no phases.
+    """
+    first = frames[0]
+    if len(frames) < 2 or first.orientation is None or any(frame.position is None for frame in frames):
+        return [frames]
+    along = np.array([frame.position for frame in frames], float) @ _normal(first.orientation)
+    order = np.argsort(along, kind="stable")
+    cuts = np.flatnonzero(np.diff(along[order]) >= SAME_MM) + 1
+    places = [[frames[n] for n in part] for part in np.split(order, cuts)]
+    count = len(places[0])
+    if count == 1 or any(len(place) != count for place in places) or len({frame.kind for frame in frames}) > 1:
+        return [frames]
+    for tag in range(len(TIMES)):
+        times = [[frame.when[tag] if frame.when else None for frame in place] for place in places]
+        if all(None not in values and len(set(values)) == count for values in times):
+            ordered = [
+                [frame for _, frame in sorted(zip(values, place), key=lambda pair: pair[0] or 0.0)]
+                for values, place in zip(times, places)
+            ]
+            return [[place[number] for place in ordered] for number in range(count)]
+    return [frames]
+
+
+def no_phase(what: str, phase: int, count: int) -> ImageError:
+    """The error of a phase that is not there."""
+    has = "one volume, without phases" if count == 1 else f"{count} phases"
+    return ImageError("no-phase", f"{what} has {has}; there is no phase {phase}.", f"Choose 1 to {count}.")
 
 
 def _choose(headers: list[Header]) -> tuple[list[Header], list[str]]:
@@ -162,7 +218,7 @@ def _several(along: np.ndarray) -> ImageError:
     return ImageError(
         "several-images",
         f"The DICOM series has several images at the same place: {how} (time points, or echoes).",
-        "Choose one time point or one echo of it.",
+        "Choose one time point with --phase, or one echo of it.",
     )
 
 

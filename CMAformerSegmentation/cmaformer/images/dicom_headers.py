@@ -18,9 +18,19 @@ from ..door.errors import ImageError
 Numbers = tuple[float, ...]
 # Objects with pixels that are no images: segmentations, dose, presentation of other images.
 NO_IMAGES = ("1.2.840.10008.5.1.4.1.1.66.4", "1.2.840.10008.5.1.4.1.1.481.2", "1.2.840.10008.5.1.4.1.1.11.")
+# Functional groups of a frame in which its time and kind may stand.
+FRAME_PARTS = ("FrameContentSequence", "CardiacSynchronizationSequence", "MREchoSequence", "MRDiffusionSequence")
 UNDEFINED = 0xFFFFFFFF
 # How old files begin, which have no preamble: with a tag of group 2 or 8, in either byte order.
 BEGINNINGS = (b"\x02\x00", b"\x08\x00", b"\x00\x02", b"\x00\x08")
+
+
+# Tags that order images at one place in time, the best first; and tags in which images of one volume are alike.
+TIMES = (
+    *("TemporalPositionIdentifier", "TemporalPositionIndex", "TriggerTime", "NominalCardiacTriggerDelayTime"),
+    *("FrameReferenceDateTime", "AcquisitionTime", "ContentTime", "InstanceNumber"),
+)
+KINDS = ("EchoTime", "EffectiveEchoTime", "DiffusionBValue", "ComplexImageComponent")
 
 
 @dataclass(frozen=True)
@@ -34,6 +44,8 @@ class Frame:
         position: of the center of the first pixel, in mm, LPS; None if the file does not say.
         orientation: unit vectors along a row and along a column, six numbers; likewise.
         pixel_mm: distance of rows and of columns in mm; likewise.
+        when: what may order images at one place in time (TIMES), None for what the file does not say.
+        kind: what else may differ between images at one place (KINDS).
     """
 
     path: Path
@@ -42,6 +54,8 @@ class Frame:
     position: Numbers | None
     orientation: Numbers | None
     pixel_mm: Numbers | None
+    when: tuple[float | None, ...] = ()
+    kind: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -176,15 +190,32 @@ def _frames(data: Any, path: Path) -> list[Frame]:
     count = int(data.get("NumberOfFrames", 1) or 1)
     if not groups:
         where = _plane(data) if count == 1 else (None, None, _numbers(data, "PixelSpacing", 2))
-        return [Frame(path, number, size, *where) for number in range(count)]
+        return [Frame(path, number, size, *where, *_told([data])) for number in range(count)]
     shared = (data.get("SharedFunctionalGroupsSequence") or [None])[0]
     frames = []
     for number, group in enumerate(groups):
         position = _numbers(_part(group, shared, "PlanePositionSequence"), "ImagePositionPatient", 3)
         orientation = _numbers(_part(group, shared, "PlaneOrientationSequence"), "ImageOrientationPatient", 6)
         pixel_mm = _numbers(_part(group, shared, "PixelMeasuresSequence"), "PixelSpacing", 2)
-        frames.append(Frame(path, number, size, position, orientation, pixel_mm))
+        items = [group, shared, *(_part(group, shared, name) for name in FRAME_PARTS)]
+        frames.append(Frame(path, number, size, position, orientation, pixel_mm, *_told(items)))
     return frames
+
+
+def _told(sources: Sequence[Any]) -> tuple[tuple[float | None, ...], tuple[str, ...]]:
+    """What a frame says of its time and of its kind, in the first of some data sets that does."""
+
+    def value(name: str) -> Any:
+        return next((found for source in sources if source is not None and (found := source.get(name))), None)
+
+    return tuple(_time(value(name)) for name in TIMES), tuple(str(value(name) or "") for name in KINDS)
+
+
+def _time(value: Any) -> float | None:
+    try:
+        return float(value)
+    except (TypeError, ValueError):
+        return None
 
 
 def _plane(data: Any) -> tuple[Numbers | None, Numbers | None, Numbers | None]:

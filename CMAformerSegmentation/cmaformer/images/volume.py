@@ -20,6 +20,7 @@ from .dicom import read_files, read_series
 from .dicom_headers import is_dicom
 from .geometry import Geometry, Volume
 from .nifti import check_sizes
+from .phases import phases_in, take
 from .whole import check_meta_image, check_nifti, holds
 
 # Cosines between axes may differ from 0, and lengths from 1, by this: rounded headers, not tilted gantries.
@@ -27,10 +28,11 @@ SHEARED = 5e-3
 KINDS = "NRRD (.nrrd), NIfTI (.nii, .nii.gz), MetaImage (.mha)"
 
 
-def read_volume(path: str | os.PathLike[str]) -> Volume:
+def read_volume(path: str | os.PathLike[str], phase: int | None = None) -> Volume:
     """Read one image: NRRD, NIfTI, MetaImage, a single DICOM file, or a DICOM folder (see ``images/dicom.py``).
 
-    The stored number type is kept. Raises ImageError, which names the file and never its folder.
+    ``phase`` is the number from 1 of one of its phases, where it has several (see ``images/phases.py``). The stored
+    number type is kept. Raises ImageError, which names the file and never its folder.
     """
     path = Path(path)
     try:
@@ -39,11 +41,11 @@ def read_volume(path: str | os.PathLike[str]) -> Volume:
         name = path.name.encode("utf-8", "replace").decode()
         raise ImageError("bad-name", f"The name of the file {name} is not text.", "Rename it.") from None
     if path.is_dir():
-        return read_series(path)
+        return read_series(path, phase)
     if not path.is_file():
         raise ImageError("no-image", f"There is no file {path.name}.")
     if is_dicom(path):
-        return read_files([path])
+        return read_files([path], phase)
     suffix = suffix_of(path.name).lower()
     if suffix.startswith(".nii"):
         check_sizes(path)
@@ -55,20 +57,15 @@ def read_volume(path: str | os.PathLike[str]) -> Volume:
     try:
         reader.ReadImageInformation()
         size = reader.GetSize()
-        if len(size) > 3 and any(n > 1 for n in size[3:]):
-            raise ImageError(
-                "not-3d",
-                f"{path.name} has {len(size)} dimensions {size}; one volume is needed.",
-                "Save one time point as a volume.",
-            )
-        if reader.GetNumberOfComponents() != 1:
+        if len(size) > 4 and any(n > 1 for n in size[4:]):
+            text = f"{path.name} has {len(size)} dimensions {size}; one volume is needed."
+            raise ImageError("not-3d", text, "Save one time point as a volume.")
+        if reader.GetNumberOfComponents() != 1 and phases_in(reader, path) == 1:
             raise ImageError(
                 "not-scalar",
                 f"{path.name} has {reader.GetNumberOfComponents()} values per voxel (color, vectors); one is needed.",
             )
-        if len(size) > 3:
-            reader.SetExtractSize([*size[:3], *([0] * (len(size) - 3))])
-        image = reader.Execute()
+        image = take(reader, path, phase)
     except RuntimeError as error:
         raise ImageError(
             "unreadable-image",

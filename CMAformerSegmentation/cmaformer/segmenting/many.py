@@ -20,7 +20,8 @@ from ..door.files import replaced
 from ..door.log import log_traceback
 from ..door.names import stem_of, suffix_of
 from ..images.dicom_headers import is_dicom, read_header
-from ..images.volume import write_label_map
+from ..images.phases import ImagePart, phases_of
+from ..images.volume import read_volume, write_label_map
 from ..network.device import with_fallback
 from .network_cache import NetworkCache
 from .segment import Segmentation, segment
@@ -49,7 +50,7 @@ TABLE = "volumes"
 class Outcome:
     """What became of one image: its result, or why there is none; neither where it was done before."""
 
-    image: Path
+    image: ImagePart
     output: Path
     result: Segmentation | None = None
     error: EngineError | None = None
@@ -61,10 +62,11 @@ class Outcome:
         return self.result is None and self.error is None
 
 
-def images_of(paths: Sequence[str | os.PathLike[str]]) -> list[Path]:
+def images_of(paths: Sequence[str | os.PathLike[str]], phases: str | int | None = None) -> list[ImagePart]:
     """The images that are named: files, folders of one DICOM series, and all images in other folders but label maps.
 
-    A folder with a folder of DICOM images for each patient is all of these.
+    A folder with a folder of DICOM images for each patient is all of these. ``phases`` is "all", or the number of one,
+    of images that have several; None takes images of one volume.
 
     Raises:
         EngineError: a folder of files has none that is an image ("no-images").
@@ -77,7 +79,16 @@ def images_of(paths: Sequence[str | os.PathLike[str]]) -> list[Path]:
             images += [image for image in found if not is_label_map(image, names)]
         else:  # folders of patients, or a file, a DICOM folder, or nothing: reading it tells
             images += _patients(path) or [path]
-    return images
+    return [part for image in images for part in _parts(image, phases)]
+
+
+def _parts(image: Path, phases: str | int | None) -> list[ImagePart]:
+    if phases is None:
+        return [ImagePart(image)]
+    count = phases_of(image)
+    if phases != "all":  # of a single volume too: reading it tells that there is none but the first
+        return [ImagePart(image, int(phases))]
+    return [ImagePart(image, number) for number in range(1, count + 1)] if count > 1 else [ImagePart(image)]
 
 
 def _patients(folder: Path) -> list[Path]:
@@ -110,13 +121,13 @@ def is_label_map(path: Path, names: Collection[str]) -> bool:
     return any(name.lower().endswith(end) and name[: -len(end)] in names for end in LABEL_ENDINGS)
 
 
-def outputs(images: Sequence[Path], folder: Path) -> list[Path]:
+def outputs(images: Sequence[ImagePart], folder: Path) -> list[Path]:
     """Where the label map of each image goes.
 
     Raises:
         EngineError: two images would have the same one ("same-name").
     """
-    names = [f"{stem_of(image.name)}{ENDING}.nrrd" for image in images]
+    names = [f"{image.stem}{ENDING}.nrrd" for image in images]
     double = next((name for name, count in Counter(names).items() if count > 1), None)
     if double is not None:
         raise EngineError(
@@ -137,7 +148,7 @@ def own_share() -> tuple[int, int]:
 
 
 def segment_all(
-    images: Sequence[Path],
+    images: Sequence[ImagePart],
     model: Model,
     folder: Path,
     device: str = "auto",
@@ -149,7 +160,7 @@ def segment_all(
     """Segment images one after the other into ``folder``, with a table of the volumes (ml) of all of them.
 
     Args:
-        images: files or DICOM folders; of several processes, each takes its share.
+        images: files or DICOM folders, or phases of them; of several processes, each takes its share.
         model: the model.
         folder: made if it is not there. Label maps appear whole or not at all; ``volumes.csv`` (of several processes,
             ``volumes-N.csv``) is brought up to date after each image. While another program holds it open, as
@@ -197,10 +208,12 @@ def _segment_one(outcome: Outcome, model: Model, cache: NetworkCache, device: st
         outcome.notes.append(f"{message} {hint}".strip())
 
     try:
+        path, phase = outcome.image
+        volume = path if phase is None else read_volume(path, phase)
         result = with_fallback(
             device,
             lambda where: segment(
-                outcome.image,
+                volume,
                 model,
                 device=where,
                 network=cache.get(model, where),
@@ -240,7 +253,7 @@ def _heads(model: Model) -> list[str]:
     return ["image", *(f"{structure.name} (ml)" for structure in model.description.classes), "remarks"]
 
 
-def _shown(image: Path) -> str:
+def _shown(image: ImagePart) -> str:
     """The name of an image in the table; names of files need not be text on every system."""
     return image.name.encode("utf-8", "replace").decode()
 

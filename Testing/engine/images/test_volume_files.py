@@ -103,7 +103,7 @@ def test_one_time_point_of_a_4d_file_is_a_volume(tmp_path: Path) -> None:
         image = SimpleITK.JoinSeries([SimpleITK.GetImageFromArray(np.ones((2, 4, 5), np.int16))] * points)
         SimpleITK.WriteImage(image, str(tmp_path / f"{points}.nrrd"))
     assert read_volume(tmp_path / "1.nrrd").array.shape == (2, 4, 5)
-    with pytest.raises(ImageError, match=r"3\.nrrd has 4 dimensions") as caught:
+    with pytest.raises(ImageError, match=r"3\.nrrd has \d+ phases") as caught:
         read_volume(tmp_path / "3.nrrd")
     assert caught.value.code == "not-3d"
 

@@ -17,6 +17,7 @@ from tinymodel import save_tiny
 
 from cmaformer import __main__ as cli
 from cmaformer.door.errors import CancelledError, EngineError
+from cmaformer.images.phases import ImagePart
 from cmaformer.images.volume import read_volume, write_label_map
 from cmaformer.models.model import Model
 from cmaformer.segmenting import many as cohort
@@ -103,7 +104,7 @@ def test_a_folder_of_patients_is_all_of_them(folder: Path, tmp_path: Path) -> No
         data = pydicom.dcmread(path)
         data.PatientID = "another"
         data.save_as(path)
-    assert cohort.images_of([tmp_path / "study"]) == [tmp_path / "study"]
+    assert [part.path for part in cohort.images_of([tmp_path / "study"])] == [tmp_path / "study"]
     assert cli.main(["segment", str(tmp_path / "patients"), *arguments(folder)[2:], "-o", str(tmp_path / "out")]) == 0
     made = sorted(path.name for path in (tmp_path / "out").iterdir())
     assert made == ["P1-labels.nrrd", "P2-labels.nrrd", "volumes.csv"]
@@ -155,7 +156,7 @@ def test_what_cannot_be_done_is_told_before_any_work(folder: Path, capsys) -> No
     assert cli.main(["segment", str(image), str(image), *model, "-o", str(folder / "out")]) == 1
     assert "a-labels.nrrd" in capsys.readouterr().err
     with pytest.raises(EngineError, match="Two images"):
-        cohort.outputs([folder / "a.nrrd", folder / "b" / "a.nii.gz"], folder)
+        cohort.outputs([ImagePart(folder / "a.nrrd"), ImagePart(folder / "b" / "a.nii.gz")], folder)
     (folder / "plain").write_text("")
     assert cli.main([*arguments(folder), "-o", str(folder / "plain")]) == 2
 
