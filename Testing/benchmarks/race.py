@@ -79,7 +79,7 @@ def choices_of(row: str, variant: str, listed: CaseList) -> dict[str, Any]:
     from cmaformer.training.suggestion import suggested
 
     change = VARIANTS[variant]
-    model_input = {"slicing": "axial" if row.startswith("abdomen") else "acquired", "spacing_mm": None}
+    model_input = {"slicing": "axial" if row.startswith("abdomen") else "oriented", "spacing_mm": None}
     suggestion, spacing = suggested(check(listed, {**DEFAULT_INPUT, **model_input}))
     settings: dict[str, Any] = {"evaluate_every": 0, **suggestion, **change.get("settings", {})}
     if not row.endswith("-alone"):

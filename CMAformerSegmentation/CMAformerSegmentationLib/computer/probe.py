@@ -86,16 +86,19 @@ def megapixels(volumeNode, entry: ModelEntry) -> float:
 
 def _sliceAxis(volumeNode, slicing: str) -> int:
     """The voxel axis (0 i, 1 j, 2 k) across which the engine cuts slices."""
-    if slicing == "axial":
-        directions = vtk.vtkMatrix4x4()
-        volumeNode.GetIJKToRASDirectionMatrix(directions)
-        return max(range(3), key=lambda axis: abs(directions.GetElement(2, axis)))
     size, spacing = volumeNode.GetImageData().GetDimensions(), volumeNode.GetSpacing()
-    order = sorted(range(3), key=lambda axis: spacing[axis], reverse=True)
-    if spacing[order[0]] > _thick * spacing[order[1]]:
-        return order[0]
-    single = [axis for axis in range(3) if size[axis] == 1]
-    return single[0] if len(single) == 1 else 2
+    if slicing != "axial":
+        single = [axis for axis in range(3) if size[axis] == 1]
+        order = sorted(range(3), key=lambda axis: spacing[axis], reverse=True)
+        if len(single) == 1:
+            return single[0]
+        if spacing[order[0]] > _thick * spacing[order[1]]:
+            return order[0]
+        if slicing == "acquired":
+            return 2
+    directions = vtk.vtkMatrix4x4()
+    volumeNode.GetIJKToRASDirectionMatrix(directions)
+    return max(range(3), key=lambda axis: abs(directions.GetElement(2, axis)))
 
 
 class ComputerProbe:

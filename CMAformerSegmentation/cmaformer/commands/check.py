@@ -71,7 +71,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--models", action="append", default=[], metavar="DIR", help="further folder of model folders")
     parser.add_argument("--window", type=float, nargs=2, metavar="HU", help="CT window that will be used")
     parser.add_argument("--spacing", type=float, nargs=2, metavar="MM", help="in-plane spacing that will be used")
-    parser.add_argument("--slicing", choices=tuple(SLICINGS), help="default: acquired")
+    parser.add_argument("--slicing", choices=tuple(SLICINGS), help="default: oriented")
     parser.add_argument("--job", type=Path, help="folder of the training to come, to see whether its disk has space")
     parser.add_argument("--minutes", type=float, help="also time a few steps, and say how many fit into a training")
     parser.add_argument("--recipe", type=Path, help="a JSON file with settings of its recipe")

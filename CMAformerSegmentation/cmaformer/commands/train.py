@@ -61,7 +61,7 @@ def _add_model_choices(group: argparse._ArgumentGroup) -> None:
         "--network", type=json.loads, metavar="JSON", help='other settings of it: {"transformer": false}'
     )
     group.add_argument("--spacing", type=float, nargs=2, metavar="MM", help="in-plane spacing, without --base")
-    group.add_argument("--slicing", choices=tuple(SLICINGS), help="default: that of --base, or acquired")
+    group.add_argument("--slicing", choices=tuple(SLICINGS), help="default: that of --base, or oriented")
     group.add_argument("--context", type=int, default=0, help="neighboring slices on each side as channels")
     group.add_argument("--window", type=float, nargs=2, metavar="HU", help="CT window (default: percentiles)")
     group.add_argument(

@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 # What the ``slicing`` of a model may be, and its directions. Of several, what the network says of a voxel is averaged.
-SLICINGS = {"acquired": ("acquired",), "axial": ("axial",), "orthogonal": ("axial", "coronal", "sagittal")}
+SLICINGS = {
+    "oriented": ("oriented",),
+    "acquired": ("acquired",),
+    "axial": ("axial",),
+    "orthogonal": ("axial", "coronal", "sagittal"),
+}
 
 # Along which of the patient's axes (0 L, 1 P, 2 S), and which way, slices, rows and columns follow one another.
 PLANES = {

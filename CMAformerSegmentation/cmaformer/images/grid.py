@@ -41,6 +41,9 @@ class SliceGrid:
     three cut a volume across three different axes of voxels, however it is oriented.
     ``axis="acquired"``: slices across the thick axis as stored (the largest spacing; a direction with one voxel only;
     else the third stored axis k), rows and columns in stored order.
+    ``axis="oriented"``: across the thick axis, else the one closest to inferior-superior, with the other two in a fixed
+    order, however they are stored: columns along the patient's left where one of them is (else posterior), rows along
+    the posterior or inferior, as images are shown. The same anatomy gives the same slices from any storage.
     ``spacing=(row_mm, col_mm)``: distance of rows and of columns on the model's grid; None keeps the source's pixels.
 
     Attributes: ``count`` slices, ``source_shape`` and ``model_shape`` (rows, cols), ``slice_axis`` the axis of the
@@ -50,10 +53,12 @@ class SliceGrid:
     def __init__(self, geometry: Geometry, axis: str = "axial", spacing: Sequence[float] | None = None) -> None:
         if axis == "acquired":
             order, signs = _acquired(geometry)
+        elif axis == "oriented":
+            order, signs = _oriented(geometry)
         elif axis in PLANES:
             order, signs = _anatomical(geometry, axis)
         else:
-            raise ValueError(f"axis must be 'acquired' or one of {', '.join(PLANES)}, not {axis!r}")
+            raise ValueError(f"axis must be 'acquired', 'oriented' or one of {', '.join(PLANES)}, not {axis!r}")
         self.geometry = geometry
         self.axis = axis
         self._order = order
@@ -162,18 +167,37 @@ def _anatomical(geometry: Geometry, plane: str) -> tuple[tuple[int, int, int], t
 
 
 def _acquired(geometry: Geometry) -> tuple[tuple[int, int, int], tuple[int, int, int]]:
+    across = _thick(geometry)
+    kji = 0 if across is None else 2 - across
+    rows, cols = (axis for axis in range(3) if axis != kji)
+    return (kji, rows, cols), (1, 1, 1)
+
+
+def _thick(geometry: Geometry) -> int | None:
+    """The stored axis (i, j, k) with one voxel alone, or with a spacing much larger than the others; None if none."""
     sizes, spacing = geometry.size_ijk, geometry.spacing
     single = [axis for axis in range(3) if sizes[axis] == 1]
     by_spacing = sorted(range(3), key=lambda axis: spacing[axis])
     if len(single) == 1:
-        across = single[0]
-    elif spacing[by_spacing[2]] > THICK * spacing[by_spacing[1]]:
-        across = by_spacing[2]
-    else:
-        across = 2
-    kji = 2 - across
-    rows, cols = (axis for axis in range(3) if axis != kji)
-    return (kji, rows, cols), (1, 1, 1)
+        return single[0]
+    return by_spacing[2] if spacing[by_spacing[2]] > THICK * spacing[by_spacing[1]] else None
+
+
+def _oriented(geometry: Geometry) -> tuple[tuple[int, int, int], tuple[int, int, int]]:
+    """Slices across the thick axis, with rows and columns as images are shown: along +L, +P and -S of the patient."""
+    direction = np.asarray(geometry.direction).reshape(3, 3)
+    # The patient's axis of each stored one: of all ways to give them, the closest.
+    worlds = max(permutations(range(3)), key=lambda given: sum(abs(direction[w, a]) for a, w in enumerate(given)))
+    thick = _thick(geometry)
+    across = worlds.index(2) if thick is None else thick
+    rows, columns = sorted((axis for axis in range(3) if axis != across), key=lambda axis: -worlds[axis])
+
+    def sign(axis: int, wanted: int) -> int:
+        return wanted if direction[worlds[axis], axis] >= 0 else -wanted
+
+    shown = (1, 1, -1)
+    signs = (sign(across, 1), sign(rows, shown[worlds[rows]]), sign(columns, shown[worlds[columns]]))
+    return (2 - across, 2 - rows, 2 - columns), signs
 
 
 def _resize(slices: torch.Tensor, shape: tuple[int, int]) -> torch.Tensor:

@@ -16,7 +16,7 @@ SHOWN = 3
 MOST_FOR_MEDIAN = 20
 # The input of a fresh model where nothing else is chosen.
 DEFAULT_INPUT: dict[str, Any] = {
-    "slicing": "acquired",
+    "slicing": "oriented",
     "spacing_mm": None,
     "normalization": {"type": "percentile", "low": 0.5, "high": 99.5},
 }

@@ -289,8 +289,9 @@ def configured(recipe: Recipe, settings: Mapping[str, Any], base: Model | None) 
     careful: dict[str, Any] = {}
     if base is not None:
         careful["learning_rate"] = WARM_START * recipe.learning_rate
-        if base.description.input.patch is not None:
-            careful["patch"] = base.description.input.patch
+        learned = base.description.input.patch or base.description.training.get("patch")
+        if isinstance(learned, int) and learned >= 32:
+            careful["patch"] = learned
         if base.description.input.mirror:
             careful["augmentation"] = {"flip": MIRRORED}
     return changed(recipe, _merged(careful, settings))

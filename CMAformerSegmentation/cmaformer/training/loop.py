@@ -55,6 +55,9 @@ class Trainer:
         initial: weights to start from (already fitting), or None for a fresh network.
         watched: the folder in which somebody asks to stop; that of the job if None.
         clock: seconds of any origin.
+
+    Attributes:
+        window: side in pixels of the windows through which slices are looked at; None for whole slices.
     """
 
     def __init__(
@@ -77,6 +80,7 @@ class Trainer:
             )
         self.recipe = recipe
         self.context = int(job.parameters["context_slices"])
+        self.window: int | None = job.parameters["description"]["input"].get("patch")
         self.beta = class_weights(self.store.class_shares(self.store.numbers("labeled"))[1:].tolist()).to(device)
         self.anatomy = anatomy.learned(self.store)
         self.state = TrainingState(job, recipe, self.store, device, initial, self.check)

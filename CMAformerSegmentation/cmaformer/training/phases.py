@@ -50,6 +50,7 @@ class Training(Protocol):
     store: SliceStore
     seed: int
     context: int
+    window: int | None
     device: torch.device
     beta: Tensor
     state: TrainingState
@@ -182,7 +183,7 @@ class SemiSupervisedPhase(SupervisedPhase):
 
         def network(images: Tensor) -> Tensor:
             with autocast(self.training.device):
-                return predict(self.training.state.teacher, images, self.recipe.patch).logits
+                return predict(self.training.state.teacher, images, self.training.window).logits
 
         def look() -> np.ndarray:
             self.places.look(network, self.recipe.look_slices, rng, self.training.device)

@@ -40,7 +40,7 @@ class Choices:
         size: configuration of a fresh network.
         network: settings of :class:`cmaformer.network.cmaformer.NetworkConfig` that differ from it.
         spacing_mm: (row, column) in mm of a fresh model's grid; None: the median of the labeled images.
-        slicing: one of :data:`cmaformer.door.slicing.SLICINGS`; None: that of the base, or "acquired". An axial base
+        slicing: one of :data:`cmaformer.door.slicing.SLICINGS`; None: that of the base, or "oriented". An axial base
             can become an orthogonal model, and the other way round.
         normalization: of a fresh model; see :class:`cmaformer.images.intensity.Normalization`.
         context_slices: neighbors on each side of a fresh model.
@@ -147,7 +147,8 @@ class TrainingPlan:
                 raise JobError("bad-network", f"The settings of the network cannot be used: {error}.") from None
             if model_input["spacing_mm"] is None:
                 model_input["spacing_mm"] = _median_spacing(case_list, model_input["slicing"])
-        model_input["patch"] = choices.recipe.patch
+        # Batch norm has learned its statistics, so that whole slices are no news to it (Testing/benchmarks/README.md).
+        model_input["patch"] = None if config.norm == "batch" else choices.recipe.patch
         if not choices.recipe.augmentation.flip:
             model_input.pop("mirror", None)  # it will not know mirror images any more
         plan = cls(case_list, name, base, choices, config, model_input, postprocessing, folds)

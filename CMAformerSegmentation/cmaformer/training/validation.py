@@ -31,6 +31,7 @@ class Training(Protocol):
     store: SliceStore
     recipe: Recipe
     context: int
+    window: int | None
     device: torch.device
     state: TrainingState
 
@@ -99,7 +100,7 @@ class Validation:
         base model are to be read, and its own size of patches.
         """
         device, store = self.training.device, self.training.store
-        patch, classes = (self.training.recipe.patch, None) if base is None else (base.account.patch, base.classes)
+        patch, classes = (self.training.window, None) if base is None else (base.account.patch, base.classes)
 
         def logits(images: Tensor) -> Tensor:
             with autocast(device):

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 import pytest
 import torch
 from geometries import CORONAL, GRIDS, SAGITTAL, blobs, dice, geometry
 
+from cmaformer.images.geometry import Geometry
 from cmaformer.images.grid import SliceGrid
 
-AXES = ("axial", "acquired")
+AXES = ("axial", "acquired", "oriented")
 
 
 def there_and_back(labels: np.ndarray, grid: SliceGrid) -> np.ndarray:
@@ -153,3 +156,28 @@ def test_wrong_use_is_refused() -> None:
         grid.to_source(torch.zeros(1, 2, 37, 41))
     with pytest.raises(ValueError, match="do not fit 3 classes"):
         grid.labels_to_model(np.full((12, 37, 41), 3, np.uint8), [0], 3)
+
+
+def stored_anyhow(array: np.ndarray, axes: tuple[int, int, int], signs: tuple[int, int, int], spacing):
+    """The same anatomy stored with other axes (K, J, I order) and directions, with its geometry."""
+    stored = array.transpose(axes)[tuple(slice(None, None, sign) for sign in signs)]
+    direction = np.zeros((3, 3))
+    for new, (old, sign) in enumerate(zip(axes, signs)):
+        direction[2 - old, 2 - new] = sign  # array axis 0 is k
+    sizes, mm = stored.shape[::-1], tuple(spacing[2 - axes[2 - n]] for n in range(3))
+    return stored, Geometry(sizes, mm, (0.0, 0.0, 0.0), tuple(direction.ravel()))
+
+
+@pytest.mark.parametrize("spacing", [(1.0, 1.5, 8.0), (8.0, 1.0, 1.5), (1.0, 8.0, 1.5), (1.0, 1.1, 1.2)])
+def test_oriented_slices_are_the_same_from_any_storage(spacing) -> None:
+    array = np.random.default_rng(0).integers(0, 99, (5, 6, 7))
+    usual = SliceGrid(Geometry((7, 6, 5), spacing, (0.0, 0.0, 0.0), tuple(np.eye(3).ravel())), "oriented")
+    wanted = usual.oriented(array)
+    if spacing[2] == 8.0:
+        np.testing.assert_array_equal(wanted, array)  # as stored, to the bit
+    for axes in itertools.permutations(range(3)):
+        for signs in itertools.product((1, -1), repeat=3):
+            stored, geometry = stored_anyhow(array, axes, signs, spacing)
+            grid = SliceGrid(geometry, "oriented", (1.3, 1.2))
+            np.testing.assert_array_equal(grid.oriented(stored), wanted)
+            assert grid.pixel_spacing == usual.pixel_spacing and grid.slice_spacing == usual.slice_spacing

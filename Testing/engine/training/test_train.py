@@ -124,7 +124,7 @@ def test_whole_slices_and_batch_norm_go_on_to_the_same_model_too(tmp_path, cases
     means = [value for name, value in one.items() if name.endswith("running_mean")]
     assert means and all(value.abs().sum() > 0 for value in means)
     model = load_model(whole)
-    assert model.description.network["norm"] == "batch" and model.description.input.patch == 64
+    assert model.description.network["norm"] == "batch" and model.description.input.patch is None  # whole slices
     result = segment(cases.with_role("held-out")[0].image, model, device="cpu")
     assert result.labels.shape == read_volume(cases.with_role("held-out")[0].image).array.shape
 

@@ -50,7 +50,7 @@ class VolumesPhase(SemiSupervisedPhase):
 
         def network(images: Tensor) -> Tensor:
             with autocast(training.device):
-                return predict(teacher, images, recipe.patch).logits
+                return predict(teacher, images, training.window).logits
 
         def label() -> None:
             for folder in self.folder(0).parent.glob("*"):
