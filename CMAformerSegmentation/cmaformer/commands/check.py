@@ -14,16 +14,15 @@ from ..cases.reading import examine
 from ..cases.split import draw, keep_labels
 from ..door.slicing import SLICINGS
 from ..models.installed import open_model
-from ..preflight.check import check
 from ..preflight.report import ERROR, NOTE, WARNING, Report
 from ..recipes.recipe import changed, configured, preset, settings_of
-from ..training.plan import Choices
 from .case_arguments import add_arguments as add_case_arguments
 from .case_arguments import apply_task, cases_of, parsed_of, window_of
 
 if TYPE_CHECKING:
     from ..cases.tasks import Task
     from ..models.model import Model
+    from ..training.plan import Choices
 
 
 def table(report: Report, names: dict[int, str]) -> str:
@@ -82,6 +81,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Run the command; EngineErrors go to the caller. Returns the exit code: 1 if there are errors."""
     from ..images.volume import quiet
+    from ..preflight.check import check
+    from ..training.plan import Choices
 
     quiet()
     base = open_model(args.base, args.models) if args.base else None
@@ -124,6 +125,7 @@ def checked_cases(
         CasesError: the cases cannot be read for another reason.
     """
     from ..images.volume import quiet
+    from ..preflight.check import check
 
     quiet()
     model_input = choices.model_input(base)
@@ -156,6 +158,8 @@ def _without_broken(
     Raises:
         PreflightError: there are errors that concern the whole list.
     """
+    from ..preflight.check import check
+
     parsed = parsed_of(args, task)
     report = check(parsed, model_input, base, None, _progress)
     errors = report.of_severity(ERROR)

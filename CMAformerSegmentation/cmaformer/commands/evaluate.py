@@ -7,15 +7,20 @@ import csv
 import json
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ..models.installed import open_model
-from ..segmenting.evaluate import MEASURES, Evaluation, evaluate
 from .case_arguments import add_arguments as add_case_arguments
 from .case_arguments import cases_of, task_of
+
+if TYPE_CHECKING:
+    from ..segmenting.evaluate import Evaluation
 
 
 def table(evaluation: Evaluation) -> str:
     """Mean and spread of each structure as text."""
+    from ..segmenting.evaluate import MEASURES
+
     width = max(len(row["structure"]) for row in evaluation.summary())
     lines = [f"{'':<{width}}  {'Dice':>15}  {'HD95 mm':>15}  {'ASSD mm':>15}  cases"]
     for row in evaluation.summary():
@@ -45,6 +50,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Run the command; EngineErrors go to the caller. Returns the exit code."""
+    from ..segmenting.evaluate import MEASURES, evaluate
 
     def progress(done: int, total: int) -> None:
         if sys.stderr.isatty():

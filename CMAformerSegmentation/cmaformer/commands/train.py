@@ -17,13 +17,8 @@ from ..door.errors import EngineError, JobError
 from ..door.names import LOG, PREFLIGHT
 from ..door.slicing import SLICINGS
 from ..models.installed import open_model
-from ..parallel import processes
 from ..preflight.report import PreflightError
 from ..recipes.recipe import CONSTRAINTS, OPTIMIZERS, PRESETS, SECOND_PHASE, changed, configured, preset, settings_of
-from ..training.plan import Choices, TrainingPlan
-from ..training.schedule import TOO_LITTLE
-from ..training.suggestion import completed, suggested
-from ..training.work import work
 from .case_arguments import add_arguments as add_case_arguments
 from .case_arguments import apply_task, window_of
 
@@ -138,6 +133,9 @@ def create_or_tell(args: argparse.Namespace) -> None:
 
 
 def _create_from(args: argparse.Namespace) -> None:
+    from ..training.plan import Choices, TrainingPlan
+    from ..training.suggestion import completed, suggested
+
     task = apply_task(args)
     settings = settings_of(args.recipe)
     names = ["optimizer", "iterations", "semi_iterations", "constraint", "contrast_weight"]
@@ -192,6 +190,11 @@ def _clear(folder: Path, created: bool) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Run the command; EngineErrors go to the caller. Returns the exit code."""
+    # PyTorch takes seconds to load, and `--help` needs none of it.
+    from ..parallel import processes
+    from ..training.schedule import TOO_LITTLE
+    from ..training.work import work
+
     if args.resume is not None:
         if args.minutes is not None and not args.minutes > 0:
             raise JobError("bad-recipe", "A training needs more than 0 minutes.")

@@ -509,6 +509,7 @@ class CMAformer(nn.Module):
             self.add_module(f"up{number}", DecoderStage(found[number - 1], skip, outputs, sources, config))
         self.logits = nn.Conv2d(outputs, config.classes, 1)
         self.sdm = nn.Conv2d(outputs, config.classes - 1, 1)
+        self.with_distances = True  # a segmentation needs none, and leaves `sdm` without channels
         self.deep = nn.ModuleList()
         self.depth = len(stages)
         if config.deep_supervision:
@@ -552,7 +553,8 @@ class CMAformer(nn.Module):
             sources = maps[1:] if self.config.cross_sources == "all" else [maps[number]]
             decoded = results[number] = self.get_submodule(f"up{number}")(decoded, maps[number - 1], sources)
         deep = tuple(head(results[number]) for head, number in zip(self.deep, self._deep_stages()))
-        logits, sdm = self.logits(decoded), torch.tanh(self.sdm(decoded))
+        logits = self.logits(decoded)
+        sdm = torch.tanh(self.sdm(decoded)) if self.with_distances else logits[:, :0]
         return Prediction(logits[:, :, :height, :width], sdm[:, :, :height, :width], deep)
 
     def parameter_count(self) -> int:

@@ -130,7 +130,9 @@ def segment(
 def prepare(model: Model, device: torch.device) -> torch.nn.Module:
     """The model's network on a device as `segment` wants it. Raises EngineError (``out-of-memory``) or ModelError."""
     try:
-        network = model.network(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        network = model.network(device)
+        network.with_distances = False
+        network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     except RuntimeError as error:
         if not is_out_of_memory(error):
             raise

@@ -11,10 +11,10 @@ import torch
 from tinymodel import save_tiny
 
 from cmaformer import __main__ as cli
-from cmaformer.commands.computer import examine
 from cmaformer.door.errors import EngineError
 from cmaformer.models.model import load_model
 from cmaformer.network.device import choose_device, gpu_problem
+from cmaformer.segmenting.computer import examine
 
 
 @pytest.fixture
