@@ -17,6 +17,7 @@ from . import __version__
 from .commands.console import CANCELLED, FAILED, print_line
 from .door.errors import CancelledError, EngineError
 from .door.job import Events
+from .door.privacy import without_files
 
 # name -> help, and what the command's own help says; its file in commands/ is imported only when it is asked for.
 COMMANDS = {
@@ -94,7 +95,11 @@ def _interrupt(*_: object) -> None:
 
 def _report(options: argparse.Namespace, kind: str, text: str, **values: str) -> None:
     if getattr(options, "json", False):
-        Events(print_line).emit(kind, **values)
+        given = [getattr(options, name, None) for name in ("image", "cases", "predictions", "output")]
+        paths = [path for value in given if value for path in (value if isinstance(value, list) else [value])]
+        known = {os.path.basename(os.path.normpath(str(path))) for path in paths}
+        texts = {name: without_files(text, known) if name != "code" else text for name, text in values.items()}
+        Events(print_line).emit(kind, **texts)
     else:
         print(text, file=sys.stderr)
 

@@ -26,6 +26,7 @@ from ..jobs.background import BackgroundCall
 from ..jobs.engineProcess import explainExit
 from ..jobs.environment import engineCommand, engineEnvironment, modelsArguments, moduleFolder
 from ..jobs.job import CANCELLED, FAILED, FINISHED, JobProblem
+from ..jobs.privateFolders import makePrivate
 from ..models.catalog import ModelEntry
 from ..segmenting.segmentation import RUNNING, WAITING, cancelGraceSeconds
 from ..training.process import ProcessProtocol, TrainingProcess
@@ -79,7 +80,7 @@ class FolderBatch(Batch):
         :raises OSError: when it cannot be started, or the temporary folder cannot be made.
         """
         try:
-            self._folder.mkdir(parents=True)
+            makePrivate(self._folder)
             self._process.start(self._command, engineEnvironment(), moduleFolder)
         except OSError:
             self._tidy()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +25,8 @@ class TrainingCase:
     :ivar role: `LABELED`, `UNLABELED` or `HELD_OUT`.
     :ivar name: for this computer's screen and log alone; taken from the image when empty.
     :ivar patient: cases of one patient are never both trained on and held out; the name when empty.
+    :ivar fromScene: its files were named by a scene, perhaps of somebody else: they are not touched, not even to see
+        whether they are there, until the user has the cases checked or trained on.
     """
 
     image: Any
@@ -32,6 +34,7 @@ class TrainingCase:
     role: str = LABELED
     name: str = ""
     patient: str = ""
+    fromScene: bool = field(default=False, compare=False)
 
     @property
     def isFile(self) -> bool:
@@ -55,7 +58,7 @@ class TrainingCase:
         for path in (self.image, self.labels):
             if path is not None and not isinstance(path, (str, Path)):
                 return _("give the label map as a file, too, or load the image.")
-            if path is not None and not Path(path).exists():
+            if path is not None and not self.fromScene and not Path(path).exists():
                 return _("the file {name} does not exist.").format(name=Path(path).name)
         return ""
 

@@ -10,10 +10,11 @@ from typing import Any
 
 import slicer
 
-from .case import LABELED, UNLABELED, TrainingCase
+from .case import HELD_OUT, LABELED, UNLABELED, TrainingCase
 from .structures import SegmentMapping
 
 IGNORED = "ignored"  # stays in the list, and out of the training
+_roles = (LABELED, UNLABELED, HELD_OUT, IGNORED)
 _parameter = "trainingCaseList"
 _mappingParameter = "trainingSegmentMapping"
 _imageRole, _labelsRole = "trainingImage", "trainingLabels"
@@ -67,15 +68,16 @@ def loadCases(parameterNode) -> list[TrainingCase]:
     cases = []
     for number, row in enumerate(_rows(parameterNode)):
         if row.get("image"):
-            labels = Path(row["labels"]) if row.get("labels") else None
-            case = TrainingCase(Path(row["image"]), labels)
+            labels = Path(str(row["labels"])) if row.get("labels") else None
+            case = TrainingCase(Path(str(row["image"])), labels, fromScene=True)
         else:
             image = parameterNode.GetNodeReference(f"{_imageRole}{number}")
             if image is None:
                 continue
             case = TrainingCase(image, parameterNode.GetNodeReference(f"{_labelsRole}{number}"))
-        texts = {key: str(row.get(key) or "") for key in ("name", "patient")}
-        cases.append(replace(case, role=str(row.get("role") or UNLABELED), **texts))
+        name, patient = (str(row.get(key) or "") for key in ("name", "patient"))
+        role = str(row.get("role") or UNLABELED)
+        cases.append(replace(case, role=role if role in _roles else IGNORED, name=name, patient=patient))
     return cases
 
 

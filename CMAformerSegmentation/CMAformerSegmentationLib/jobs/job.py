@@ -30,6 +30,8 @@ from cmaformer.door.job import (
 )
 from cmaformer.door.lock import held
 
+from .privateFolders import makePrivate
+
 __all__ = ["CANCELLED", "FAILED", "FINISHED", "INTERRUPTED", "QUEUED", "RUNNING", "Job", "JobProblem", "JobProgress"]
 
 
@@ -81,7 +83,7 @@ class Job:
         :raises OSError: when the folder cannot be written.
         """
         folder = Path(root) / new_id()
-        folder.mkdir(parents=True)
+        makePrivate(folder)
         write_job(folder, {"schema": SCHEMA, "kind": kind, "id": folder.name, **description})
         return cls(folder)
 

@@ -6,6 +6,7 @@ others: it is listed as a problem, in words.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,6 +21,8 @@ from ..refusal import Refusal
 
 _segmentationCategory = ("SCT", "123037004", "Anatomical Structure")
 _segmentationType = ("SCT", "85756007", "Tissue")
+# Pictures in a card may lie anywhere, also on somebody's server: showing a card must not fetch them.
+_image = re.compile(r"!\[([^\]]*)\]\s*[(\[][^)\]]*[)\]]|<\s*img\b[^>]*>", re.IGNORECASE)
 # The bundled model that a call without a model uses, as ever: others that are added do not take its place.
 _first = "cardiac-cine-mr-"
 
@@ -56,8 +59,8 @@ class ModelEntry:
 
     @property
     def card(self) -> str:
-        """The model's card (Markdown), or its description when there is none."""
-        return read_card(self.path) or self.description
+        """The model's card (Markdown) without images, or its description when there is none."""
+        return _image.sub(lambda match: match[1] or "", read_card(self.path)) or self.description
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,7 @@ from slicer.i18n import tr as _
 from ..jobs.background import BackgroundCall
 from ..jobs.engineProcess import EngineProcess, EngineProtocol
 from ..jobs.environment import engineEnvironment, moduleFolder, workerCommand
+from ..jobs.privateFolders import sweep
 from .request import Request
 from .segmentation import SegmentationTask
 
@@ -106,9 +107,13 @@ class TaskRunner:
 
 
 def removeOldFiles(folder: Path, olderThanSeconds: float = 24 * 3600) -> None:
-    """Delete job folders and logs that a crashed Slicer has left: they hold copies of images."""
+    """Delete job folders and logs that a crashed Slicer has left: they hold copies of images.
+
+    What says whose it is goes as soon as that Slicer is gone, other files after a day.
+    """
+    sweep(folder)
     limit = time.time() - olderThanSeconds
-    for path in folder.iterdir():
+    for path in folder.iterdir() if folder.is_dir() else ():
         try:
             if path.stat().st_mtime < limit:
                 shutil.rmtree(path) if path.is_dir() else path.unlink()

@@ -22,6 +22,7 @@ from ..cases.export import CaseExport
 from ..jobs.background import BackgroundCall
 from ..jobs.environment import engineCommand, engineEnvironment, modelsArguments, moduleFolder
 from ..jobs.job import JobProblem
+from ..jobs.privateFolders import makePrivate, sweep
 from ..jobs.processes import groupOptions, killGroup
 from .problems import preparationProblem
 from .request import TrainingRequest
@@ -70,7 +71,7 @@ class CaseCheck:
         if request.base is not None:
             arguments += ["--base", request.base.id, *modelsArguments()]
         self._command = engineCommand(arguments)
-        folder.mkdir(parents=True)
+        makePrivate(folder)
         write_json(folder / "recipe.json", request.recipe())
         self._export: CaseExport | None = CaseExport(request.cases, request.structures, folder, request.mapping)
         self._work: BackgroundCall | None = None
@@ -92,9 +93,13 @@ class CaseCheck:
                 self._end(preparationProblem(self._export.error))
             elif self._export.done:
                 self._export = None
-                self._work = BackgroundCall(lambda: self._run(self._command))
+                self._work = BackgroundCall(self._sweepAndRun)
         elif self._work is not None and self._work.done:
             self._read(self._work)
+
+    def _sweepAndRun(self) -> tuple[int, str]:
+        sweep(self._folder.parent)  # copies of images that a Slicer left that was killed
+        return self._run(self._command)
 
     def cancel(self) -> None:
         """Nobody wants to know any more."""

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from cmaformer.door import names
-from cmaformer.door.files import read_json, write_json
+from cmaformer.door.files import private_folder, read_json, write_json
 
 from ..jobs.background import BackgroundCall
 from ..jobs.processes import logTail
@@ -40,7 +40,8 @@ class TrainingFolder:
         now = time.time_ns()
         stamp = time.strftime("%Y%m%d-%H%M%S", time.localtime(now // 10**9))
         folder = cls(Path(root) / f"{stamp}-{now % 10**9 // 1000:06d}-{secrets.token_hex(4)}")
-        folder.cases.mkdir(parents=True)
+        private_folder(folder.path)
+        folder.cases.mkdir()
         folder.job.mkdir()  # the engine says in it, too, why it cannot begin
         if request.get("settings"):
             write_json(folder.path / "recipe.json", request["settings"], indent=1)

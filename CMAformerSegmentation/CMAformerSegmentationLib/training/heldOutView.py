@@ -20,6 +20,7 @@ from cmaformer.door.files import read_json
 from cmaformer.door.names import CASES
 
 from ..jobs.environment import engineCommand, engineEnvironment, moduleFolder, trainingsFolder
+from ..jobs.privateFolders import makePrivate, sweep
 from ..jobs.processes import groupOptions
 from ..models.catalog import ModelEntry, readModel
 from ..refusal import Refusal
@@ -86,7 +87,8 @@ class HeldOutView:
             commands.append((engineCommand([*arguments, "--device", self._device]), path, array))
 
         def run() -> None:
-            temporary.mkdir(parents=True)
+            sweep(temporary.parent)
+            makePrivate(temporary)
             try:
                 for command, path, array in commands:
                     _call(command, environment)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import glob
 import json
 import os
 import secrets
@@ -10,6 +11,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, BinaryIO
+
+from .process import alive
 
 
 def write_whole(path: Path, write: Callable[[BinaryIO], object], flush: bool = False) -> None:
@@ -59,6 +62,10 @@ def replaced(path: Path) -> Iterator[Path]:
     Raises:
         OSError: it cannot be put in its place; what was there before is then unchanged.
     """
+    for left in path.parent.glob(f".*-*-{glob.escape(path.name)}"):  # of a process that was killed meanwhile
+        number = left.name[1:].partition("-")[0]
+        if number.isdecimal() and not alive(int(number)):
+            left.unlink(missing_ok=True)
     temporary = path.with_name(f".{os.getpid()}-{secrets.token_hex(4)}-{path.name}")
     try:
         yield temporary

@@ -12,6 +12,8 @@ from typing import Any
 
 # A folder at the start of a word: /a/b, C:\a, \\server, ~/a, file:///a; not a unit (ml/s) and not a web address.
 _PATH = re.compile(r"""(?:^|[\s"'(\[=,;:])(?:/[\w.~-]+/|~/|\\\\\w)|\b[A-Za-z]:[\\/](?!/)|\bfile:/""")
+# The name of a file with an image or a list, as far as it has no spaces.
+_FILE = re.compile(r"[^\s/\\:;,()'\"]+\.(?:dcm|ima|nii|nrrd|nhdr|mha|mhd|json|csv)(?:\.gz)?(?!\w)", re.IGNORECASE)
 # Account and host names that are also ordinary words, or everybody's.
 _COMMON = {
     "root",
@@ -58,6 +60,18 @@ def withheld(value: Any, allowed: Iterable[str] = ()) -> Any:
         return [copy(entry) for entry in part] if isinstance(part, (list, tuple)) else part
 
     return copy(value)
+
+
+def without_files(text: str, known: Iterable[str] = ()) -> str:
+    """A message without the names of image files, which often are those of patients.
+
+    Args:
+        text: the message.
+        known: further names to leave out, such as those that the user has given.
+    """
+    for name in sorted({name for name in known if len(name) > 1}, key=len, reverse=True):
+        text = text.replace(name, "the file")
+    return _FILE.sub("the file", text)
 
 
 def words(texts: Iterable[str]) -> set[str]:
