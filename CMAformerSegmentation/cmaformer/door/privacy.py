@@ -12,8 +12,8 @@ from typing import Any
 
 # A folder at the start of a word: /a/b, C:\a, \\server, ~/a, file:///a; not a unit (ml/s) and not a web address.
 _PATH = re.compile(r"""(?:^|[\s"'(\[=,;:])(?:/[\w.~-]+/|~/|\\\\\w)|\b[A-Za-z]:[\\/](?!/)|\bfile:/""")
-# The name of a file with an image or a list, as far as it has no spaces.
-_FILE = re.compile(r"[^\s/\\:;,()'\"]+\.(?:dcm|ima|nii|nrrd|nhdr|mha|mhd|json|csv)(?:\.gz)?(?!\w)", re.IGNORECASE)
+# The name of a file with an image, as far as it has no spaces.
+_FILE = re.compile(r"[^\s/\\:;,()'\"]+\.(?:dcm|ima|nii|nrrd|nhdr|mha|mhd)(?:\.gz)?(?!\w)", re.IGNORECASE)
 # Account and host names that are also ordinary words, or everybody's.
 _COMMON = {
     "root",
