@@ -18,6 +18,7 @@ DEMO ?= demo
 DATA ?= ../shared/data
 WALKTHROUGH ?= runs/walkthrough
 PICTURES ?= runs/pictures
+HARD ?= runs/hard.tsv
 MINUTES ?= 6
 
 BIN := $(VENV)/bin
@@ -30,7 +31,7 @@ CHECK := import sys; sys.exit(not (3, 10) <= sys.version_info[:2] <= (3, 13) and
 export QT_QPA_PLATFORM ?= offscreen
 export PYTHONUTF8 = 1
 
-.PHONY: install demo screenshot pictures walkthrough test lint clean
+.PHONY: install demo screenshot pictures walkthrough test hard lint clean
 
 install: $(STAMP)
 
@@ -67,6 +68,12 @@ walkthrough: install
 # Two processes, a file of tests in one of them; each computes with one thread. JOBS=0 is one process.
 test: install
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest $(TESTS) -n $(JOBS) --dist loadfile $(PYTEST_ARGS)
+
+# Many more of the generated cases, kills and full disks of Testing/hard, and what became of them as a table.
+hard: install
+	rm -f "$(HARD)"
+	HARD_TALLY="$(abspath $(HARD))" OMP_NUM_THREADS=1 $(BIN)/python -m pytest Testing/hard -n $(JOBS) -q $(PYTEST_ARGS)
+	$(BIN)/python Testing/hard/table.py "$(HARD)"
 
 lint: install
 	$(BIN)/ruff check .

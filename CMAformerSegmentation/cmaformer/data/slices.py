@@ -100,18 +100,19 @@ def _prepare_case(
 ) -> dict[str, Any]:
     # Reading images needs SimpleITK, which a computer that trains a prepared cache may not have.
     from ..images.grid import SliceGrid
-    from ..images.intensity import Normalization
+    from ..images.intensity import Normalization, tamed
     from ..images.likeness import facts_of
     from ..images.volume import finite, read_volume
 
     volume, _ = finite(read_volume(case.image))
+    array = tamed(volume.array, model_input["normalization"])
     grid = SliceGrid(volume.geometry, model_input["slicing"], model_input["spacing_mm"])
     every = np.arange(grid.count)
-    normalize = Normalization(model_input["normalization"], volume.array)
-    images = normalize(grid.to_model(volume.array, every)).astype(np.float16)
+    normalize = Normalization(model_input["normalization"], array)
+    images = normalize(grid.to_model(array, every)).astype(np.float16)
     entry: dict[str, Any] = {"number": number, "role": case.role, "shape": list(images.shape), "pixels": {}}
     entry["crc32"] = {"images": _save(folder / f"{number:05d}.images.npy", images)}
-    entry["facts"] = facts_of(volume.array, grid, normalize)
+    entry["facts"] = facts_of(array, grid, normalize)
     entry["spacing_mm"] = [grid.slice_spacing, *(model_input["spacing_mm"] or grid.pixel_spacing)]
     if case.labels is None:
         return entry

@@ -14,6 +14,43 @@ from ..door.description import check_normalization
 SUBSET = 16_000_000
 
 
+# Numbers below this are exact in single precision, in which slices are resampled.
+EXACT = 2.0**23
+# How far beyond its percentiles a volume of larger numbers is kept, in distances between them.
+BEYOND = 10.0
+
+
+def tamed(array: np.ndarray, spec: Mapping[str, Any]) -> np.ndarray:
+    """A volume (finite) whose numbers single precision can tell apart; itself where they are not large.
+
+    Slices are normalized in single precision, which knows no difference of 1 at an offset of 1e9, and no 1e300. What a
+    normalization takes away (offset and scale for percentiles, all beyond a window) is taken away in double precision.
+
+    Args:
+        array: of any shape, finite.
+        spec: of the normalization, see :class:`Normalization`.
+    """
+    if not array.size or array.dtype.itemsize <= 2:
+        return array
+    low, high = float(array.min()), float(array.max())
+    if max(abs(low), abs(high)) < EXACT:
+        return array
+    if spec["type"] == "window":
+        return np.clip(array, spec["low"], spec["high"]).astype(np.float32)
+    bottom, top, _, _ = _statistics(array, float(spec["low"]), float(spec["high"]))
+    span = top - bottom
+    if not span > 0:
+        bottom, span = low, high - low
+    if not 0 < span < np.inf:
+        return np.zeros(array.shape, np.float32)
+    result = np.empty(array.shape, np.float32)
+    for part, kept in zip(array, result):
+        kept[...] = (
+            (np.clip(part.astype(np.float64), bottom - BEYOND * span, top + BEYOND * span) - bottom) / span * 1e3
+        )
+    return result
+
+
 class Normalization:
     """Callable on float32 slices of one volume; computed once from all its voxels (finite ones).
 
@@ -76,10 +113,12 @@ def _integer_statistics(array: np.ndarray, low: float, high: float) -> tuple[flo
 
 def _float_statistics(array: np.ndarray, low: float, high: float) -> tuple[float, float, float, float]:
     flat = array.reshape(-1)
-    subset = flat[:: max(1, -(-flat.size // SUBSET))].astype(np.float64 if flat.size < SUBSET else np.float32)
+    large = flat.dtype.itemsize > 4
+    subset = flat[:: max(1, -(-flat.size // SUBSET))].astype(np.float64 if flat.size < SUBSET or large else np.float32)
     subset = subset[np.isfinite(subset)]
     if subset.size == 0:
         return 0.0, 0.0, 0.0, 1.0
     bottom, top = (float(v) for v in np.percentile(subset, (low, high)))
     np.clip(subset, bottom, top, out=subset)
-    return bottom, top, float(subset.mean(dtype=np.float64)), float(subset.std(dtype=np.float64))
+    with np.errstate(over="ignore"):  # of numbers like 1e200, only the percentiles are asked for
+        return bottom, top, float(subset.mean(dtype=np.float64)), float(subset.std(dtype=np.float64))

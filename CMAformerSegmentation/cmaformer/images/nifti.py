@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import struct
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -27,7 +28,7 @@ def check_sizes(path: Path) -> None:
             packed = plain.read(2) == b"\x1f\x8b"
         with gzip.open(path, "rb") if packed else open(path, "rb") as file:
             header = file.read(348)
-    except (OSError, EOFError):
+    except (OSError, EOFError, zlib.error):  # told where all of the file is read
         return
     if len(header) < 348:
         return

@@ -19,7 +19,7 @@ import torch
 from ..door.errors import CancelledError, EngineError, ImageError
 from ..images.geometry import Volume
 from ..images.grid import SliceGrid, grids_of
-from ..images.intensity import Normalization
+from ..images.intensity import Normalization, tamed
 from ..images.likeness import facts_of, recognizable, remarks
 from ..images.volume import finite
 from ..models.model import Model
@@ -104,7 +104,7 @@ class Inference:
             if replaced:
                 self.warn("not-finite", f"{replaced} voxels of the image are not numbers; they count as its minimum.")
             source = model.description.input
-            self.array = volume.array
+            self.array = tamed(volume.array, source.normalization)
             grids = grids_of(volume.geometry, source.slicing, source.spacing_mm)
             seen = model.description.training.get("images")
             wide = recognizable(grids, seen)
@@ -126,7 +126,7 @@ class Inference:
                     )
             self.directions = [_Direction(grid, region) for grid in grids]
             # Of the whole volume, also where a region is segmented: a part has other statistics.
-            self.normalize = Normalization(source.normalization, volume.array)
+            self.normalize = Normalization(source.normalization, self.array)
             if volume.array.min() == volume.array.max():
                 self.warn(
                     "constant-image", "All voxels of the image have the same value; there is nothing to see in it."
