@@ -1,4 +1,4 @@
-"""The commands: ``python -m cmaformer segment | check | train | evaluate | inspect | computer | run | worker``.
+"""The commands: ``python -m cmaformer segment | check | train | evaluate | function | inspect | computer | run | worker``.
 
 Exit codes: 0 done, 1 failed, 2 wrong usage, 3 cancelled.
 """
@@ -28,6 +28,7 @@ COMMANDS = {
     "check": ("look at the cases of a training before it starts", ""),
     "train": ("train a model from labeled (and unlabeled) cases", ""),
     "evaluate": ("compare label maps with the truth", ""),
+    "function": ("measure how a heart works", "Volumes over a cycle, ejection fraction and mass, from a cine."),
     "computer": ("tell what this computer can do", ""),
 }
 

@@ -100,6 +100,12 @@ class Description:
         """Value of a top-level field of ``model.json``, or the default."""
         return self.data.get(key, default)
 
+    @property
+    def measurements(self) -> tuple[str, ...]:
+        """What can be measured in its results beside volumes, such as "cardiac-function"."""
+        offered = self.data.get("measurements")
+        return tuple(str(name) for name in offered) if isinstance(offered, (list, tuple)) else ()
+
     def to_dict(self) -> dict[str, Any]:
         """The content of ``model.json``, a deep copy."""
         return copy.deepcopy(self.data)
