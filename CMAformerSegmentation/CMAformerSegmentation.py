@@ -20,6 +20,7 @@ from slicer.ScriptedLoadableModule import (
 from slicer.util import VTKObservationMixin
 
 from CMAformerSegmentationLib.batches.batch import Batch
+from CMAformerSegmentationLib.batches.cardiacFunction import cardiacFunction
 from CMAformerSegmentationLib.batches.panel import BatchPanel
 from CMAformerSegmentationLib.batches.sequence import SequenceBatch, sequenceOf
 from CMAformerSegmentationLib.batches.volumes import VolumesBatch
@@ -343,6 +344,17 @@ class CMAformerSegmentationLogic(ScriptedLoadableModuleLogic):
         names = [structure.name for structure in entry.structures]
         batch = SequenceBatch(*sequenceOf(sequence), self.runner, makeRequest, names, onChanged)
         return self._startBatch(batch, wait, progress)
+
+    def cardiacFunction(self, segmentations, endDiastole=None, endSystole=None, body=None):
+        """Volumes over a cycle, ejection fractions and mass, of segmentations by a model of the heart as they are now.
+
+        :param segmentations: a sequence of segmentations, as `segmentSequence` makes, or segmentation nodes in time.
+        :param endDiastole, endSystole: phases from 1; None for those of the largest and the smallest left ventricle.
+        :param body: height in cm and weight in kg, for indexed values.
+        :return: an object with `function`, `volumes`, `table`, `curveTable`, `chart`, `text()` and `show()`.
+        :raises ValueError: in words, when there is nothing to measure.
+        """
+        return cardiacFunction(segmentations, endDiastole, endSystole, body)
 
     def startTraining(
         self,

@@ -1,4 +1,4 @@
-"""The commands: ``python -m cmaformer segment | check | train | evaluate | function | inspect | computer | run | worker``.
+"""The commands of ``python -m cmaformer``, such as ``segment``, ``check``, ``train`` and ``evaluate``.
 
 Exit codes: 0 done, 1 failed, 2 wrong usage, 3 cancelled.
 """

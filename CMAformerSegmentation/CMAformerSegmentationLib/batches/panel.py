@@ -11,6 +11,8 @@ import qt
 import slicer
 from slicer.i18n import tr as _
 
+from cmaformer.door.cardiac_function import NAME as CARDIAC_FUNCTION
+
 from ..jobs.environment import deviceArgument
 from ..segmenting.panel import SegmentPanel
 from ..segmenting.segmentation import WAITING
@@ -44,7 +46,7 @@ class BatchPanel:
         self._items: list[BatchItem] = []  # the volumes of the scene
         self._choices: dict[str, bool] = {}  # of the user among them, by id
         self._modelId = ""
-        self._message = ""
+        self._message = self._function = ""
         self._table = BatchTable(ui.batchTable)
         self._menu = qt.QMenu(ui.batchSourceButton)
         self.actions = {
@@ -61,6 +63,7 @@ class BatchPanel:
             (ui.batchTable, "itemChanged(QTableWidgetItem*)", self.onChecked),
             (ui.batchButton, "clicked(bool)", self.onSegmentAll),
             (ui.batchCopyButton, "clicked(bool)", self.onCopy),
+            (ui.functionButton, "clicked(bool)", self.onFunction),
         ]
         for sender, signal, slot in self._connections:
             sender.connect(signal, slot)
@@ -103,7 +106,8 @@ class BatchPanel:
             self._table.show(self.batch.items if self.batch is not None else [], None, batch.part if batch else 0.0)
         self._showProgress(batch)
         ui.batchCopyButton.setVisible(batch is None and self.batch is not None and bool(self.batch.items))
-        ui.batchStatusLabel.text = self._status(problem)
+        ui.functionButton.setVisible(batch is None and self._frames() is not None)
+        ui.batchStatusLabel.text = self._function or self._status(problem)
 
     def onOpened(self, _checked: bool = False) -> None:
         """The group was opened or closed."""
@@ -157,7 +161,24 @@ class BatchPanel:
         if self.batch is not None:
             qt.QApplication.clipboard().setText(self.batch.table())
 
+    def onFunction(self, _checked: bool = False) -> None:
+        """Measure the segmented frames as they are now, corrections included, and show the curves."""
+        try:
+            found = self.logic.cardiacFunction(self._frames())
+            found.show()
+            self._function = found.text()
+        except ValueError as error:
+            self._function = str(error)
+        self.update()
+
+    def _frames(self) -> Any:
+        """The segmented sequence of a model that offers cardiac function; None where there is none."""
+        sequence, model = getattr(self.batch, "sequenceNode", None), self._segmentPanel.model
+        offered = model is not None and CARDIAC_FUNCTION in model.measurements
+        return sequence if offered and sequence is not None and slicer.mrmlScene.IsNodePresent(sequence) else None
+
     def _start(self) -> None:
+        self._function = ""
         entry, device = self._segmentPanel.model, self._segmentPanel.device
         self.batch = None
         if self.source == FOLDER and self._folders is not None:
@@ -182,7 +203,7 @@ class BatchPanel:
         return self.batch if self.batch is not None and not self.batch.ended else None
 
     def _change(self, source: str) -> None:
-        self.batch, self.source, self._message = None, source, ""
+        self.batch, self.source, self._message, self._function = None, source, "", ""
         self.refresh()
 
     def _letGo(self) -> None:

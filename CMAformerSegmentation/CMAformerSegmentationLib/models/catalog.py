@@ -42,7 +42,7 @@ class StructureClass:
 @dataclass(frozen=True)
 class ModelEntry:
     """One usable model of the catalog. `pixelMm` are the rows' and the columns' distance that it sees, None for the
-    image's own."""
+    image's own; `measurements` what can be measured in its results, such as "cardiac-function"."""
 
     id: str
     title: str
@@ -56,6 +56,7 @@ class ModelEntry:
     bundled: bool
     slicing: str = "acquired"
     pixelMm: tuple[float, float] | None = None
+    measurements: tuple[str, ...] = ()
 
     @property
     def card(self) -> str:
@@ -142,6 +143,7 @@ def readModel(folder: Path, bundled: bool = False) -> ModelEntry:
         bundled=bundled,
         slicing=about.input.slicing,
         pixelMm=about.input.spacing_mm,
+        measurements=about.measurements,
     )
 
 
