@@ -33,6 +33,7 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "group": {"network": {"norm": "group"}},
     "gated": {"network": {"gated": True}},
     "pyramid": {"network": {"layout": "pyramid", "gated": True}},
+    "attention": {"network": dict.fromkeys(PLAIN, True)},
     "plain": {"network": PLAIN},
     "coarse": {"settings": {"coarse": 0.5}},
     "sure": {"settings": {"confidence": 0.8}},

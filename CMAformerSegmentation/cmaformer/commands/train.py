@@ -18,7 +18,17 @@ from ..door.names import LOG, PREFLIGHT
 from ..door.slicing import SLICINGS
 from ..models.installed import open_model
 from ..preflight.report import PreflightError
-from ..recipes.recipe import CONSTRAINTS, OPTIMIZERS, PRESETS, SECOND_PHASE, changed, configured, preset, settings_of
+from ..recipes.recipe import (
+    CONSTRAINTS,
+    OPTIMIZERS,
+    PAPER_NETWORK,
+    PRESETS,
+    SECOND_PHASE,
+    changed,
+    configured,
+    preset,
+    settings_of,
+)
 from .case_arguments import add_arguments as add_case_arguments
 from .case_arguments import apply_task, window_of
 
@@ -52,9 +62,7 @@ def _add_model_choices(group: argparse._ArgumentGroup) -> None:
     group.add_argument("--base", metavar="MODEL", help="id or folder of a model to start from")
     group.add_argument("--models", action="append", default=[], metavar="DIR", help="further folder of model folders")
     group.add_argument("--size", default="small", choices=("small", "base", "large"), help="network, without --base")
-    group.add_argument(
-        "--network", type=json.loads, metavar="JSON", help='other settings of it: {"transformer": false}'
-    )
+    group.add_argument("--network", type=json.loads, metavar="JSON", help='other settings of it: {"transformer": true}')
     group.add_argument("--spacing", type=float, nargs=2, metavar="MM", help="in-plane spacing, without --base")
     group.add_argument("--slicing", choices=tuple(SLICINGS), help="default: that of --base, or oriented")
     group.add_argument("--context", type=int, default=0, help="neighboring slices on each side as channels")
@@ -148,7 +156,7 @@ def _create_from(args: argparse.Namespace) -> None:
     facts["task"] = args.finds
     choices = Choices(
         size=args.size,
-        network=args.network,
+        network={**PAPER_NETWORK, **(args.network or {})} if args.preset == "paper" else args.network,
         spacing_mm=args.spacing,
         slicing=args.slicing,
         normalization=window_of(args),

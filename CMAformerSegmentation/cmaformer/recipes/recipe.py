@@ -242,6 +242,14 @@ PAPER: dict[str, Any] = {
     "constraint_weight": 0.1,
     "contrast_weight": 0.1,
 }
+# Of the paper's network, where a training would leave parts of it out.
+PAPER_NETWORK: dict[str, Any] = {
+    "norm": "group",
+    "transformer": True,
+    "cross_attention": True,
+    "channel_attention": True,
+    "spatial_attention": True,
+}
 PRESETS: dict[str, dict[str, Any]] = {"default": {}, "paper": PAPER}
 
 

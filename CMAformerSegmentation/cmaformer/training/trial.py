@@ -16,7 +16,7 @@ from ..objectives.supervised import supervised_loss
 from ..recipes.recipe import Recipe
 from . import optimizer
 from .phases import autocast
-from .plan import FRESH
+from .plan import fresh
 
 if TYPE_CHECKING:
     from ..models.model import Model
@@ -48,7 +48,7 @@ def estimate(base: Model | None, classes: int, recipe: Recipe, minutes: float, d
     if base is not None:
         config = NetworkConfig.from_dict({**base.description.network, "classes": classes})
     else:
-        config = configuration("small", classes=classes, **FRESH)
+        config = configuration("small", classes=classes, **fresh(minutes))
     where = choose_device(device)
     seconds = _seconds_per_step(config, recipe, where)
     iterations = int(SHARE * 60 * minutes / seconds)

@@ -95,3 +95,21 @@ def test_a_training_that_cannot_be_created_says_so_in_its_folder_without_names(t
     arguments = ["--iterations", "2", "--patch", "32", "--batch-size", "1", "--evaluate-every", "0"]
     assert main(["train", "--cases", str(path), "--job", str(job), "--name", "model", *arguments]) == 0
     assert jobs.state(job) == "finished"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "attention", "norm"),
+    [
+        (["--iterations", "2"], True, "batch"),
+        (["--minutes", "60"], False, "batch"),
+        (["--minutes", "240"], True, "batch"),
+        (["--minutes", "60", "--network", '{"transformer": true}'], True, "batch"),
+        (["--minutes", "60", "--preset", "paper"], True, "group"),
+    ],
+)
+def test_short_trainings_leave_attention_out_unless_it_is_asked_for(tmp_path, arguments, attention, norm):
+    path = write_cases(tmp_path, ["labeled", "held-out"])
+    command = ["train", "--cases", str(path), "--job", str(tmp_path / "job"), "--name", "m", "--prepare-only"]
+    assert main([*command, *arguments]) == 0
+    network = json.loads((tmp_path / "job" / "job.json").read_text())["parameters"]["network"]
+    assert (network["transformer"], network["norm"]) == (attention, norm)
