@@ -20,6 +20,12 @@ _milliseconds = 300
 pendingKey = "CMAformer/InstallPending"
 
 
+def extensionsManager():
+    """Slicer's extensions manager; None in a Slicer that was built without it, which has not even the name."""
+    make = getattr(slicer.app, "extensionsManagerModel", None)
+    return make() if make is not None else None
+
+
 class ComputerCard:
     """Looks at the computer when the module is entered, in the background, and installs PyTorch on request.
 
@@ -138,7 +144,7 @@ class ComputerCard:
     def _installExtension(self) -> None:
         # With the extension, the user finds PyTorch where Slicer's users expect it, and can remove it. No restart is
         # needed: the engine runs in a process of its own. Slicer's manager waits here for the server, some seconds.
-        manager = slicer.app.extensionsManagerModel()
+        manager = extensionsManager()
         wasInteractive, installed = manager.interactive, False
         manager.interactive = False  # the user has been asked
         try:
@@ -201,7 +207,7 @@ class ComputerCard:
             self.probe.start(modelId)
 
     def _hasExtension(self) -> bool:
-        manager = slicer.app.extensionsManagerModel()  # None where Slicer was built without
+        manager = extensionsManager()
         return manager is None or bool(manager.isExtensionInstalled("PyTorch"))
 
     def _isPending(self) -> bool:

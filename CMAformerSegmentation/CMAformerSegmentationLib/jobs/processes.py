@@ -8,7 +8,7 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
-_niceness = 10
+_nicer = 10  # than Slicer, which lowers itself on Linux: asking for a higher priority than its own is refused
 
 
 def groupOptions() -> dict[str, Any]:
@@ -32,7 +32,8 @@ def letOthersFirst(pid: int) -> None:
             kernel.CloseHandle(handle)
         return
     try:
-        os.setpriority(os.PRIO_PROCESS, pid, _niceness)  # its threads will inherit it
+        own = os.getpriority(os.PRIO_PROCESS, 0)
+        os.setpriority(os.PRIO_PROCESS, pid, min(19, own + _nicer))  # its threads will inherit it
     except OSError:
         pass  # it has ended already, or the system forbids it: it works all the same
 

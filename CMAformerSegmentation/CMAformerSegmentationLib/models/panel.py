@@ -30,7 +30,7 @@ class ModelsPanel:
         self._models: list[ModelEntry] = []
         self._message = ""
         self._shown: tuple[str, str] | None = None
-        self._work = PanelWork()
+        self._work = PanelWork(waitSeconds=0.015)
         header = ui.modelsTable.horizontalHeader()
         for column, mode in enumerate(("Stretch", "ResizeToContents", "ResizeToContents")):
             header.setSectionResizeMode(column, getattr(qt.QHeaderView, mode))

@@ -115,6 +115,8 @@ def registerSampleData() -> None:
         import SampleData  # type: ignore[import-not-found]
     except ImportError:
         return  # Slicer can be built and started without that module
+    if not hasattr(SampleData.SampleDataLogic, "registerCustomSampleDataCategory"):
+        return  # new in Slicer 5.12; Load... in the panel offers the same samples
     SampleData.SampleDataLogic.registerCustomSampleDataCategory(_category, title=_("CMAformer Segmentation"))
     for sample in samples():
         SampleData.SampleDataLogic.registerCustomSampleDataSource(

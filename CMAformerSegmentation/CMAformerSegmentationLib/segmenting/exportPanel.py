@@ -29,7 +29,7 @@ class ExportPanel:
         self._button = button
         self._nodes, self._tell = nodes, tell
         self._task: SegmentationTask | None = None
-        self._work = PanelWork()
+        self._work = PanelWork(waitSeconds=0.015)
         self._surfaces: list[str] = []  # segments that are still to be written
         self._surfaceTask: Any = None
         self._timer = qt.QTimer()

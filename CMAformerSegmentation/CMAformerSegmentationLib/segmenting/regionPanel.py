@@ -30,14 +30,17 @@ class RegionPanel(VTKObservationMixin):
         self._timer.setSingleShot(True)
         self._timer.setInterval(_milliseconds)
         self._timer.connect("timeout()", self._onTimer)
-        ui.regionSelector.connect("nodeAddedByUser(vtkMRMLNode*)", self.onAdded)
+        # Slicer 5.12 has another name for it, and deprecates the old one.
+        isNew = (int(slicer.app.majorVersion), int(slicer.app.minorVersion)) >= (5, 12)
+        self._added = f"nodeAddedByUser{'Action' if isNew else ''}(vtkMRMLNode*)"
+        ui.regionSelector.connect(self._added, self.onAdded)
 
     def cleanup(self) -> None:
         """Disconnect everything."""
         self.follow(None)
         self._timer.stop()
         self._timer.disconnect("timeout()", self._onTimer)
-        self.ui.regionSelector.disconnect("nodeAddedByUser(vtkMRMLNode*)", self.onAdded)
+        self.ui.regionSelector.disconnect(self._added, self.onAdded)
 
     def follow(self, node) -> None:
         """Watch the chosen ROI, or none."""

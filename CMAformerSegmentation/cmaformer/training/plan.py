@@ -37,7 +37,7 @@ SHORT = 120.0
 
 
 def fresh(minutes: float | None) -> dict[str, Any]:
-    """Settings of a fresh network that nobody has chosen, for a training of so many minutes (None: as long as it takes).
+    """Settings of a fresh network that nobody has chosen, for a training of so many minutes (None: no limit).
 
     The attention of the paper is left out of short trainings.
     """
@@ -51,8 +51,8 @@ class Choices:
 
     Attributes:
         size: configuration of a fresh network.
-        network: settings of :class:`cmaformer.network.cmaformer.NetworkConfig` that differ from it; what they do not say
-            is as in :func:`fresh`.
+        network: settings of :class:`cmaformer.network.cmaformer.NetworkConfig` that differ from it; the others are as
+            in :func:`fresh`.
         spacing_mm: (row, column) in mm of a fresh model's grid; None: the median of the labeled images.
         slicing: one of :data:`cmaformer.door.slicing.SLICINGS`; None: that of the base, or "oriented". An axial base
             can become an orthogonal model, and the other way round.

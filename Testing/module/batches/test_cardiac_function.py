@@ -92,7 +92,7 @@ def test_models_say_what_can_be_measured(logic):
     assert logic.catalog().find("abdomen-ct").measurements == ()
 
 
-def test_the_panel_measures_a_segmented_sequence_at_the_press_of_a_button(panel, picture):
+def test_the_panel_measures_a_segmented_sequence_at_the_press_of_a_button(panel, picture, monkeypatch):
     """The button is there for a sequence by a model of the heart, and for nothing else."""
     from dataclasses import replace
     from types import SimpleNamespace
@@ -109,15 +109,18 @@ def test_the_panel_measures_a_segmented_sequence_at_the_press_of_a_button(panel,
     batches.update()
     assert not ui.functionButton.visible
     ended = {"ended": True, "isGone": False, "items": [], "part": 1.0, "status": lambda: "4 done."}
-    batches.batch = SimpleNamespace(sequenceNode=sequence, **ended)
+    monkeypatch.setattr(batches, "batch", SimpleNamespace(sequenceNode=sequence, **ended))
     batches.update()
     assert not ui.functionButton.visible  # the tests' model offers nothing
     model = replace(batches._segmentPanel.model, measurements=("cardiac-function",))
-    batches._segmentPanel = SimpleNamespace(model=model, block=lambda text: None)
-    batches._problem = lambda: ""
-    batches._letGo = lambda: None
+    monkeypatch.setattr(batches, "_segmentPanel", SimpleNamespace(model=model, block=lambda text: None))
+    monkeypatch.setattr(batches, "_problem", lambda: "")
+    monkeypatch.setattr(batches, "_letGo", lambda: None)
     batches.update()
     assert ui.functionButton.visible
     ui.functionButton.click()
     assert "Left ventricle: EDV" in ui.batchStatusLabel.text and "phase 3" in ui.batchStatusLabel.text
     picture(panel, "cardiac-function")
+    monkeypatch.undo()
+    batches._change("scene")
+    ui.batchGroupBox.collapsed = True

@@ -111,3 +111,15 @@ def test_cancel_and_remove(job):
     assert not job.folder.exists()
     job.requestCancel()  # must not raise
     assert job.poll() == [] and job.summary == {} and job.description == {}
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has classes of priority instead")
+def test_a_training_comes_after_slicer_whatever_slicers_priority_is():
+    import sys
+
+    from CMAformerSegmentationLib.jobs.processes import letOthersFirst
+
+    child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(9)"])
+    letOthersFirst(child.pid)
+    assert os.getpriority(os.PRIO_PROCESS, child.pid) == min(19, os.getpriority(os.PRIO_PROCESS, 0) + 10)
+    child.kill()

@@ -205,6 +205,7 @@ def test_region_of_interest(panel, picture, fakeEngine):
     selector = panel.ui.regionSelector
     assert selector.noneDisplay == "Whole volume" and selector.currentNode() is None
     roiNode = selector.addNode()
+    selector.nodeAddedByUserAction.emit(roiNode)  # as the entry "Create new" of its list does
     assert panel.ui.regionSelector.currentNode() is roiNode and roiNode.GetDisplayNode() is not None
     sides = np.array(node.GetImageData().GetDimensions()) * node.GetSpacing()
     np.testing.assert_allclose(roiNode.GetSize(), sides)
