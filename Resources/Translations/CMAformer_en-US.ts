@@ -280,6 +280,14 @@
         <translation type="unfinished"></translation>
     </message>
     <message>
+        <source>Volumes over the cycle, ejection fractions and mass of the segmented frames, corrections included.</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>Cardiac function</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
         <source>Fine-tune</source>
         <translation type="unfinished"></translation>
     </message>
@@ -461,6 +469,14 @@
     </message>
     <message>
         <source>Check cases</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>Train without the cases that have errors. They stay in the list, as ignored.</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>Leave out cases with errors</source>
         <translation type="unfinished"></translation>
     </message>
     <message>
@@ -686,6 +702,10 @@ The network follows the CMAformer publication; see the extension&apos;s home pag
         <translation type="unfinished"></translation>
     </message>
     <message>
+        <source>Test skipped: {reason}</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
         <source>Test passed</source>
         <translation type="unfinished"></translation>
     </message>
@@ -758,6 +778,61 @@ The network follows the CMAformer publication; see the extension&apos;s home pag
     </message>
     <message>
         <source>was there before</source>
+        <translation type="unfinished"></translation>
+    </message>
+</context>
+<context>
+    <name>batches.cardiacFunction</name>
+    <message>
+        <source>{name}: volumes</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>{name}: cardiac function</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>{name}: volumes over the cycle</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>Volumes over the cycle</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>phase</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>End-diastole: phase {ed}; end-systole: phase {es}.</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>Left ventricle: EDV {edv} ml, ESV {esv} ml, EF {ef} %.</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>Right ventricle: EDV {edv} ml, ESV {esv} ml, EF {ef} %.</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>Myocardium: {mass} g.</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>A frame has no segmentation.</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>Measurement</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>Value</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>Unit</source>
         <translation type="unfinished"></translation>
     </message>
 </context>
@@ -1238,6 +1313,14 @@ The network follows the CMAformer publication; see the extension&apos;s home pag
         <translation type="unfinished"></translation>
     </message>
     <message>
+        <source>The segmentation engine cannot write into the folder of its job.</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>Is the disk full? Free some space, then press Apply again.</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
         <source>The segmentation engine crashed.</source>
         <translation type="unfinished"></translation>
     </message>
@@ -1308,6 +1391,10 @@ The network follows the CMAformer publication; see the extension&apos;s home pag
     </message>
     <message>
         <source>Give the model a title.</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>{name} is a link, or no regular file; a model has neither.</source>
         <translation type="unfinished"></translation>
     </message>
     <message>

@@ -97,7 +97,8 @@ def write_jobs(data: Path, to: Path, recipe: dict[str, Any]) -> None:
     """Prepare the slices once, pack them, and write a job folder without slices for each row."""
     from cmaformer.cases.tasks import SYNAPSE
     from cmaformer.data.slices import prepare
-    from cmaformer.recipes.recipe import changed, preset
+    from cmaformer.recipes.presets import preset
+    from cmaformer.recipes.recipe import changed
     from cmaformer.training.plan import create
 
     to.mkdir(parents=True, exist_ok=True)

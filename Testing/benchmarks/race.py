@@ -76,7 +76,8 @@ def abdomen(folder: Path, labeled: int) -> dict[str, Any]:
 def choices_of(row: str, variant: str, listed: CaseList) -> dict[str, Any]:
     """Further arguments of the training of a row, as the command ``train`` would choose them."""
     from cmaformer.preflight.check import check
-    from cmaformer.recipes.recipe import SECOND_PHASE, changed, preset
+    from cmaformer.recipes.presets import preset
+    from cmaformer.recipes.recipe import SECOND_PHASE, changed
     from cmaformer.training.suggestion import suggested
 
     change = VARIANTS[variant]

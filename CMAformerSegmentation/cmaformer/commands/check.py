@@ -15,7 +15,8 @@ from ..cases.split import draw, keep_labels
 from ..door.slicing import SLICINGS
 from ..models.installed import open_model
 from ..preflight.report import ERROR, NOTE, WARNING, Report
-from ..recipes.recipe import changed, configured, preset, settings_of
+from ..recipes.presets import preset
+from ..recipes.recipe import changed, configured, settings_of
 from .case_arguments import add_arguments as add_case_arguments
 from .case_arguments import apply_task, cases_of, parsed_of, window_of
 

@@ -18,17 +18,8 @@ from ..door.names import LOG, PREFLIGHT
 from ..door.slicing import SLICINGS
 from ..models.installed import open_model
 from ..preflight.report import PreflightError
-from ..recipes.recipe import (
-    CONSTRAINTS,
-    OPTIMIZERS,
-    PAPER_NETWORK,
-    PRESETS,
-    SECOND_PHASE,
-    changed,
-    configured,
-    preset,
-    settings_of,
-)
+from ..recipes.presets import PAPER_NETWORK, PRESETS, preset
+from ..recipes.recipe import CONSTRAINTS, OPTIMIZERS, SECOND_PHASE, changed, configured, settings_of
 from .case_arguments import add_arguments as add_case_arguments
 from .case_arguments import apply_task, window_of
 

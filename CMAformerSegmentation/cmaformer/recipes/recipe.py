@@ -219,40 +219,6 @@ class Recipe:
         return math.exp(-5 * (1 - min(1.0, max(0.0, done))) ** 2)
 
 
-# The paper's settings (Eq. 5). Copy-paste and windows centered by the teacher are not the paper's; the length and
-# the weight of unlabeled pixels are those of the mean teachers that it follows, because it does not state them.
-PAPER: dict[str, Any] = {
-    "iterations": 6000,
-    "semi_iterations": 18000,
-    "optimizer": "sgd",
-    "momentum": 0.99,
-    "schedule": "poly",
-    "learning_rate": 1e-3,
-    "transformer_rate": 1.0,
-    "weight_decay": 3e-5,
-    "warm_up": 0.0,
-    "supervised_weight": 1.0,
-    "consistency_weight": 1.0,
-    "unlabeled_weight": 0.1,
-    "joint": False,
-    "teaching": "patches",
-    "paste": 0.0,
-    "look_every": 0,
-    "constraint": "alm",
-    "constraint_weight": 0.1,
-    "contrast_weight": 0.1,
-}
-# Of the paper's network, where a training would leave parts of it out.
-PAPER_NETWORK: dict[str, Any] = {
-    "norm": "group",
-    "transformer": True,
-    "cross_attention": True,
-    "channel_attention": True,
-    "spatial_attention": True,
-}
-PRESETS: dict[str, dict[str, Any]] = {"default": {}, "paper": PAPER}
-
-
 def settings_of(path: Path | None) -> dict[str, Any]:
     """The settings in a JSON file; none for None.
 
@@ -321,13 +287,3 @@ def _merged(values: Mapping[str, Any], settings: Mapping[str, Any]) -> dict[str,
 def unusable(error: Exception) -> JobError:
     """The error of settings that cannot be used."""
     return JobError("bad-recipe", f"The settings of the training cannot be used: {error}.")
-
-
-def preset(name: str = "default") -> Recipe:
-    """A named recipe: "default", what measures best, or "paper", every part of the paper as it was published.
-
-    Raises ValueError for another name.
-    """
-    if name not in PRESETS:
-        raise ValueError(f"there is no recipe {name!r}; known are {', '.join(PRESETS)}")
-    return Recipe().with_overrides(PRESETS[name])

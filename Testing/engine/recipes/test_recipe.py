@@ -12,7 +12,8 @@ from tinymodel import save_tiny
 
 from cmaformer.network.cmaformer import CMAformer, configuration
 from cmaformer.objectives.build import build as build_terms
-from cmaformer.recipes.recipe import Recipe, changed, configured, preset
+from cmaformer.recipes.presets import preset
+from cmaformer.recipes.recipe import Recipe, changed, configured
 from cmaformer.training import optimizer
 from cmaformer.training.optimizer import build
 
