@@ -1541,6 +1541,10 @@ The network follows the CMAformer publication; see the extension&apos;s home pag
         <source>{volume} segmentation</source>
         <translation type="unfinished"></translation>
     </message>
+    <message>
+        <source>{volume} (to learn from)</source>
+        <translation type="unfinished"></translation>
+    </message>
 </context>
 <context>
     <name>scene.sampleData</name>

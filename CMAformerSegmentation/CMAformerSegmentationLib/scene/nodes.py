@@ -23,6 +23,7 @@ madeByTag = "CMAformer.ModelId"  # of a segment: this module made it, and with w
 # Of a segment, too: what Slicer's DICOM export reads. Without them it says that the segment was drawn by hand.
 algorithmTypeTag = "DICOM.SegmentAlgorithmType"
 algorithmNameTag = "DICOM.SegmentAlgorithmName"
+_copyOf = "CMAformer.CopyOf"
 binaryLabelmap = "Binary labelmap"
 closedSurface = "Closed surface"
 # Cosines between the axes of a volume may differ from 0 by this: rounded headers, not tilted gantries.
@@ -285,6 +286,28 @@ def _eraseLabels(labelmap, values: list[int]) -> None:
         voxels[np.isin(voxels, values)] = 0
     scalars.Modified()
     labelmap.Modified()
+
+
+def keptCopy(segmentationNode, volumeNode):
+    """A copy of a segmentation as it is now, to be learned from: what becomes of the original changes nothing in it.
+
+    There is one for each volume, which takes the place of the copy before. It is saved with the scene, hidden.
+    """
+    name = _("{volume} (to learn from)").format(volume=volumeNode.GetName())
+    for copy in slicer.util.getNodesByClass("vtkMRMLSegmentationNode"):
+        if copy.GetAttribute(_copyOf) and copy.GetNodeReference(_copyOf) is volumeNode:
+            break
+    else:
+        copy = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLSegmentationNode")
+    copy.GetSegmentation().DeepCopy(segmentationNode.GetSegmentation())
+    copy.SetAndObserveTransformNodeID(segmentationNode.GetTransformNodeID())
+    copy.SetReferenceImageGeometryParameterFromVolumeNode(volumeNode)
+    copy.SetName(name)
+    copy.SetAttribute(_copyOf, "1")
+    copy.SetNodeReferenceID(_copyOf, volumeNode.GetID())
+    if copy.GetDisplayNode() is not None:
+        copy.GetDisplayNode().SetVisibility(False)
+    return copy
 
 
 def placeBesideVolume(segmentationNode, volumeNode) -> None:

@@ -17,6 +17,7 @@ from ..cases.segmentsTable import SegmentsTable
 from ..cases.structures import foundSegments, hasValues, structuresToLearn
 from ..cases.table import fillCases, roleExplanation, roleTitle, selectedRows
 from ..models.terms import mustBeAccepted
+from ..scene.nodes import keptCopy
 from ..widgets.duration import duration
 from .checker import CaseChecker
 from .request import TrainingRequest
@@ -159,10 +160,10 @@ class TrainPanel:
         self.update()
 
     def addLabeled(self, volumeNode, segmentationNode) -> None:
-        """Make a volume and its segmentation a labeled case, also where the volume is in the list already."""
+        """Make a volume and its segmentation, as it is now, a labeled case; also where the volume is in the list."""
         self._message = _("Added as a labeled case.")
         kept = [case for case in self.cases if case.isFile or case.image is not volumeNode]
-        self._replace([*kept, TrainingCase(volumeNode, segmentationNode, LABELED)])
+        self._replace([*kept, TrainingCase(volumeNode, keptCopy(segmentationNode, volumeNode), LABELED)])
 
     def onRemove(self, _checked: bool = False) -> None:
         """Take the selected cases out of the list; volumes and files stay."""

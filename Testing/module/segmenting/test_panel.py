@@ -102,7 +102,14 @@ def test_what_comes_after_a_result(panel, fakeEngine, monkeypatch):
     for _twice in range(2):
         panel.ui.useResultButton.click()
         (case,) = panel.trainPanel.cases
-        assert case.image is node and case.labels is output and case.role == "labeled"
+        assert case.image is node and case.role == "labeled"
+        assert case.labels is not output and "to learn from" in case.labels.GetName()  # as it is now
+    copies = [n for n in slicer.util.getNodesByClass("vtkMRMLSegmentationNode") if "to learn" in n.GetName()]
+    assert copies == [case.labels] and case.problem() == ""
+    count = case.labels.GetSegmentation().GetNumberOfSegments()
+    assert count == output.GetSegmentation().GetNumberOfSegments() > 0
+    output.GetSegmentation().RemoveAllSegments()  # whatever becomes of the result
+    assert case.labels.GetSegmentation().GetNumberOfSegments() == count and case.problem() == ""
     assert not panel.ui.trainCollapsibleButton.collapsed and "labeled case" in panel.ui.trainStatusLabel.text
     panel.ui.trainCollapsibleButton.collapsed = True
     slicer.mrmlScene.RemoveNode(node)
