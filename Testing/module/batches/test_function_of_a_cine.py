@@ -87,9 +87,14 @@ def test_what_is_no_heart_is_refused_in_words(logic):
         logic.cardiacFunction(nodes[:1])
 
 
-def test_models_say_what_can_be_measured(logic):
-    assert logic.catalog().find("cardiac-cine-mr").measurements == ("cardiac-function",)
-    assert logic.catalog().find("abdomen-ct").measurements == ()
+def test_models_say_what_can_be_measured(slicerApp):
+    from pathlib import Path
+
+    from CMAformerSegmentationLib.models.catalog import findModels
+
+    catalog = findModels([Path(__file__).resolve().parents[3] / "Resources" / "Models"])
+    assert catalog.find("cardiac-cine-mr").measurements == ("cardiac-function",)
+    assert catalog.find("abdomen-ct").measurements == ()
 
 
 def test_the_panel_measures_a_segmented_sequence_at_the_press_of_a_button(panel, picture, monkeypatch):
