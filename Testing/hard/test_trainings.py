@@ -9,7 +9,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 from tinymodel import save_tiny
 from trainingdata import SHORT, write_cases
 
@@ -113,7 +112,7 @@ def test_a_damaged_checkpoint_is_not_gone_on_from(tmp_path, cases, base, damage,
     with pytest.raises(JobError, match=r"checkpoint\.pt of the training is damaged"):
         work(tmp_path / "job", "cpu")
     (tmp_path / "job" / "checkpoint.pt").write_bytes(good)
-    assert torch.isfinite(torch.as_tensor(float(len(load_model(work(tmp_path / "job", "cpu")).id))))
+    assert load_model(work(tmp_path / "job", "cpu")).network()  # with the whole one, it ends
     tally("carried job", "refused")
 
 

@@ -128,30 +128,29 @@ def _node(className: str, name: str):
 
 
 def _fillCurve(tableNode, structures: list[str], volumes: list[dict[str, float]]) -> None:
-    tableNode.RemoveAllColumns()
-    columns = [(_("phase"), [float(n) for n in range(1, len(volumes) + 1)])]
-    columns += [(name, [phase.get(name, 0.0) for phase in volumes]) for name in structures]
-    for name, values in columns:
-        array = vtk.vtkDoubleArray()
-        array.SetName(name)
-        for value in values:
-            array.InsertNextValue(value)
-        tableNode.AddColumn(array)
+    columns: dict[str, list[Any]] = {_("phase"): list(range(1, len(volumes) + 1))}
+    columns.update({name: [phase.get(name, 0.0) for phase in volumes] for name in structures})
+    _setColumns(tableNode, columns, vtk.vtkDoubleArray)
 
 
 def _fillMeasurements(tableNode, function: engine.CardiacFunction) -> None:
-    tableNode.RemoveAllColumns()
     rows = engine.rows(function)
-    columns = (
-        (_("Measurement"), [name for name, _value, _unit in rows]),
-        (_("Value"), ["" if value is None else f"{value:.1f}".removesuffix(".0") for _name, value, _unit in rows]),
-        (_("Unit"), [unit for _name, _value, unit in rows]),
-    )
-    for name, texts in columns:
-        array = vtk.vtkStringArray()
+    shown = ["" if value is None else f"{value:.1f}".removesuffix(".0") for _name, value, _unit in rows]
+    columns: dict[str, list[Any]] = {
+        _("Measurement"): [name for name, _value, _unit in rows],
+        _("Value"): shown,
+        _("Unit"): [unit for _name, _value, unit in rows],
+    }
+    _setColumns(tableNode, columns, vtk.vtkStringArray)
+
+
+def _setColumns(tableNode, columns: dict[str, list[Any]], makeArray: Any) -> None:
+    tableNode.RemoveAllColumns()
+    for name, values in columns.items():
+        array = makeArray()
         array.SetName(name)
-        for text in texts:
-            array.InsertNextValue(text)
+        for value in values:
+            array.InsertNextValue(value)
         tableNode.AddColumn(array)
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -23,7 +24,8 @@ from ..door.names import CHECKPOINT, SUPERVISED
 from ..objectives.consistency import class_weights
 from ..parallel import processes
 from ..recipes.recipe import Recipe
-from . import anatomy, checkpoints
+from . import checkpoints
+from .anatomy import Anatomy, learned
 from .phases import SemiSupervisedPhase, SupervisedPhase, Windows
 from .schedule import Schedule, fitted
 from .state import TrainingState
@@ -82,7 +84,6 @@ class Trainer:
         self.context = int(job.parameters["context_slices"])
         self.window: int | None = job.parameters["description"]["input"].get("patch")
         self.beta = class_weights(self.store.class_shares(self.store.numbers("labeled"))[1:].tolist()).to(device)
-        self.anatomy = anatomy.learned(self.store)
         self.state = TrainingState(job, recipe, self.store, device, initial, self.check)
         self.stepper = Stepper(self.state, events, device, self.load_checkpoint)
         self.saved = -1
@@ -94,6 +95,11 @@ class Trainer:
         if recipe.semi_iterations:
             self.phases.append(VolumesPhase(self) if recipe.teaching == "volumes" else SemiSupervisedPhase(self))
         self.schedule = Schedule(recipe)
+
+    @cached_property
+    def anatomy(self) -> Anatomy:
+        """What the labeled cases show; looked at once, by a training that needs it."""
+        return learned(self.store)
 
     # --- the loop ------------------------------------------------------------------------------------------------
 

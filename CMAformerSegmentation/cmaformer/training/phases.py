@@ -55,7 +55,10 @@ class Training(Protocol):
     beta: Tensor
     state: TrainingState
     schedule: Schedule
-    anatomy: Anatomy
+
+    @property
+    def anatomy(self) -> Anatomy:
+        """What the labeled cases show of the shapes of structures."""
 
     def check(self) -> None:
         """Raises CancelledError if somebody asked to stop."""
