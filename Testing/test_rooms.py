@@ -18,7 +18,7 @@ ROOMS = {
         *("models", "images", "network", "parallel", "door", "__init__"),
     ),
     LIB: (
-        *("batches", "segmenting", "training", "cases", "computer", "scene", "models", "widgets", "jobs"),
+        *("logic", "batches", "segmenting", "training", "cases", "computer", "scene", "models", "widgets", "jobs"),
         *("refusal", "__init__"),
     ),
 }

@@ -3,7 +3,7 @@
     python Testing/translations.py
 
 The texts and their contexts are those that Slicer's own `Utilities/Scripts/update_translations.py` finds: the module's
-name, or "package.file", for `_("...")` in Python files, and the class for the texts of the .ui file. Translations go
+name, or "package.file", for `_("...")` in Python files, and the class for the texts of a .ui file. Translations go
 beside it, as `CMAformer_de-DE.ts` (see Slicer's SlicerLanguageTranslations).
 """
 
@@ -44,7 +44,7 @@ def write(path: Path) -> None:
     """Write the translation source."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        sources = [module / "Resources" / "UI" / "CMAformerSegmentation.ui"]
+        sources = sorted((module / "Resources" / "UI").glob("*.ui"))
         for file in (module / "CMAformerSegmentation.py", *sorted((module / "CMAformerSegmentationLib").rglob("*.py"))):
             calls = [f'translate("{context(file)}", {json.dumps(text, ensure_ascii=False)})' for text in texts(file)]
             if calls:

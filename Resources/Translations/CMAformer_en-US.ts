@@ -2,7 +2,138 @@
 <!DOCTYPE TS>
 <TS version="2.1" language="en_US" sourcelanguage="en_US">
 <context>
+    <name>BatchesSection</name>
+    <message>
+        <source>Segment many volumes with the chosen model, one after the other. One that fails does not stop the rest.</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>Several volumes</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>Where the volumes are: in the scene, in a folder of files that need not be loaded, or in a sequence such as a cine.</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>Volumes of the scene...</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>What is segmented, and what became of each.</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>Volume</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>State</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>Result</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>Images whose result is in the folder for the results already are left alone. Without it those results are replaced.</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>Keep results that are there</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>Segment one after the other.</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>Segment all</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>How many volumes are done.</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>What happens now, or what to do next.</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>Copy what became of each, with the volumes of the structures in ml, for a spreadsheet.</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>Copy table</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>Volumes over the cycle, ejection fractions and mass of the segmented frames, corrections included.</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>Cardiac function</source>
+        <translation type="unfinished"></translation>
+    </message>
+</context>
+<context>
     <name>CMAformerSegmentation</name>
+    <message>
+        <source>CMAformer Segmentation</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>
+Segments structures in CT and MR volumes with CMAformer, a network of convolutions and attention. It runs on this
+computer, with or without a GPU; nothing is sent anywhere. For research, not for diagnosis.
+See the &lt;a href=&quot;{url}&quot;&gt;documentation&lt;/a&gt;.
+</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>
+The network follows the CMAformer publication; see the extension&apos;s home page for the citation and the licenses.
+</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>Automatic</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>GPU</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>CPU</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>Test skipped: {reason}</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>Test passed</source>
+        <translation type="unfinished"></translation>
+    </message>
+</context>
+<context>
+    <name>CMAformerSegmentationLib.logic</name>
+    <message>
+        <source>Slicer was closed.</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>There are no models on this computer.</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>There is no model {id} on this computer.</source>
+        <translation type="unfinished"></translation>
+    </message>
+</context>
+<context>
+    <name>ComputerSection</name>
     <message>
         <source>What this computer can do: the processor or graphics card that runs the models, its memory, and how long it takes.</source>
         <translation type="unfinished"></translation>
@@ -43,6 +174,88 @@
         <source>What the installation prints.</source>
         <translation type="unfinished"></translation>
     </message>
+</context>
+<context>
+    <name>ModelsSection</name>
+    <message>
+        <source>Models</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>Show the models whose title, structures or description contain this.</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>Search</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>The models on this computer.</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>Model</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>Version</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>From</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>Take over a model from a zip file or a folder. Nothing in it is executed.</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>Import</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>Write the model into a zip file, to pass it on or to keep it.</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>Export...</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>The folder of the model.</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>Open folder</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>Give the model another title.</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>Rename...</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>Delete one of your own models.</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>Delete...</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>What was done, or what went wrong.</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>The card of the model: what it was trained on, how well it works, and where it should not be used.</source>
+        <translation type="unfinished"></translation>
+    </message>
+</context>
+<context>
+    <name>SegmentingSection</name>
     <message>
         <source>Segment</source>
         <translation type="unfinished"></translation>
@@ -223,70 +436,9 @@
         <source>Technical details, to copy into a report.</source>
         <translation type="unfinished"></translation>
     </message>
-    <message>
-        <source>Segment many volumes with the chosen model, one after the other. One that fails does not stop the rest.</source>
-        <translation type="unfinished"></translation>
-    </message>
-    <message>
-        <source>Several volumes</source>
-        <translation type="unfinished"></translation>
-    </message>
-    <message>
-        <source>Where the volumes are: in the scene, in a folder of files that need not be loaded, or in a sequence such as a cine.</source>
-        <translation type="unfinished"></translation>
-    </message>
-    <message>
-        <source>Volumes of the scene...</source>
-        <translation type="unfinished"></translation>
-    </message>
-    <message>
-        <source>What is segmented, and what became of each.</source>
-        <translation type="unfinished"></translation>
-    </message>
-    <message>
-        <source>Volume</source>
-        <translation type="unfinished"></translation>
-    </message>
-    <message>
-        <source>State</source>
-        <translation type="unfinished"></translation>
-    </message>
-    <message>
-        <source>Result</source>
-        <translation type="unfinished"></translation>
-    </message>
-    <message>
-        <source>Images whose result is in the folder for the results already are left alone. Without it those results are replaced.</source>
-        <translation type="unfinished"></translation>
-    </message>
-    <message>
-        <source>Keep results that are there</source>
-        <translation type="unfinished"></translation>
-    </message>
-    <message>
-        <source>Segment one after the other.</source>
-        <translation type="unfinished"></translation>
-    </message>
-    <message>
-        <source>Segment all</source>
-        <translation type="unfinished"></translation>
-    </message>
-    <message>
-        <source>How many volumes are done.</source>
-        <translation type="unfinished"></translation>
-    </message>
-    <message>
-        <source>Copy what became of each, with the volumes of the structures in ml, for a spreadsheet.</source>
-        <translation type="unfinished"></translation>
-    </message>
-    <message>
-        <source>Volumes over the cycle, ejection fractions and mass of the segmented frames, corrections included.</source>
-        <translation type="unfinished"></translation>
-    </message>
-    <message>
-        <source>Cardiac function</source>
-        <translation type="unfinished"></translation>
-    </message>
+</context>
+<context>
+    <name>TrainingSection</name>
     <message>
         <source>Fine-tune</source>
         <translation type="unfinished"></translation>
@@ -337,6 +489,10 @@
     </message>
     <message>
         <source>The segments of the cases, and which structure each of them is. Correct what was not recognized.</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>Segment</source>
         <translation type="unfinished"></translation>
     </message>
     <message>
@@ -491,12 +647,19 @@
         <source>What is missing, or what would be trained.</source>
         <translation type="unfinished"></translation>
     </message>
+</context>
+<context>
+    <name>TrainingsSection</name>
     <message>
         <source>Trainings of this and of earlier sessions.</source>
         <translation type="unfinished"></translation>
     </message>
     <message>
         <source>Training</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>State</source>
         <translation type="unfinished"></translation>
     </message>
     <message>
@@ -564,6 +727,10 @@
         <translation type="unfinished"></translation>
     </message>
     <message>
+        <source>Structure</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
         <source>Before</source>
         <translation type="unfinished"></translation>
     </message>
@@ -596,117 +763,7 @@
         <translation type="unfinished"></translation>
     </message>
     <message>
-        <source>Models</source>
-        <translation type="unfinished"></translation>
-    </message>
-    <message>
-        <source>Show the models whose title, structures or description contain this.</source>
-        <translation type="unfinished"></translation>
-    </message>
-    <message>
-        <source>Search</source>
-        <translation type="unfinished"></translation>
-    </message>
-    <message>
-        <source>The models on this computer.</source>
-        <translation type="unfinished"></translation>
-    </message>
-    <message>
-        <source>Model</source>
-        <translation type="unfinished"></translation>
-    </message>
-    <message>
-        <source>Version</source>
-        <translation type="unfinished"></translation>
-    </message>
-    <message>
-        <source>From</source>
-        <translation type="unfinished"></translation>
-    </message>
-    <message>
-        <source>Take over a model from a zip file or a folder. Nothing in it is executed.</source>
-        <translation type="unfinished"></translation>
-    </message>
-    <message>
-        <source>Import</source>
-        <translation type="unfinished"></translation>
-    </message>
-    <message>
-        <source>Write the model into a zip file, to pass it on or to keep it.</source>
-        <translation type="unfinished"></translation>
-    </message>
-    <message>
-        <source>Export...</source>
-        <translation type="unfinished"></translation>
-    </message>
-    <message>
-        <source>The folder of the model.</source>
-        <translation type="unfinished"></translation>
-    </message>
-    <message>
-        <source>Give the model another title.</source>
-        <translation type="unfinished"></translation>
-    </message>
-    <message>
-        <source>Rename...</source>
-        <translation type="unfinished"></translation>
-    </message>
-    <message>
-        <source>Delete one of your own models.</source>
-        <translation type="unfinished"></translation>
-    </message>
-    <message>
-        <source>What was done, or what went wrong.</source>
-        <translation type="unfinished"></translation>
-    </message>
-    <message>
-        <source>The card of the model: what it was trained on, how well it works, and where it should not be used.</source>
-        <translation type="unfinished"></translation>
-    </message>
-    <message>
-        <source>CMAformer Segmentation</source>
-        <translation type="unfinished"></translation>
-    </message>
-    <message>
-        <source>
-Segments structures in CT and MR volumes with CMAformer, a network of convolutions and attention. It runs on this
-computer, with or without a GPU; nothing is sent anywhere. For research, not for diagnosis.
-See the &lt;a href=&quot;{url}&quot;&gt;documentation&lt;/a&gt;.
-</source>
-        <translation type="unfinished"></translation>
-    </message>
-    <message>
-        <source>
-The network follows the CMAformer publication; see the extension&apos;s home page for the citation and the licenses.
-</source>
-        <translation type="unfinished"></translation>
-    </message>
-    <message>
-        <source>GPU</source>
-        <translation type="unfinished"></translation>
-    </message>
-    <message>
-        <source>CPU</source>
-        <translation type="unfinished"></translation>
-    </message>
-    <message>
-        <source>Slicer was closed.</source>
-        <translation type="unfinished"></translation>
-    </message>
-    <message>
-        <source>There are no models on this computer.</source>
-        <translation type="unfinished"></translation>
-    </message>
-    <message>
-        <source>There is no model {id} on this computer.</source>
-        <translation type="unfinished"></translation>
-    </message>
-    <message>
-        <source>Test skipped: {reason}</source>
-        <translation type="unfinished"></translation>
-    </message>
-    <message>
-        <source>Test passed</source>
+        <source>Technical details, to copy into a report.</source>
         <translation type="unfinished"></translation>
     </message>
 </context>
@@ -871,10 +928,6 @@ The network follows the CMAformer publication; see the extension&apos;s home pag
     </message>
     <message>
         <source>The module was closed.</source>
-        <translation type="unfinished"></translation>
-    </message>
-    <message>
-        <source>Several volumes are being segmented. Wait, or cancel that.</source>
         <translation type="unfinished"></translation>
     </message>
     <message>
@@ -1768,6 +1821,10 @@ The network follows the CMAformer publication; see the extension&apos;s home pag
     </message>
     <message>
         <source>Read the terms of the model, and accept them first.</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>Several volumes are being segmented. Wait, or cancel that.</source>
         <translation type="unfinished"></translation>
     </message>
     <message>

@@ -80,11 +80,12 @@ def scene(module):
 @pytest.fixture
 def models(module, modelsFolder, tmp_path, monkeypatch):
     """The tiny model is the only one on this computer."""
+    from CMAformerSegmentationLib import logic
     from CMAformerSegmentationLib.jobs import environment
     from CMAformerSegmentationLib.training import job as training
 
     own = tmp_path / "own models"
-    for where in (environment, module, training):
+    for where in (environment, logic, training):
         monkeypatch.setattr(where, "bundledModelFolders", lambda: [modelsFolder])
         monkeypatch.setattr(where, "userModelFolder", lambda: own)
     return modelsFolder

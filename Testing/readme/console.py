@@ -22,10 +22,11 @@ STEPS = {"iterations": 2, "semi_iterations": 2, "batch_size": 2, "patch": 32}
 
 def main(data: Path) -> None:
     standin.start()
-    module = standin.loadModule(readme.repository / "CMAformerSegmentation" / "CMAformerSegmentation.py")
+    standin.loadModule(readme.repository / "CMAformerSegmentation" / "CMAformerSegmentation.py")
     import qt
     import slicer
 
+    from CMAformerSegmentationLib import logic
     from CMAformerSegmentationLib.jobs import environment
     from CMAformerSegmentationLib.training import job as training
 
@@ -38,7 +39,7 @@ def main(data: Path) -> None:
     assert node.GetSegmentation().GetNthSegment(0).GetRepresentation("Closed surface") is not None
 
     assert HOUR in fine_tuning.text
-    for where in (environment, module, training):
+    for where in (environment, logic, training):
         where.bundledModelFolders = lambda: [data / "models"]
     space["logic"].cleanup()  # the engine that is warm knows the models that there were when it started
     many(several, data, space)

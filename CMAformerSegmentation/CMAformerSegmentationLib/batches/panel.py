@@ -14,8 +14,9 @@ from slicer.i18n import tr as _
 from cmaformer.door.cardiac_function import NAME as CARDIAC_FUNCTION
 
 from ..jobs.environment import deviceArgument
-from ..segmenting.panel import SegmentPanel
 from ..segmenting.segmentation import WAITING
+from ..widgets.hub import Hub
+from ..widgets.section import SectionPanel
 from .batch import KEPT, Batch, BatchItem, endedStates
 from .folder import FolderBatch
 from .sequence import sequenceOf, sequenceProblem
@@ -26,27 +27,27 @@ SCENE, FOLDER, SEQUENCE = "scene", "folder", "sequence"
 _steps = 1000  # of the progress bar
 
 
-class BatchPanel:
+class BatchPanel(SectionPanel):
     """Connects the widgets of the group to the logic; model and device are those that are chosen above it.
 
-    :param segmentPanel: of the section; it and this group do not segment at the same time.
+    The section Segment and this group do not segment at the same time.
+
     :param makeFolderBatch: makes the work on a folder; replaced in tests.
     """
 
-    def __init__(
-        self, ui, logic, segmentPanel: SegmentPanel, makeFolderBatch: Callable[..., FolderBatch] = FolderBatch
-    ) -> None:
-        self.ui = ui
-        self.logic = logic
+    uiFile = "batches.ui"
+    place = "segmentCollapsibleButton"
+
+    def __init__(self, ui, logic, hub: Hub, makeFolderBatch: Callable[..., FolderBatch] = FolderBatch) -> None:
+        super().__init__(ui, logic, hub)
         self.batch: Batch | None = None
         self.source = SCENE
-        self._segmentPanel = segmentPanel
         self._makeFolderBatch = makeFolderBatch
         self._folders: tuple[Path, Path] | None = None
         self._items: list[BatchItem] = []  # the volumes of the scene
         self._choices: dict[str, bool] = {}  # of the user among them, by id
         self._modelId = ""
-        self._message = self._function = ""
+        self._function = ""
         self._table = BatchTable(ui.batchTable)
         self._menu = qt.QMenu(ui.batchSourceButton)
         self.actions = {
@@ -55,7 +56,7 @@ class BatchPanel:
             SEQUENCE: self._menu.addAction(_("All frames of the sequence")),
         }
         ui.batchSourceButton.setMenu(self._menu)
-        self._connections: list[tuple[Any, str, Callable]] = [
+        connections: list[tuple[Any, str, Callable]] = [
             (self.actions[SCENE], "triggered(bool)", self.onScene),
             (self.actions[FOLDER], "triggered(bool)", self.onFolder),
             (self.actions[SEQUENCE], "triggered(bool)", self.onSequence),
@@ -65,18 +66,16 @@ class BatchPanel:
             (ui.batchCopyButton, "clicked(bool)", self.onCopy),
             (ui.functionButton, "clicked(bool)", self.onFunction),
         ]
-        for sender, signal, slot in self._connections:
-            sender.connect(signal, slot)
-        segmentPanel.onUpdated = self.update
+        for sender, signal, slot in connections:
+            self.connections.add(sender, signal, slot)
+        self.listen(hub.choicesChanged, self.update)
         self.refresh()
 
     def cleanup(self) -> None:
         """Stop what runs, and disconnect everything."""
-        self._segmentPanel.onUpdated = None
         if self.batch is not None:
             self.batch.abandon(_("The module was closed."))
-        for sender, signal, slot in self._connections:
-            sender.disconnect(signal, slot)
+        super().cleanup()
 
     def refresh(self) -> None:
         """Look at the scene again."""
@@ -86,13 +85,15 @@ class BatchPanel:
     def update(self) -> None:
         """Bring every widget up to date with the choices and the work."""
         ui, batch = self.ui, self._running()
-        self._segmentPanel.block(_("Several volumes are being segmented. Wait, or cancel that.") if batch else "")
+        if self.hub.batchIsRunning != (batch is not None):
+            self.hub.batchIsRunning = batch is not None
+            self.hub.batchChanged.emit()
         if ui.batchGroupBox.collapsed:
             return
         if batch is None:
             self._letGo()
         problem = "" if batch is not None else self._problem()
-        self.actions[SEQUENCE].setVisible(sequenceOf(ui.inputSelector.currentNode())[0] is not None)
+        self.actions[SEQUENCE].setVisible(sequenceOf(self.hub.choices.volumeNode)[0] is not None)
         ui.batchSourceButton.setEnabled(batch is None)
         ui.batchSourceButton.text = self.actions[self.source].text
         ui.batchKeepCheckBox.setVisible(self.source == FOLDER)
@@ -173,13 +174,13 @@ class BatchPanel:
 
     def _frames(self) -> Any:
         """The segmented sequence of a model that offers cardiac function; None where there is none."""
-        sequence, model = getattr(self.batch, "sequenceNode", None), self._segmentPanel.model
+        sequence, model = getattr(self.batch, "sequenceNode", None), self.hub.choices.model
         offered = model is not None and CARDIAC_FUNCTION in model.measurements
         return sequence if offered and sequence is not None and slicer.mrmlScene.IsNodePresent(sequence) else None
 
     def _start(self) -> None:
         self._function = ""
-        entry, device = self._segmentPanel.model, self._segmentPanel.device
+        entry, device = self.hub.choices.model, self.hub.choices.device
         self.batch = None
         if self.source == FOLDER and self._folders is not None:
             keep = self.ui.batchKeepCheckBox.checked
@@ -187,7 +188,7 @@ class BatchPanel:
             work.start()
             self.batch = work
         elif self.source == SEQUENCE:
-            node = self.ui.inputSelector.currentNode()
+            node = self.hub.choices.volumeNode
             self.batch = self.logic.segmentSequence(node, entry, device, wait=False, onChanged=self._onBatch)
         else:
             nodes = [item.source for item in self._items if self._isChosen(item)]
@@ -210,7 +211,7 @@ class BatchPanel:
         """Follow the scene and the choice of the model; nothing is kept of a scene that was closed."""
         if self.batch is not None and self.batch.isGone:
             self._message, self.batch = self.batch.status(), None
-        model = self._segmentPanel.model
+        model = self.hub.choices.model
         if self._modelId != (model.id if model is not None else ""):
             self._choices = {}
             self._list()
@@ -219,7 +220,7 @@ class BatchPanel:
 
     def _list(self) -> None:
         """The volumes of the scene, with what is known of their results by the chosen model."""
-        model = self._segmentPanel.model
+        model = self.hub.choices.model
         self._modelId = model.id if model is not None else ""
         results = resultsOf(self._modelId)
         batch = self.batch if isinstance(self.batch, VolumesBatch) and self.batch.ended else None
@@ -238,16 +239,16 @@ class BatchPanel:
 
     def _problem(self) -> str:
         """What is missing before Segment all, in words."""
-        if self._segmentPanel.isRunning:
+        if self.hub.choices.isRunning:
             return _("A volume is being segmented. Wait, or cancel that.")
-        problem = self._segmentPanel.engineProblem()
+        problem = self.hub.choices.problem
         if not problem and self.source == SCENE:
             if not self._items:
                 return _("There are no volumes in the scene.")
             if not any(self._isChosen(item) for item in self._items):
                 return _("Check the volumes to segment.")
         if not problem and self.source == SEQUENCE:
-            return sequenceProblem(sequenceOf(self.ui.inputSelector.currentNode())[0])
+            return sequenceProblem(sequenceOf(self.hub.choices.volumeNode)[0])
         return problem
 
     def _status(self, problem: str) -> str:
@@ -261,7 +262,7 @@ class BatchPanel:
                 images=images.name, output=output.name
             )
         if self.source == SEQUENCE:
-            sequence = sequenceOf(self.ui.inputSelector.currentNode())[0]
+            sequence = sequenceOf(self.hub.choices.volumeNode)[0]
             return _("{count} frames of {name}.").format(count=sequence.GetNumberOfDataNodes(), name=sequence.GetName())
         chosen = sum(self._isChosen(item) for item in self._items)
         return _("{chosen} of {total} volumes are checked.").format(chosen=chosen, total=len(self._items))

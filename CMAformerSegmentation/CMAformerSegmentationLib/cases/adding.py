@@ -9,6 +9,7 @@ import qt
 from slicer.i18n import tr as _
 
 from ..scene.loading import fileFilter
+from ..widgets.connections import Connections
 from ..widgets.panelWork import PanelWork
 from .case import TrainingCase
 from .folder import FoundCases, casesInFolder, casesOfFiles
@@ -22,7 +23,7 @@ class CaseAdding:
 
     :param cases: gives the cases that are in the list.
     :param add: takes cases that were found, and what to say when there are none.
-    :param tell: takes what else is to be said.
+    :param say: takes what else is to be said.
     """
 
     def __init__(
@@ -30,26 +31,25 @@ class CaseAdding:
         button,
         cases: Callable[[], list[TrainingCase]],
         add: Callable[[list[TrainingCase], str], None],
-        tell: Callable[[str], None],
+        say: Callable[[str], None],
     ) -> None:
         self._button = button
-        self._cases, self._add, self._tell = cases, add, tell
+        self._cases, self._add, self._say = cases, add, say
         self._work = PanelWork()
         self.menu = qt.QMenu(button)
-        self._connections = [
-            (self.menu.addAction(_("Volumes of the scene")), self.onScene),
-            (self.menu.addAction(_("Files...")), self.onFiles),
-            (self.menu.addAction(_("Folder...")), self.onFolder),
-        ]
-        for action, slot in self._connections:
-            action.connect("triggered(bool)", slot)
+        self._connections = Connections()
+        for text, slot in (
+            (_("Volumes of the scene"), self.onScene),
+            (_("Files..."), self.onFiles),
+            (_("Folder..."), self.onFolder),
+        ):
+            self._connections.add(self.menu.addAction(text), "triggered(bool)", slot)
         button.setMenu(self.menu)
 
     def cleanup(self) -> None:
         """Disconnect everything."""
         self._work.cleanup()
-        for action, slot in self._connections:
-            action.disconnect("triggered(bool)", slot)
+        self._connections.clear()
 
     @property
     def isBusy(self) -> bool:
@@ -72,13 +72,13 @@ class CaseAdding:
         path = qt.QFileDialog.getExistingDirectory(self._button, _("Add the cases of a folder"), "")
         if path:
             self._work.start(lambda: casesInFolder(path), self._onFolder)
-            self._tell(_("Looking into the folder..."))
+            self._say(_("Looking into the folder..."))
 
     def _onFolder(self, cases: Any, error: BaseException | None) -> None:
         if error is None:
             self._addFound(cases, _("There are no further cases in the folder."))
         else:
-            self._tell(str(error))
+            self._say(str(error))
 
     def _addFound(self, cases: FoundCases, nothing: str) -> None:
         self._add(cases, nothing)
@@ -86,4 +86,4 @@ class CaseAdding:
             names = ", ".join(cases.notUsed[:_mostNames]) + (", ..." if len(cases.notUsed) > _mostNames else "")
             why = _("further channels or times of images, or label maps without an image")
             text = _("Not used: {count} files ({names}); they are {why}.")
-            self._tell(text.format(count=len(cases.notUsed), names=names, why=why))
+            self._say(text.format(count=len(cases.notUsed), names=names, why=why))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
 from pathlib import Path
 
 import qt
@@ -13,6 +12,8 @@ from slicer.i18n import tr as _
 from ..jobs import environment
 from ..models.catalog import ModelEntry
 from ..widgets.duration import duration
+from ..widgets.hub import Hub
+from ..widgets.section import SectionPanel
 from .probe import ASKING, FAILED, KNOWN, ComputerProbe, megapixels
 from .torchInstaller import CANCELLED, DONE, RUNNING, TorchInstaller, isTooOld, oldestTorch
 
@@ -26,44 +27,35 @@ def extensionsManager():
     return make() if make is not None else None
 
 
-class ComputerCard:
-    """Looks at the computer when the module is entered, in the background, and installs PyTorch on request.
+class ComputerCard(SectionPanel):
+    """Looks at the computer when the module is entered, in the background, and installs PyTorch on request."""
 
-    :param onChanged: called when it has become known whether the engine can run.
-    """
+    uiFile = "computer.ui"
 
-    def __init__(self, ui, onChanged: Callable[[], None]) -> None:
-        self.ui = ui
+    def __init__(self, ui, logic, hub: Hub) -> None:
+        super().__init__(ui, logic, hub)
         self.torch = environment.TorchProbe()
         self.probe = ComputerProbe()
         self.installer = TorchInstaller(Path(slicer.app.temporaryPath) / "CMAformer" / "install.log")
-        self._onChanged = onChanged
-        self._message = ""
         self._offline = False
         self._asked = ""  # the model that the probe was asked about
         self._hasCard = environment.hasNvidiaCard()
-        self._volumeNode = None
-        self._entry: ModelEntry | None = None
-        self._isBusy = False
         # Of models that have segmented here, on each device: better known than from the probe.
         self._rates: dict[tuple[str, str], float] = {}
-        self._connections = [
-            (ui.installButton, "clicked(bool)", self.onInstall),
-            (ui.installFolderButton, "clicked(bool)", self.onInstallFromFolder),
-            (ui.cancelInstallButton, "clicked(bool)", self.onCancel),
-        ]
-        for sender, signal, slot in self._connections:
-            sender.connect(signal, slot)
         self._timer = qt.QTimer()
         self._timer.setInterval(_milliseconds)
-        self._timer.connect("timeout()", self._look)
+        self.connections.add(ui.installButton, "clicked(bool)", self.onInstall)
+        self.connections.add(ui.installFolderButton, "clicked(bool)", self.onInstallFromFolder)
+        self.connections.add(ui.cancelInstallButton, "clicked(bool)", self.onCancel)
+        self.connections.add(self._timer, "timeout()", self._look)
+        hub.computerProblem = self.problem
+        self.listen(hub.choicesChanged, self._onChoices)
+        self.listen(hub.volumeSegmented, self._onSegmented)
 
     def cleanup(self) -> None:
         """Stop what runs, and disconnect."""
         self._timer.stop()
-        self._timer.disconnect("timeout()", self._look)
-        for sender, signal, slot in self._connections:
-            sender.disconnect(signal, slot)
+        super().cleanup()
         self.torch.stop()
         self.probe.stop()
         self.installer.cancel()
@@ -81,14 +73,14 @@ class ComputerCard:
             return _("PyTorch is being installed.")
         return environment.missingTorchMessage(self.torch.state)
 
-    def show(self, volumeNode, entry: ModelEntry | None, isBusy: bool = False) -> None:
-        """Tell about this volume and this model from now on; nothing is timed while a segmentation keeps it busy."""
-        self._volumeNode, self._entry, self._isBusy = volumeNode, entry, isBusy
+    def _onChoices(self) -> None:
+        """Tell about another volume or model from now on."""
+        entry = self.hub.choices.model
         if entry is not None and self._asked and entry.id != self._asked:
             self._timer.start()
         self.update()
 
-    def measured(self, volumeNode, entry: ModelEntry, device: str, seconds: float) -> None:
+    def _onSegmented(self, volumeNode, entry: ModelEntry, device: str, seconds: float) -> None:
         """A whole volume took so long on a device, as the engine calls it: the next one like it will, too."""
         if volumeNode is not None and volumeNode.GetImageData() is not None and seconds > 0:
             self._rates[entry.id, device] = seconds / megapixels(volumeNode, entry)
@@ -161,7 +153,7 @@ class ComputerCard:
         self.installer.start(folder, replace=self.torch.state == "present")
         self._timer.start()
         self.update()
-        self._onChanged()
+        self.hub.computerChanged.emit()
 
     def _ended(self) -> None:
         problem = self.installer.problem
@@ -179,7 +171,7 @@ class ComputerCard:
         self.torch.restart()
         self._timer.start()
         self.update()
-        self._onChanged()
+        self.hub.computerChanged.emit()
 
     def _look(self) -> None:
         if self.installer.state == RUNNING:
@@ -194,15 +186,15 @@ class ComputerCard:
         self.probe.poll()
         if (self.torch.state, self.probe.state) != before:
             self.update()
-            self._onChanged()
-        if self.torch.state != "unknown" and self.probe.state != ASKING and not self._isBusy:
+            self.hub.computerChanged.emit()
+        if self.torch.state != "unknown" and self.probe.state != ASKING and not self.hub.choices.isRunning:
             self._timer.stop()
 
     def _ask(self) -> None:
         """Ask the engine once, and again for another model."""
-        modelId = self._entry.id if self._entry is not None else ""
+        modelId = self.hub.choices.model.id if self.hub.choices.model is not None else ""
         isAnswered = self.probe.state in (KNOWN, FAILED) and modelId == self._asked
-        if self.probe.state != ASKING and not isAnswered and not self._isBusy:
+        if self.probe.state != ASKING and not isAnswered and not self.hub.choices.isRunning:
             self._asked = modelId
             self.probe.start(modelId)
 
@@ -257,7 +249,8 @@ class ComputerCard:
 
     def _seconds(self) -> float | None:
         """About how long the chosen model takes for the chosen volume; None where that is not known."""
-        entry, node, facts = self._entry, self._volumeNode, self.probe.facts
+        choices, facts = self.hub.choices, self.probe.facts
+        entry, node = choices.model, choices.volumeNode
         if entry is None or facts is None or node is None or node.GetImageData() is None:
             return None
         rate = self._rates.get((entry.id, facts.device), facts.rate(entry))

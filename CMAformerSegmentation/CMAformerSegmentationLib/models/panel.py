@@ -12,23 +12,22 @@ import slicer
 from slicer.i18n import tr as _
 
 from ..jobs.environment import bundledModelFolders, userModelFolder
+from ..widgets.hub import Hub
 from ..widgets.panelWork import PanelWork
+from ..widgets.section import SectionPanel
 from .catalog import ModelEntry
 from .library import deleteModel, exportModel, importModel, renameModel
 
 
-class ModelsPanel:
-    """Lists the models of this computer. Bundled ones can be looked at and exported; the user's own also changed.
+class ModelsPanel(SectionPanel):
+    """Lists the models of this computer. Bundled ones can be looked at and exported; the user's own also changed."""
 
-    :param onChanged: called when the list of models has changed.
-    """
+    uiFile = "models.ui"
+    button = "modelsCollapsibleButton"
 
-    def __init__(self, ui, logic, onChanged: Callable[[], None]) -> None:
-        self.ui = ui
-        self.logic = logic
-        self.onChanged = onChanged
+    def __init__(self, ui, logic, hub: Hub) -> None:
+        super().__init__(ui, logic, hub)
         self._models: list[ModelEntry] = []
-        self._message = ""
         self._shown: tuple[str, str] | None = None
         self._work = PanelWork(waitSeconds=0.015)
         header = ui.modelsTable.horizontalHeader()
@@ -36,7 +35,7 @@ class ModelsPanel:
             header.setSectionResizeMode(column, getattr(qt.QHeaderView, mode))
         ui.modelsTable.verticalHeader().setVisible(False)
         self._importMenu = qt.QMenu(ui.importModelButton)
-        self._connections = [
+        connections: list[tuple[Any, str, Callable]] = [
             (ui.modelSearchEdit, "textChanged(QString)", self._onSearch),
             (ui.modelsTable, "itemSelectionChanged()", self._onSelected),
             (ui.renameModelButton, "clicked(bool)", self.onRename),
@@ -47,15 +46,15 @@ class ModelsPanel:
             (self._importMenu.addAction(_("Model folder...")), "triggered(bool)", self.onImportFolder),
         ]
         ui.importModelButton.setMenu(self._importMenu)
-        for sender, signal, slot in self._connections:
-            sender.connect(signal, slot)
+        for sender, signal, slot in connections:
+            self.connections.add(sender, signal, slot)
+        self.listen(hub.modelsChanged, self.refresh)
         self.refresh()
 
     def cleanup(self) -> None:
         """Disconnect everything."""
         self._work.cleanup()
-        for sender, signal, slot in self._connections:
-            sender.disconnect(signal, slot)
+        super().cleanup()
 
     def refresh(self) -> None:
         """Read the list of models again; what was chosen stays chosen."""
@@ -151,7 +150,7 @@ class ModelsPanel:
             self._message = message if error is None else str(error)
             if error is not None and not isinstance(error, (ValueError, OSError)):
                 logging.error("CMAformer: %s", type(error).__name__, exc_info=error)
-            self.onChanged()  # which refreshes this section, too
+            self.hub.modelsChanged.emit()  # which refreshes this section, too
 
         self._message = _("Working...")
         self._work.start(function, onDone)

@@ -11,6 +11,7 @@ import qt
 import slicer
 from slicer.i18n import tr as _
 
+from ..widgets.connections import Connections
 from ..widgets.panelWork import PanelWork
 from . import dicomExport, export
 from .regionResult import earlierSegments
@@ -22,37 +23,35 @@ class ExportPanel:
     """The menu of a button. Files are written beside the panel; surfaces, which Slicer makes, one after the other.
 
     :param nodes: gives volume and segmentation of the shown result; None where they have left the scene.
-    :param tell: takes what is to be said.
+    :param say: takes what is to be said.
     """
 
-    def __init__(self, button, nodes: Callable[[], tuple | None], tell: Callable[[str], None]) -> None:
+    def __init__(self, button, nodes: Callable[[], tuple | None], say: Callable[[str], None]) -> None:
         self._button = button
-        self._nodes, self._tell = nodes, tell
+        self._nodes, self._say = nodes, say
         self._task: SegmentationTask | None = None
         self._work = PanelWork(waitSeconds=0.015)
         self._surfaces: list[str] = []  # segments that are still to be written
         self._surfaceTask: Any = None
         self._timer = qt.QTimer()
         self._timer.setSingleShot(True)
-        self._timer.connect("timeout()", self._nextSurface)
         self.menu = qt.QMenu(button)
-        self._connections = [
-            (self.menu.addAction(_("Label map (NRRD, NIfTI)...")), self.onLabelMap),
-            (self.menu.addAction(_("Surfaces (STL)...")), self.onSurfaces),
-            (self.menu.addAction(_("Table (CSV)...")), self.onTable),
-            (self.menu.addAction(_("DICOM SEG...")), self.onDicom),
-        ]
-        for action, slot in self._connections:
-            action.connect("triggered(bool)", slot)
+        self._connections = Connections()
+        self._connections.add(self._timer, "timeout()", self._nextSurface)
+        for text, slot in (
+            (_("Label map (NRRD, NIfTI)..."), self.onLabelMap),
+            (_("Surfaces (STL)..."), self.onSurfaces),
+            (_("Table (CSV)..."), self.onTable),
+            (_("DICOM SEG..."), self.onDicom),
+        ):
+            self._connections.add(self.menu.addAction(text), "triggered(bool)", slot)
         button.setMenu(self.menu)
 
     def cleanup(self) -> None:
         """Disconnect everything. What is being written goes on to its end; further surfaces are not."""
         self._timer.stop()
-        self._timer.disconnect("timeout()", self._nextSurface)
         self._work.cleanup()
-        for action, slot in self._connections:
-            action.disconnect("triggered(bool)", slot)
+        self._connections.clear()
 
     @property
     def isBusy(self) -> bool:
@@ -81,7 +80,7 @@ class ExportPanel:
             target = export.labelMapPath(path)
             work, others = export.labelMapWork(segmentationNode, volumeNode, task.model.structures, target)
         except ValueError as error:
-            self._tell(str(error))
+            self._say(str(error))
             return
 
         def done(overlap: bool) -> str:
@@ -125,7 +124,7 @@ class ExportPanel:
         volumeNode, segmentationNode = nodes
         problem = dicomExport.dicomProblem(volumeNode, segmentationNode)
         if problem:
-            self._tell(problem)
+            self._say(problem)
             return
         counts = {item.get("value"): item.get("voxels") for item in task.summary.get("structures", [])}
         found = earlierSegments(segmentationNode, task.model.structures)
@@ -136,27 +135,27 @@ class ExportPanel:
                 dicomExport.markCorrected(segmentationNode, corrected)
                 dicomExport.prepareDicom(volumeNode, segmentationNode)
                 exported = dicomExport.openDicomExport(segmentationNode)
-                self._tell(_("Exported to DICOM.") if exported else "")
+                self._say(_("Exported to DICOM.") if exported else "")
             else:
                 self._failed(error, segmentationNode.GetName())
 
         try:
             work = dicomExport.correctedWork(segmentationNode, volumeNode, voxels)
         except ValueError as error:
-            self._tell(str(error))
+            self._say(str(error))
             return
         self._work.start(work, onDone)
-        self._tell(_("Preparing..."))
+        self._say(_("Preparing..."))
 
     def _start(self, work: Callable[[], Any], target: Path, done: Callable[[Any], str]) -> None:
         def onDone(result: Any, error: BaseException | None) -> None:
             if error is None:
-                self._tell(done(result))
+                self._say(done(result))
             else:
                 self._failed(error, target.name)
 
         self._work.start(work, onDone)
-        self._tell(_("Writing {name}...").format(name=target.name))
+        self._say(_("Writing {name}...").format(name=target.name))
 
     def _nextSurface(self) -> None:
         segmentationNode, folder, count, written = self._surfaceTask
@@ -178,22 +177,22 @@ class ExportPanel:
         _node, folder, count, written = self._surfaceTask
         if self._surfaces:
             number = count - len(self._surfaces) + 1
-            self._tell(_("Writing surface {number} of {count}...").format(number=number, count=count))
+            self._say(_("Writing surface {number} of {count}...").format(number=number, count=count))
             self._timer.start(20)  # after the sentence has been painted
         elif written:
-            self._tell(_("Exported {count} surfaces to {name}.").format(count=written, name=folder.name))
+            self._say(_("Exported {count} surfaces to {name}.").format(count=written, name=folder.name))
         else:
-            self._tell(_("There is nothing to export: all structures are empty."))
+            self._say(_("There is nothing to export: all structures are empty."))
 
     def _failed(self, error: BaseException, name: str) -> None:
         if isinstance(error, OSError):
             reason = error.strerror or type(error).__name__
             text = _("{name} cannot be written ({reason}). Choose another folder.").format(name=name, reason=reason)
-            self._tell(text)
+            self._say(text)
             return
         if not isinstance(error, ValueError):
             logging.error("CMAformer: %s", type(error).__name__, exc_info=error)
-        self._tell(str(error))
+        self._say(str(error))
 
     def _askFile(self, title: str, name: str, filters: str) -> str:
         return qt.QFileDialog.getSaveFileName(self._button, title, name, filters)

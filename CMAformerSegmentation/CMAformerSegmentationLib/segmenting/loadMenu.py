@@ -10,37 +10,35 @@ from slicer.i18n import tr as _
 
 from ..scene.loading import fileFilter
 from ..scene.sampleData import Sample, SampleDrawing, samples
+from ..widgets.connections import Connections
 
 
 class LoadMenu:
     """Loads what the user chooses.
 
     :param load: loads the volume of a path and returns its node; raises ValueError, in words.
-    :param tell: takes the node that was loaded, or None, and what is to be said, which may be empty.
+    :param say: takes the node that was loaded, or None, and what is to be said, which may be empty.
     """
 
-    def __init__(self, button, load: Callable[[str], Any], tell: Callable[[Any, str], None]) -> None:
+    def __init__(self, button, load: Callable[[str], Any], say: Callable[[Any, str], None]) -> None:
         self._button = button
-        self._load, self._tell = load, tell
+        self._load, self._say = load, say
         self._drawing = SampleDrawing()
         self.menu = qt.QMenu(button)
-        fileAction = self.menu.addAction(_("Volume file..."))
-        folderAction = self.menu.addAction(_("DICOM folder..."))
         self._sampleActions = []
-        self._connections = [(fileAction, self.onFile), (folderAction, self.onFolder)]
+        self._connections = Connections()
+        self._connections.add(self.menu.addAction(_("Volume file...")), "triggered(bool)", self.onFile)
+        self._connections.add(self.menu.addAction(_("DICOM folder...")), "triggered(bool)", self.onFolder)
         for sample in samples():
             action = self.menu.addAction(sample.action)
             self._sampleActions.append(action)
-            self._connections.append((action, self._slot(sample)))
-        for action, slot in self._connections:
-            action.connect("triggered(bool)", slot)
+            self._connections.add(action, "triggered(bool)", self._slot(sample))
         button.setMenu(self.menu)
 
     def cleanup(self) -> None:
         """Disconnect everything."""
         self._drawing.cleanup()
-        for action, slot in self._connections:
-            action.disconnect("triggered(bool)", slot)
+        self._connections.clear()
 
     def onFile(self, _checked: bool = False) -> None:
         """Ask for a volume file and load it."""
@@ -61,11 +59,11 @@ class LoadMenu:
         """Draw a sample and load it."""
         if not self._drawing.isBusy:
             self._enableSamples(False)
-            self._tell(None, self._drawing.start(sample, self._onSample))
+            self._say(None, self._drawing.start(sample, self._onSample))
 
     def _onSample(self, volumeNode: Any, problem: str) -> None:
         self._enableSamples(True)
-        self._tell(volumeNode, problem)
+        self._say(volumeNode, problem)
 
     def _enableSamples(self, enabled: bool) -> None:
         for action in self._sampleActions:
@@ -78,4 +76,4 @@ class LoadMenu:
             volumeNode, problem = self._load(path), ""
         except ValueError as error:
             volumeNode, problem = None, str(error)
-        self._tell(volumeNode, problem)
+        self._say(volumeNode, problem)

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
-from typing import Any
 
 import slicer
 from slicer.i18n import tr as _
@@ -14,6 +12,8 @@ from ..jobs.job import FAILED, FINISHED
 from ..models import terms
 from ..models.catalog import Catalog, ModelEntry
 from ..scene import nodes as scene
+from ..widgets.hub import Choices, Hub
+from ..widgets.section import SectionPanel
 from . import words
 from .loadMenu import LoadMenu
 from .regionPanel import RegionPanel
@@ -22,47 +22,41 @@ from .resultPanel import ResultPanel
 from .segmentation import RUNNING, SegmentationTask
 
 
-class SegmentPanel:
+class SegmentPanel(SectionPanel):
     """Connects the widgets of the section to the logic. Owns no data: choices are in the parameter node, work is in
     the task, so that closing the panel or switching modules changes nothing for a running segmentation."""
 
-    def __init__(self, ui, logic, computer, onUse) -> None:
-        self.ui = ui
-        self.logic = logic
-        self.computer = computer
+    uiFile = "segmenting.ui"
+    button = "segmentCollapsibleButton"
+
+    def __init__(self, ui, logic, hub: Hub) -> None:
+        super().__init__(ui, logic, hub)
         self.task: SegmentationTask | None = None
-        self._parameterNode: Any = None
         self._catalog = Catalog()
         self._shownModel: ModelEntry | None = None
-        self._message = ""  # replaces the usual status until the user changes something
         self._details = ""
         self._inputId = ""
         self._resultIsNew = False
-        self._blocked = ""  # why nothing may be started here
-        self.onUpdated: Callable[[], None] | None = None
         self.loading = LoadMenu(ui.loadButton, logic.loadVolume, self._onLoad)
         ui.deviceSelector.toolTip = ui.deviceSelector.toolTip + " " + environment.deviceHint()
-        self.result = ResultPanel(ui, onUse, self.tell)
+        self.result = ResultPanel(ui, hub.caseOffered.emit, self.say)
         self.region = RegionPanel(ui, self.update)
-        self._connections = [
-            (ui.applyButton, "clicked(bool)", self.onApply),
-            (ui.modelSelector, "currentIndexChanged(int)", self.onModelChosen),
-            (ui.termsCheckBox, "clicked(bool)", self.onTerms),
-        ]
-        for sender, signal, slot in self._connections:
-            sender.connect(signal, slot)
+        self.connections.add(ui.applyButton, "clicked(bool)", self.onApply)
+        self.connections.add(ui.modelSelector, "currentIndexChanged(int)", self.onModelChosen)
+        self.connections.add(ui.termsCheckBox, "clicked(bool)", self.onTerms)
+        self.listen(hub.computerChanged, self.update)
+        self.listen(hub.modelsChanged, self.refresh)
+        self.listen(hub.batchChanged, self.update)
         self.refresh()
 
     def cleanup(self) -> None:
-        """Disconnect everything: the panel may be destroyed, or made again by Reload."""
+        """Disconnect everything; what runs goes on until the logic stops it."""
         if self.task is not None:
             self.task.onChanged = None
         self.result.cleanup()
         self.loading.cleanup()
         self.region.cleanup()
-        for sender, signal, slot in self._connections:
-            sender.disconnect(signal, slot)
-        self._parameterNode = None
+        super().cleanup()
 
     def setParameterNode(self, parameterNode) -> None:
         """Show the choices of a parameter node; None while there is no scene or another module is open."""
@@ -71,6 +65,10 @@ class SegmentPanel:
             self._takeResult()
             self._inputId = self._nodeId(parameterNode.inputVolume)
             self._selectModel(parameterNode.modelId)
+        self.update()
+
+    def onParameterNodeModified(self) -> None:
+        """Another volume, model, region or result was chosen."""
         self.update()
 
     def refresh(self) -> None:
@@ -94,10 +92,10 @@ class SegmentPanel:
         task = self._running()
         running = task is not None
         problem = "" if running else self._problem()
-        ui = self.ui
-        self.region.follow(self._parameterNode.regionOfInterest if self._parameterNode else None)
-        choices = (ui.inputSelector, ui.loadButton, ui.modelSelector, ui.outputSelector, ui.deviceSelector)
-        for widget in (*choices, ui.regionSelector):
+        ui, choices = self.ui, self._parameterNode
+        self.region.follow(choices.regionOfInterest if choices else None)
+        selectors = (ui.inputSelector, ui.modelSelector, ui.outputSelector, ui.regionSelector, ui.deviceSelector)
+        for widget in (*selectors, ui.loadButton):
             widget.setEnabled(not running)
         stopping = task is not None and task.cancelling
         ui.applyButton.text = _("Cancel") if running else _("Apply")
@@ -110,38 +108,22 @@ class SegmentPanel:
         self._showResult()
         ui.statusLabel.text = self._status(problem)
         self._showDetails()
-        self.computer.show(self._parameterNode.inputVolume if self._parameterNode else None, self.model, self.isRunning)
-        if self.onUpdated is not None:
-            self.onUpdated()
+        self.hub.choices = Choices(
+            choices.inputVolume if choices else None,
+            self.model,
+            choices.device.value if choices else "auto",
+            self._engineProblem(),
+            running,
+        )
+        self.hub.choicesChanged.emit()
 
-    @property
-    def device(self) -> str:
-        """The chosen device: "auto", "gpu" or "cpu"."""
-        return self._parameterNode.device.value if self._parameterNode else "auto"
-
-    @property
-    def isRunning(self) -> bool:
-        """Whether a volume is being segmented."""
-        return self._running() is not None
-
-    def block(self, reason: str) -> None:
-        """Start nothing here, for a reason in words, or, with an empty one, do again."""
-        if reason != self._blocked:
-            self._blocked = reason
-            self.update()
-
-    def engineProblem(self) -> str:
+    def _engineProblem(self) -> str:
         """Why no volume can be segmented on this computer, in words; an empty string when one can."""
         if self.model is None:
             return _("There are no models on this computer. Install the extension again, or add a model folder.")
         if terms.mustBeAccepted(self.model):
             return _("Read the terms of the model, and accept them first.")
-        return self.computer.problem()
-
-    def tell(self, message: str) -> None:
-        """Say something in the status line; an empty string gives the usual status back."""
-        self._message = message
-        self.update()
+        return self.hub.computerProblem()
 
     def onApply(self, _checked: bool = False) -> None:
         """Start, or stop what runs."""
@@ -194,7 +176,7 @@ class SegmentPanel:
             self._resultIsNew = task.state == FINISHED
             if self._resultIsNew and not task.isPartial:
                 device, seconds = (task.summary.get(key) for key in ("device", "seconds"))
-                self.computer.measured(task.volumeNode, task.model, str(device), float(seconds or 0))
+                self.hub.volumeSegmented.emit(task.volumeNode, task.model, str(device), float(seconds or 0))
             self._takeResult()
         self.update()
 
@@ -238,7 +220,9 @@ class SegmentPanel:
 
     def _problem(self) -> str:
         """What is missing before Apply, in words."""
-        problem, entry, node = self._blocked or self.engineProblem(), self.model, self._parameterNode
+        problem, entry, node = self._engineProblem(), self.model, self._parameterNode
+        if self.hub.batchIsRunning:
+            return _("Several volumes are being segmented. Wait, or cancel that.")
         if problem or entry is None or node is None:
             return problem
         return Request(node.inputVolume, entry, node.outputSegmentation, roiNode=node.regionOfInterest).problem()

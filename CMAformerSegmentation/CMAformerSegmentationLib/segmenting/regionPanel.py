@@ -10,6 +10,7 @@ import vtk
 from slicer.util import VTKObservationMixin
 
 from ..scene import nodes as scene
+from ..widgets.connections import Connections
 from .region import fitRegion
 
 _milliseconds = 200  # while a handle is dragged, the panel need not follow every step
@@ -29,18 +30,18 @@ class RegionPanel(VTKObservationMixin):
         self._timer = qt.QTimer()
         self._timer.setSingleShot(True)
         self._timer.setInterval(_milliseconds)
-        self._timer.connect("timeout()", self._onTimer)
         # Slicer 5.12 has another name for it, and deprecates the old one.
         isNew = (int(slicer.app.majorVersion), int(slicer.app.minorVersion)) >= (5, 12)
-        self._added = f"nodeAddedByUser{'Action' if isNew else ''}(vtkMRMLNode*)"
-        ui.regionSelector.connect(self._added, self.onAdded)
+        added = f"nodeAddedByUser{'Action' if isNew else ''}(vtkMRMLNode*)"
+        self._connections = Connections()
+        self._connections.add(self._timer, "timeout()", self._onTimer)
+        self._connections.add(ui.regionSelector, added, self.onAdded)
 
     def cleanup(self) -> None:
         """Disconnect everything."""
         self.follow(None)
         self._timer.stop()
-        self._timer.disconnect("timeout()", self._onTimer)
-        self.ui.regionSelector.disconnect(self._added, self.onAdded)
+        self._connections.clear()
 
     def follow(self, node) -> None:
         """Watch the chosen ROI, or none."""

@@ -9,6 +9,7 @@ from typing import Any
 import qt
 import slicer
 
+from ..widgets.connections import Connections
 from ..widgets.panelWork import PanelWork
 from .corrections import Measurement, labelTimes
 from .exportPanel import ExportPanel
@@ -21,35 +22,31 @@ class ResultPanel:
     """The table of structures and the buttons below it.
 
     :param onUse: called with a volume node and its segmentation node, to learn from them.
-    :param tell: takes what is to be said in the status line.
+    :param say: takes what is to be said in the status line.
     """
 
-    def __init__(self, ui, onUse: Callable, tell: Callable[[str], None]) -> None:
+    def __init__(self, ui, onUse: Callable, say: Callable[[str], None]) -> None:
         self.ui = ui
         self._onUse = onUse
         self._task: SegmentationTask | None = None
         self._measuring = PanelWork(waitSeconds=0.015)
         self._counted: tuple = ()  # the job, and when its label maps were changed last: as the table has it
-        self.export = ExportPanel(ui.exportButton, self._nodes, tell)
+        self.export = ExportPanel(ui.exportButton, self._nodes, say)
         header = ui.structuresTable.horizontalHeader()
         header.setSectionResizeMode(1, qt.QHeaderView.Stretch)
         for column in (2, 3, 4):
             header.setSectionResizeMode(column, qt.QHeaderView.ResizeToContents)
         ui.structuresTable.verticalHeader().setVisible(False)
-        self._connections = [
-            (ui.copyButton, "clicked(bool)", self.onCopy),
-            (ui.editButton, "clicked(bool)", self.onEdit),
-            (ui.useResultButton, "clicked(bool)", self.onUse),
-        ]
-        for sender, signal, slot in self._connections:
-            sender.connect(signal, slot)
+        self._connections = Connections()
+        self._connections.add(ui.copyButton, "clicked(bool)", self.onCopy)
+        self._connections.add(ui.editButton, "clicked(bool)", self.onEdit)
+        self._connections.add(ui.useResultButton, "clicked(bool)", self.onUse)
 
     def cleanup(self) -> None:
         """Disconnect everything."""
         self.export.cleanup()
         self._measuring.cleanup()
-        for sender, signal, slot in self._connections:
-            sender.disconnect(signal, slot)
+        self._connections.clear()
 
     def update(self, task: SegmentationTask | None, segmentationNode, isRunning: bool) -> None:
         """Show what is known of a result.

@@ -10,8 +10,10 @@ import slicer
 from slicer.i18n import tr as _
 
 from ..jobs.job import CANCELLED, FAILED, FINISHED, INTERRUPTED, RUNNING
+from ..widgets.hub import Hub
 from ..widgets.marks import GREEN, RED, setMark
 from ..widgets.panelWork import PanelWork
+from ..widgets.section import SectionPanel
 from . import words as trainingWords
 from .charts import TrainingChart
 from .heldOutView import HeldOutView, heldOutCases
@@ -20,25 +22,22 @@ from .job import PAUSED, PREPARING, Training, movingStates
 _resumable = (PAUSED, CANCELLED, INTERRUPTED, FAILED)
 
 
-class TrainingsPanel:
-    """Shows the trainings of this user, those of earlier sessions, too. Owns nothing: they are in their folders.
+class TrainingsPanel(SectionPanel):
+    """Shows the trainings of this user, those of earlier sessions, too. Owns nothing: they are in their folders."""
 
-    :param onKept: called when a new model has joined the user's models.
-    """
+    uiFile = "trainings.ui"
+    place = "trainCollapsibleButton"
 
-    def __init__(self, ui, logic, onKept) -> None:
-        self.ui = ui
-        self.logic = logic
-        self.onKept = onKept
+    def __init__(self, ui, logic, hub: Hub) -> None:
+        super().__init__(ui, logic, hub)
         self._trainings: list[Training] = []
         self._chart: TrainingChart | None = None
-        self._message = ""
         self._shown = ("", "")  # id and state of the training that is described
         self._work = PanelWork()
         for table in (ui.trainingsTable, ui.comparisonTable):
             table.horizontalHeader().setSectionResizeMode(0, qt.QHeaderView.Stretch)
             table.verticalHeader().setVisible(False)
-        self._connections = [
+        connections = [
             (ui.trainingsTable, "itemSelectionChanged()", self.onSelected),
             (ui.pauseButton, "clicked(bool)", self.onPause),
             (ui.stopButton, "clicked(bool)", self.onStop),
@@ -48,8 +47,9 @@ class TrainingsPanel:
             (ui.chartButton, "clicked(bool)", self.onChart),
             (ui.showCaseButton, "clicked(bool)", self.onShowCase),
         ]
-        for sender, signal, slot in self._connections:
-            sender.connect(signal, slot)
+        for sender, signal, slot in connections:
+            self.connections.add(sender, signal, slot)
+        self.listen(hub.trainingStarted, self.select)
         self.refresh()
 
     def cleanup(self) -> None:
@@ -57,8 +57,7 @@ class TrainingsPanel:
         self._work.cleanup()
         for training in self._trainings:
             training.onChanged = None
-        for sender, signal, slot in self._connections:
-            sender.disconnect(signal, slot)
+        super().cleanup()
 
     def refresh(self) -> None:
         """Look for trainings again, and watch those that move."""
@@ -166,7 +165,7 @@ class TrainingsPanel:
     def _onKept(self, model: Any, error: BaseException | None) -> None:
         if error is None:
             self._message = _("Kept: {title} is in the lists of models.").format(title=model.title)
-            self.onKept()
+            self.hub.modelsChanged.emit()
         else:
             logging.error("CMAformer: a model could not be kept: %s", type(error).__name__)
             self._message = str(error)

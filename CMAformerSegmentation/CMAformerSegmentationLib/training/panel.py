@@ -19,38 +19,35 @@ from ..cases.table import fillCases, roleExplanation, roleTitle, selectedRows
 from ..models.terms import mustBeAccepted
 from ..scene.nodes import keptCopy
 from ..widgets.duration import duration
+from ..widgets.hub import Hub
+from ..widgets.section import SectionPanel
 from .checker import CaseChecker
 from .request import TrainingRequest
 from .settings import TrainSettings
 
 
-class TrainPanel:
-    """Connects the widgets of the section to the logic. The cases are in the scene, the rest in the widgets.
+class TrainPanel(SectionPanel):
+    """Connects the widgets of the section to the logic. The cases are in the scene, the rest in the widgets."""
 
-    :param onStarted: called with a training that was started.
-    """
+    uiFile = "training.ui"
+    button = "trainCollapsibleButton"
 
-    def __init__(self, ui, logic, computer, onStarted) -> None:
-        self.ui = ui
-        self.logic = logic
-        self.computer = computer
-        self.onStarted = onStarted
+    def __init__(self, ui, logic, hub: Hub) -> None:
+        super().__init__(ui, logic, hub)
         self.cases: list[TrainingCase] = []
-        self._parameterNode: Any = None
-        self._message = ""
         self._models: list = []
         self.checker = CaseChecker(self._onChecked)
         self._problems: list[str] = []  # of each case; looked for when the list changes, not at every update
         self._makeMenu()
         self.settings = TrainSettings(ui, self.onChanged)
-        self.adding = CaseAdding(ui.addCasesButton, lambda: self.cases, self._add, self._tell)
+        self.adding = CaseAdding(ui.addCasesButton, lambda: self.cases, self._add, self.say)
         self.segments = SegmentsTable(ui.segmentsTable, self.onMapped)
         self._mapping: dict[str, str] = {}
         header = ui.casesTable.horizontalHeader()
         for column, mode in enumerate(("Stretch", "Stretch", "ResizeToContents", "Stretch")):
             header.setSectionResizeMode(column, getattr(qt.QHeaderView, mode))
         ui.casesTable.verticalHeader().setVisible(False)
-        self._connections = [
+        connections = [
             (ui.casesTable, "itemSelectionChanged()", self._showSelection),
             (ui.removeCasesButton, "clicked(bool)", self.onRemove),
             (ui.baseSelector, "currentIndexChanged(int)", self.onChanged),
@@ -61,8 +58,11 @@ class TrainPanel:
             (ui.startButton, "clicked(bool)", self.onStart),
             *((action, "triggered(bool)", slot) for action, slot in self._actions),
         ]
-        for sender, signal, slot in self._connections:
-            sender.connect(signal, slot)
+        for sender, signal, slot in connections:
+            self.connections.add(sender, signal, slot)
+        self.listen(hub.computerChanged, self.update)
+        self.listen(hub.modelsChanged, self.refresh)
+        self.listen(hub.caseOffered, self.addLabeled)
         self.refresh()
 
     def cleanup(self) -> None:
@@ -71,17 +71,15 @@ class TrainPanel:
         self.checker.cleanup()
         self.settings.cleanup()
         self.segments.cleanup()
-        for sender, signal, slot in self._connections:
-            sender.disconnect(signal, slot)
-        self._parameterNode = None
+        super().cleanup()
 
     def setParameterNode(self, parameterNode) -> None:
         """Show the list of a scene; None while there is no scene or another module is open."""
         self._parameterNode = parameterNode
-        self.sync()
+        self.onParameterNodeModified()
         self.update()
 
-    def sync(self) -> None:
+    def onParameterNodeModified(self) -> None:
         """Take over a list that has come with a scene that was loaded."""
         # While a scene is being read, its volumes may not be there yet.
         if self._parameterNode is not None and not slicer.mrmlScene.IsBatchProcessing():
@@ -122,12 +120,12 @@ class TrainPanel:
         problem, request = self._wanted()
         if mustBeAccepted(self._base()):
             problem = problem or _("Accept the terms of the model that it starts from in the section Segment first.")
-        problem = problem or self.computer.problem()
+        problem = problem or self.hub.computerProblem()
         learned = ", ".join(structure.name for structure in request.structures) if request else ""
         ui.structuresEdit.placeholderText = learned or _("liver, tumor, ...")
         checking = self.checker.isRunning
         ui.checkButton.text = _("Stop checking") if checking else _("Check cases")
-        ui.checkButton.setEnabled(checking or (request is not None and not self.computer.problem()))
+        ui.checkButton.setEnabled(checking or (request is not None and not self.hub.computerProblem()))
         found = self.checker.words()
         if self.checker.blocks:
             problem = problem or found
@@ -164,6 +162,7 @@ class TrainPanel:
         self._message = _("Added as a labeled case.")
         kept = [case for case in self.cases if case.isFile or case.image is not volumeNode]
         self._replace([*kept, TrainingCase(volumeNode, keptCopy(segmentationNode, volumeNode), LABELED)])
+        self.ui.trainCollapsibleButton.collapsed = False
 
     def onRemove(self, _checked: bool = False) -> None:
         """Take the selected cases out of the list; volumes and files stay."""
@@ -212,7 +211,7 @@ class TrainPanel:
         self.checker.forget()
         self._message = _("The new training is in the list below.")
         self.update()
-        self.onStarted(training)
+        self.hub.trainingStarted.emit(training)
 
     def _used(self) -> list[TrainingCase]:
         return [case for case in self.cases if case.role != IGNORED]
@@ -264,10 +263,6 @@ class TrainPanel:
         if self.checker.words():
             self.checker.forget()
             self._showCases()
-
-    def _tell(self, message: str) -> None:
-        self._message = message
-        self.update()
 
     def _add(self, found: list[TrainingCase], nothing: str) -> None:
         known = {str(case.image) for case in self.cases if case.isFile}

@@ -7,6 +7,7 @@ from typing import Any
 from slicer.i18n import tr as _
 
 from ..jobs.environment import deviceArgument
+from ..widgets.connections import Connections
 
 # Minutes of each effort; the last one is the user's own.
 efforts = (10, 60, 240, 0)
@@ -42,19 +43,19 @@ class TrainSettings:
         selectors = (ui.effortSelector, ui.trainDeviceSelector, ui.teachingSelector, ui.constraintSelector)
         whole = (ui.minutesSpinBox, ui.batchSizeSpinBox, ui.patchSizeSpinBox)
         parts = (ui.learningRateSpinBox, ui.unlabeledWeightSpinBox, ui.contrastSpinBox)
-        self._connections = [
-            *((widget, "currentIndexChanged(int)", onChanged) for widget in selectors),
-            *((widget, "valueChanged(int)", onChanged) for widget in whole),
-            *((widget, "valueChanged(double)", onChanged) for widget in parts),
-        ]
-        for sender, signal, slot in self._connections:
-            sender.connect(signal, slot)
+        self._connections = Connections()
+        for widgets, signal in (
+            (selectors, "currentIndexChanged(int)"),
+            (whole, "valueChanged(int)"),
+            (parts, "valueChanged(double)"),
+        ):
+            for widget in widgets:
+                self._connections.add(widget, signal, onChanged)
         self.update()
 
     def cleanup(self) -> None:
         """Disconnect everything."""
-        for sender, signal, slot in self._connections:
-            sender.disconnect(signal, slot)
+        self._connections.clear()
 
     def update(self) -> None:
         """Ask for minutes only where they are the user's own."""

@@ -117,8 +117,8 @@ def test_the_panel_measures_a_segmented_sequence_at_the_press_of_a_button(panel,
     monkeypatch.setattr(batches, "batch", SimpleNamespace(sequenceNode=sequence, **ended))
     batches.update()
     assert not ui.functionButton.visible  # the tests' model offers nothing
-    model = replace(batches._segmentPanel.model, measurements=("cardiac-function",))
-    monkeypatch.setattr(batches, "_segmentPanel", SimpleNamespace(model=model, block=lambda text: None))
+    model = replace(batches.hub.choices.model, measurements=("cardiac-function",))
+    monkeypatch.setattr(batches.hub, "choices", replace(batches.hub.choices, model=model))
     monkeypatch.setattr(batches, "_problem", lambda: "")
     monkeypatch.setattr(batches, "_letGo", lambda: None)
     batches.update()

@@ -20,13 +20,14 @@ def panel(module, scene, models, tmp_path, monkeypatch):
     import qt
     import slicer
 
+    from CMAformerSegmentationLib import logic
     from CMAformerSegmentationLib.segmenting.selftest import makeTestVolume
 
     folder = tmp_path / "terms"
     shutil.copytree(models / "tiny-1.0.0", folder / "tiny-1.0.0")
     path = folder / "tiny-1.0.0" / "model.json"
     path.write_text(json.dumps({**json.loads(path.read_text()), "license": NONCOMMERCIAL}))
-    monkeypatch.setattr(module, "bundledModelFolders", lambda: [folder])
+    monkeypatch.setattr(logic, "bundledModelFolders", lambda: [folder])
     makeTestVolume()
     usual = slicer.util.getModuleWidget("CMAformerSegmentation")
     widget = slicer.util.getNewModuleWidget("CMAformerSegmentation")
@@ -61,12 +62,12 @@ def test_the_terms_hold_for_several_volumes_and_for_fine_tuning_too(panel):
     from CMAformerSegmentationLib.segmenting.selftest import makeTestVolume
 
     ui = panel.ui
-    assert "accept" in panel.segmentPanel.engineProblem()  # which the group Several volumes asks as well
+    assert "accept" in panel.segmentPanel.hub.choices.problem  # which the group Several volumes asks as well
     ui.baseSelector.setCurrentIndex(ui.baseSelector.findData("tiny-1.0.0"))
     assert not ui.startButton.enabled
     makeTestVolume()
     ui.termsCheckBox.click()
-    assert panel.segmentPanel.engineProblem() == ""
+    assert panel.segmentPanel.hub.choices.problem == ""
 
 
 @pytest.mark.parametrize(

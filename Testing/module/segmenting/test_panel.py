@@ -238,10 +238,11 @@ def test_region_of_interest(panel, picture, fakeEngine):
     assert "region" not in json.loads((fakeEngine.jobs[-1] / "job.json").read_text())["parameters"]
 
 
-def test_no_models(panel, monkeypatch, module, tmp_path):
+def test_no_models(panel, monkeypatch, tmp_path):
+    from CMAformerSegmentationLib import logic
 
     (tmp_path / "broken").mkdir()
-    monkeypatch.setattr(module, "bundledModelFolders", lambda: [tmp_path])
+    monkeypatch.setattr(logic, "bundledModelFolders", lambda: [tmp_path])
     panel.enter()
     assert "no models" in status(panel) and not panel.ui.applyButton.enabled
     assert "broken: The file model.json is missing." in panel.ui.detailsView.plainText

@@ -107,6 +107,7 @@ def test_engine_words_reach_the_user(logic, volume, modelsFolder, tmp_path, monk
     """Weights that were changed after the description was written: the engine refuses them, in words."""
     import shutil
 
+    from CMAformerSegmentationLib import logic as module
     from CMAformerSegmentationLib.jobs import environment
 
     shutil.copytree(modelsFolder, tmp_path / "models")
