@@ -15,7 +15,7 @@ from ..widgets.connections import Connections
 from ..widgets.panelWork import PanelWork
 from . import dicomExport, export
 from .regionResult import earlierSegments
-from .segmentation import SegmentationTask
+from .result import SegmentationResult
 from .structuresTable import structureRows
 
 
@@ -29,7 +29,7 @@ class ExportPanel:
     def __init__(self, button, nodes: Callable[[], tuple | None], say: Callable[[str], None]) -> None:
         self._button = button
         self._nodes, self._say = nodes, say
-        self._task: SegmentationTask | None = None
+        self._result: SegmentationResult | None = None
         self._work = PanelWork(waitSeconds=0.015)
         self._surfaces: list[str] = []  # segments that are still to be written
         self._surfaceTask: Any = None
@@ -58,18 +58,15 @@ class ExportPanel:
         """Whether something is being written."""
         return self._work.isBusy or bool(self._surfaces)
 
-    def update(self, task: SegmentationTask | None, isEnabled: bool) -> None:
-        """Show whether a result can be written.
-
-        :param task: the segmentation that made it.
-        """
-        self._task = task
+    def update(self, result: SegmentationResult | None, isEnabled: bool) -> None:
+        """Show whether a result can be written."""
+        self._result = result
         self._button.setEnabled(isEnabled and not self.isBusy)
 
     def onLabelMap(self, _checked: bool = False) -> None:
         """Ask for a file, and write the structures with the model's values."""
-        nodes, task = self._nodes(), self._task
-        if nodes is None or task is None:
+        nodes, result = self._nodes(), self._result
+        if nodes is None or result is None:
             return
         volumeNode, segmentationNode = nodes
         filters = "NRRD (*.nrrd);;NIfTI (*.nii.gz *.nii);;MetaImage (*.mha)"
@@ -78,7 +75,7 @@ class ExportPanel:
             return
         try:
             target = export.labelMapPath(path)
-            work, others = export.labelMapWork(segmentationNode, volumeNode, task.model.structures, target)
+            work, others = export.labelMapWork(segmentationNode, volumeNode, result.model.structures, target)
         except ValueError as error:
             self._say(str(error))
             return
@@ -95,14 +92,14 @@ class ExportPanel:
 
     def onTable(self, _checked: bool = False) -> None:
         """Ask for a file, and write the table of structures."""
-        nodes, task = self._nodes(), self._task
-        if nodes is None or task is None:
+        nodes, result = self._nodes(), self._result
+        if nodes is None or result is None:
             return
         name = export.safeName(nodes[1].GetName()) + ".csv"
         path = self._askFile(_("Export the table"), name, _("Tables") + " (*.csv)")
         if path:
             target = Path(path) if path.lower().endswith(".csv") else Path(path + ".csv")
-            work = export.tableWork(structureRows(task), target)
+            work = export.tableWork(structureRows(result), target)
             self._start(work, target, lambda _nothing: _("Exported to {name}.").format(name=target.name))
 
     def onSurfaces(self, _checked: bool = False) -> None:
@@ -118,17 +115,16 @@ class ExportPanel:
 
     def onDicom(self, _checked: bool = False) -> None:
         """Put the segmentation into the study of its volume, and open Slicer's own export."""
-        nodes, task = self._nodes(), self._task
-        if nodes is None or task is None:
+        nodes, result = self._nodes(), self._result
+        if nodes is None or result is None:
             return
         volumeNode, segmentationNode = nodes
         problem = dicomExport.dicomProblem(volumeNode, segmentationNode)
         if problem:
             self._say(problem)
             return
-        counts = {item.get("value"): item.get("voxels") for item in task.summary.get("structures", [])}
-        found = earlierSegments(segmentationNode, task.model.structures)
-        voxels = {i: counts[value] for i, value in found.items() if isinstance(counts.get(value), int)}
+        found, made = earlierSegments(segmentationNode, result.model.structures), result.made
+        voxels = {segmentId: made[value] for segmentId, value in found.items() if value in made}
 
         def onDone(corrected: Any, error: BaseException | None) -> None:
             if error is None:

@@ -18,6 +18,7 @@ from . import words
 from .loadMenu import LoadMenu
 from .regionPanel import RegionPanel
 from .request import Request
+from .result import SegmentationResult, resultOf
 from .resultPanel import ResultPanel
 from .segmentation import RUNNING, SegmentationTask
 
@@ -36,7 +37,8 @@ class SegmentPanel(SectionPanel):
         self._shownModel: ModelEntry | None = None
         self._details = ""
         self._inputId = ""
-        self._resultIsNew = False
+        self._resultIsNew = self._isFresh = False
+        self._result: SegmentationResult | None = None  # the last one that was shown
         self.loading = LoadMenu(ui.loadButton, logic.loadVolume, self._onLoad)
         ui.deviceSelector.toolTip = ui.deviceSelector.toolTip + " " + environment.deviceHint()
         self.result = ResultPanel(ui, hub.caseOffered.emit, self.say)
@@ -173,7 +175,7 @@ class SegmentPanel(SectionPanel):
         task = self.task
         if task is not None and task.ended:
             self._details = "" if task.state == FINISHED else self.logic.runner.engine.logTail()
-            self._resultIsNew = task.state == FINISHED
+            self._resultIsNew = self._isFresh = task.state == FINISHED
             if self._resultIsNew and not task.isPartial:
                 device, seconds = (task.summary.get(key) for key in ("device", "seconds"))
                 self.hub.volumeSegmented.emit(task.volumeNode, task.model, str(device), float(seconds or 0))
@@ -265,7 +267,15 @@ class SegmentPanel(SectionPanel):
 
     def _showResult(self) -> None:
         node = self._parameterNode.outputSegmentation if self._parameterNode else None
-        self.result.update(self.task, node, self._running() is not None)
+        result = resultOf(node, {entry.id: entry for entry in self._catalog.entries}.get)
+        if result is not None:
+            if self._result is None or self._result.key != result.key:
+                self._result = result
+                if self._isFresh and self.task is not None and self.task.segmentationNode is node:
+                    self._isFresh = False
+                    result.structures = list(self.task.summary.get("structures", []))  # as the engine has counted
+            result = self._result
+        self.result.update(result, node, self._running() is not None)
 
     def _showDetails(self) -> None:
         problems = [f"{problem.name}: {problem.message}" for problem in self._catalog.problems]

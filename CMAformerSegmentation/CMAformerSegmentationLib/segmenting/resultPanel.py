@@ -14,7 +14,7 @@ from ..widgets.panelWork import PanelWork
 from .corrections import Measurement, labelTimes
 from .exportPanel import ExportPanel
 from .regionResult import earlierSegments
-from .segmentation import FINISHED, SegmentationTask
+from .result import SegmentationResult
 from .structuresTable import fillStructures, structuresText
 
 
@@ -28,9 +28,9 @@ class ResultPanel:
     def __init__(self, ui, onUse: Callable, say: Callable[[str], None]) -> None:
         self.ui = ui
         self._onUse = onUse
-        self._task: SegmentationTask | None = None
+        self._result: SegmentationResult | None = None
         self._measuring = PanelWork(waitSeconds=0.015)
-        self._counted: tuple = ()  # the job, and when its label maps were changed last: as the table has it
+        self._counted: tuple = ()  # the result, and when its label maps were changed last: as the table has it
         self.export = ExportPanel(ui.exportButton, self._nodes, say)
         header = ui.structuresTable.horizontalHeader()
         header.setSectionResizeMode(1, qt.QHeaderView.Stretch)
@@ -48,35 +48,35 @@ class ResultPanel:
         self._measuring.cleanup()
         self._connections.clear()
 
-    def update(self, task: SegmentationTask | None, segmentationNode, isRunning: bool) -> None:
+    def update(self, result: SegmentationResult | None, segmentationNode, isRunning: bool) -> None:
         """Show what is known of a result.
 
-        :param task: the last one; its structures are shown when it has finished.
+        :param result: that the chosen segmentation holds; None where it holds none.
         :param segmentationNode: that is chosen in the panel, or None.
         """
         ui = self.ui
         ui.show3DButton.setSegmentationNode(segmentationNode)
         ui.show3DButton.setEnabled(segmentationNode is not None and not isRunning)
-        self._task = task if task is not None and task.state == FINISHED else None
-        ui.structuresTable.setVisible(self._task is not None)
-        ui.resultButtons.setVisible(self._task is not None)
-        self.export.update(self._task, self._nodes() is not None and not isRunning)
-        if self._task is None:
+        self._result = result
+        ui.structuresTable.setVisible(result is not None)
+        ui.resultButtons.setVisible(result is not None)
+        self.export.update(result, self._nodes() is not None and not isRunning)
+        if result is None:
             return
-        self._countAgain()
-        fillStructures(ui.structuresTable, self._task)
+        self._count()
+        fillStructures(ui.structuresTable, result)
         for button in (ui.editButton, ui.useResultButton):
             button.setEnabled(self._nodes() is not None and not isRunning)
 
-    def _countAgain(self) -> None:
-        """Count the structures once more where the user has corrected the result since they were counted."""
-        task, nodes = self._task, self._nodes()
-        if task is None or nodes is None or self._measuring.isBusy:
+    def _count(self) -> None:
+        """Count the structures where that was not done, or where the user has corrected the result since."""
+        result, nodes = self._result, self._nodes()
+        if result is None or nodes is None or self._measuring.isBusy:
             return
         volumeNode, segmentationNode = nodes
-        values = earlierSegments(segmentationNode, task.model.structures)
-        state = (task.job.id, *labelTimes(segmentationNode, list(values)))
-        if self._counted[:1] != state[:1]:
+        values = earlierSegments(segmentationNode, result.model.structures)
+        state = (result.key, *labelTimes(segmentationNode, list(values)))
+        if result.structures and self._counted[:1] != state[:1]:
             self._counted = state  # a new result, whose numbers the engine has counted
         if self._counted == state:
             return
@@ -90,19 +90,18 @@ class ResultPanel:
             if error is not None:
                 logging.error("CMAformer: the structures could not be counted again: %r", error)
                 return
-            structures = [_corrected(item, found) for item in task.summary.get("structures", [])]
-            if structures != task.summary.get("structures"):
-                task.summary = {**task.summary, "structures": structures}
-                task.corrections += 1
-            if self._task is task:
-                fillStructures(self.ui.structuresTable, task)
+            result.recount(found)
+            if self._result is result:
+                fillStructures(self.ui.structuresTable, result)
+            else:
+                self._count()  # another one was chosen meanwhile
 
         self._measuring.start(measurement.measure, onMeasured)
 
     def onCopy(self, _checked: bool = False) -> None:
         """Copy the table, for a spreadsheet."""
-        if self._task is not None:
-            qt.QApplication.clipboard().setText(structuresText(self._task))
+        if self._result is not None:
+            qt.QApplication.clipboard().setText(structuresText(self._result))
 
     def onEdit(self, _checked: bool = False) -> None:
         """Open the result in the module Segment Editor."""
@@ -123,13 +122,4 @@ class ResultPanel:
 
     def _nodes(self) -> tuple | None:
         """Volume and result, as long as both are in the scene."""
-        if self._task is None:
-            return None
-        nodes = (self._task.volumeNode, self._task.segmentationNode)
-        return nodes if all(node is not None and slicer.mrmlScene.IsNodePresent(node) for node in nodes) else None
-
-
-def _corrected(item: dict[str, Any], found: dict[int, dict[str, Any]]) -> dict[str, Any]:
-    """The numbers of a structure as they are now; none of it is left where its segment was deleted."""
-    now = found.get(item.get("value", 0), {"voxels": 0, "volume_ml": 0.0, "mean": None})
-    return {**item, **now, "corrected": True} if now["voxels"] != item.get("voxels") else item
+        return self._result.nodes if self._result is not None else None

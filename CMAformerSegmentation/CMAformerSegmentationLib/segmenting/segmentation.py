@@ -34,6 +34,7 @@ from .corrections import EarlierResult, fingerprint
 from .fileProblem import fileProblem
 from .regionResult import RegionResult
 from .request import Request, SegmentationError
+from .result import countsOf
 
 PREPARING = "preparing"
 WAITING = "waiting"
@@ -49,7 +50,6 @@ class SegmentationTask(VTKObservationMixin):
     """A running segmentation. `poll()` moves it on; `onChanged` is called after every change that can be seen.
 
     :ivar state: see the module's text. :ivar problem: why it failed or was cancelled. :ivar summary: of the result.
-    :ivar corrections: how often its numbers were counted again, because the user had corrected it.
     :raises ValueError: when the request cannot be carried out, in words.
     :raises OSError: when the job folder cannot be made.
     """
@@ -65,7 +65,6 @@ class SegmentationTask(VTKObservationMixin):
         self.problem: JobProblem | None = None
         self.notices: list[str] = []
         self.summary: dict[str, Any] = {}
-        self.corrections = 0
         self.model = request.model
         self.volumeName = request.volumeNode.GetName()
         self.segmentationNode = None
@@ -290,6 +289,8 @@ class SegmentationTask(VTKObservationMixin):
             "ModelId": self.model.id,
             "ModelSha256": self.model.sha256,
             "Fingerprint": self._fingerprint,
+            "Voxels": countsOf(self.summary.get("structures", [])),
+            "Run": self.job.id,
             "EngineVersion": str(self.summary.get("engine_version") or self._request.engineVersion),
             "Date": datetime.now().astimezone().isoformat(timespec="seconds"),
             "Parameters": {**self._parameters, **self._restricted.provenance(), "used": used},

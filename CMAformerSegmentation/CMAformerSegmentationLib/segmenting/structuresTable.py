@@ -5,25 +5,25 @@ from __future__ import annotations
 import qt
 from slicer.i18n import tr as _
 
-from .segmentation import SegmentationTask
+from .result import SegmentationResult
 
 _visibleRows = 12
 
 
-def fillStructures(table, task: SegmentationTask) -> None:
-    """Show the structures of a finished segmentation: color, name, volume in ml, voxels, mean of the image.
+def fillStructures(table, result: SegmentationResult) -> None:
+    """Show the structures of a result: color, name, volume in ml, voxels, mean of the image.
 
     Does nothing when the table shows them already, so that it can be called at every update.
 
     :param table: QTableWidget with five columns.
     """
-    shown = f"{task.job.id} {task.corrections}"
-    if table.property("shownJob") == shown:
+    shown = f"{result.key} {result.recounts}"
+    if table.property("shownResult") == shown:
         return
-    table.setProperty("shownJob", shown)
-    found = {item.get("value"): item for item in task.summary.get("structures", [])}
-    table.setRowCount(len(task.model.structures))
-    for row, structure in enumerate(task.model.structures):
+    table.setProperty("shownResult", shown)
+    found = {item.get("value"): item for item in result.structures}
+    table.setRowCount(len(result.model.structures))
+    for row, structure in enumerate(result.model.structures):
         swatch = qt.QTableWidgetItem()
         swatch.setBackground(qt.QBrush(qt.QColor(*(round(255 * c) for c in structure.color))))
         numbers = [qt.QTableWidgetItem(text) for text in _numbers(found.get(structure.value, {}))]
@@ -35,20 +35,20 @@ def fillStructures(table, task: SegmentationTask) -> None:
             table.setItem(row, column, item)
     table.setColumnWidth(0, 24)
     table.setWordWrap(False)
-    rows = sum(table.rowHeight(row) for row in range(min(len(task.model.structures), _visibleRows)))
+    rows = sum(table.rowHeight(row) for row in range(min(len(result.model.structures), _visibleRows)))
     table.setFixedHeight(rows + table.horizontalHeader().height + 4)
 
 
-def structuresText(task: SegmentationTask) -> str:
+def structuresText(result: SegmentationResult) -> str:
     """The table as text, a line a structure and a tab between columns, for a spreadsheet."""
-    return "".join("\t".join(row) + "\n" for row in structureRows(task))
+    return "".join("\t".join(row) + "\n" for row in structureRows(result))
 
 
-def structureRows(task: SegmentationTask) -> list[tuple[str, ...]]:
+def structureRows(result: SegmentationResult) -> list[tuple[str, ...]]:
     """The cells of the table, with its titles."""
-    found = {item.get("value"): item for item in task.summary.get("structures", [])}
+    found = {item.get("value"): item for item in result.structures}
     rows: list[tuple[str, ...]] = [(_("Structure"), _("Volume (ml)"), _("Voxels"), _("Mean"))]
-    rows += [(_name(s, found), *_numbers(found.get(s.value, {}))) for s in task.model.structures]
+    rows += [(_name(s, found), *_numbers(found.get(s.value, {}))) for s in result.model.structures]
     return rows
 
 

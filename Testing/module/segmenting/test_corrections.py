@@ -100,20 +100,44 @@ def test_the_table_copy_and_file_have_the_numbers_of_the_corrected_result(panel,
 
     from CMAformerSegmentationLib.segmenting.structuresTable import structureRows
 
-    table, task = panel.ui.structuresTable, panel.segmentPanel.task
+    table, shown = panel.ui.structuresTable, panel.segmentPanel.result._result
     before = [[table.item(row, column).text() for column in (1, 2, 3, 4)] for row in range(table.rowCount)]
     segmentId = result.GetSegmentation().GetNthSegmentID(0)
     labels = correct(result, segmentId, erase)
     panel.segmentPanel.update()  # as when the user comes back from the Segment Editor
-    standin.processUntil(lambda: task.corrections)
+    standin.processUntil(lambda: shown.recounts)
     after = [[table.item(row, column).text() for column in (1, 2, 3, 4)] for row in range(table.rowCount)]
     count = int(np.count_nonzero(labels))
     spacing = np.prod(panel._parameterNode.inputVolume.GetSpacing()) / 1000
     gray = slicer.util.arrayFromVolume(panel._parameterNode.inputVolume)[labels > 0]
     assert after[0] == [f"{before[0][0]} (corrected)", f"{count * spacing:.1f}", str(count), f"{gray.mean():.4g}"]
-    assert after[1:] == before[1:]
+    assert [row[:3] for row in after[1:]] == [row[:3] for row in before[1:]]
     panel.ui.copyButton.click()
     copied = list(csv.reader(io.StringIO(qt.QApplication.clipboard().text()), delimiter="\t"))
-    assert copied[1] == after[0] and copied == [list(row) for row in structureRows(task)]
+    assert copied[1] == after[0] and copied == [list(row) for row in structureRows(shown)]
     panel.segmentPanel.update()
-    assert task.corrections == 1  # nothing changed since
+    assert shown.recounts == 1  # nothing changed since
+
+
+def test_the_table_belongs_to_the_chosen_segmentation(panel, fakeEngine, result):
+    """After another volume, and where no task of this session made it, as in a scene that was saved."""
+    table = panel.ui.structuresTable
+
+    def rows():
+        return [[table.item(row, column).text() for column in (1, 2, 3)] for row in range(table.rowCount)]
+
+    made = rows()
+    panel._parameterNode.inputVolume = volume()
+    assert panel._parameterNode.outputSegmentation is None and not table.isVisibleTo(table.parent())
+    panel._parameterNode.outputSegmentation = result
+    standin.processUntil(lambda: rows() == made)
+    assert table.isVisibleTo(table.parent()) and panel.ui.exportButton.enabled
+
+    segmentId = result.GetSegmentation().GetNthSegmentID(0)
+    count = int(np.count_nonzero(correct(result, segmentId, erase)))
+    panel.segmentPanel.task = panel.segmentPanel._result = None
+    panel.segmentPanel.update()
+    standin.processUntil(lambda: rows()[0][:3:2] == [f"{made[0][0]} (corrected)", str(count)])
+    assert rows()[1:] == made[1:]
+    panel._parameterNode.outputSegmentation = None
+    assert not table.isVisibleTo(table.parent()) and panel.segmentPanel.result._nodes() is None
