@@ -9,6 +9,10 @@ from pathlib import Path
 from typing import Any
 
 import slicer
+from slicer.i18n import tr as _
+
+from cmaformer.door.files import read_json
+from cmaformer.door.names import CASES
 
 from .case import HELD_OUT, LABELED, UNLABELED, TrainingCase
 from .structures import SegmentMapping
@@ -34,6 +38,23 @@ def casesOfScene(known: Iterable[TrainingCase] = ()) -> list[TrainingCase]:
         if usable and node.GetID() not in own:
             labels = segmentations.get(node.GetID())
             cases.append(TrainingCase(node, labels, LABELED if labels is not None else UNLABELED))
+    return cases
+
+
+def casesOfTraining(folder: Path) -> list[TrainingCase]:
+    """The cases of an earlier training, from its folder `cases`; those that were in the scene are its copies.
+
+    :raises ValueError: in words, when its list cannot be read.
+    """
+    cases = []
+    for row in read_json(folder / CASES).get("cases", []):
+        if isinstance(row, dict) and isinstance(row.get("image"), str):
+            image, labels = (folder / str(row[key]) if row.get(key) else None for key in ("image", "labels"))
+            role = str(row.get("role"))
+            name, patient = (str(row.get(key) or "") for key in ("name", "patient"))
+            cases.append(TrainingCase(image, labels, role if role in _roles else IGNORED, name, patient))
+    if not cases:
+        raise ValueError(_("The list of cases of this training is not there any more."))
     return cases
 
 

@@ -9,6 +9,7 @@ import qt
 import slicer
 from slicer.i18n import tr as _
 
+from ..cases.list import casesOfTraining
 from ..jobs.job import CANCELLED, FAILED, FINISHED, INTERRUPTED, RUNNING
 from ..widgets.hub import Hub
 from ..widgets.marks import GREEN, RED, setMark
@@ -44,6 +45,7 @@ class TrainingsPanel(SectionPanel):
             (ui.keepButton, "clicked(bool)", self.onKeep),
             (ui.deleteTrainingButton, "clicked(bool)", self.onDelete),
             (ui.openTrainingButton, "clicked(bool)", self.onOpen),
+            (ui.useCasesButton, "clicked(bool)", self.onUseCases),
             (ui.chartButton, "clicked(bool)", self.onChart),
             (ui.showCaseButton, "clicked(bool)", self.onShowCase),
         ]
@@ -115,6 +117,7 @@ class TrainingsPanel(SectionPanel):
         ui.stopButton.setEnabled(moving and not training.stopping)
         ui.keepButton.setEnabled(state == FINISHED and not self._work.isBusy)
         ui.keepButton.setDefault(state == FINISHED and training.improved is True)
+        ui.useCasesButton.setEnabled(state != PREPARING)
         ui.deleteTrainingButton.setEnabled(state not in (RUNNING, PREPARING))
         ui.chartButton.setEnabled(bool(training.history.losses))
         told = trainingWords.status(training)
@@ -211,6 +214,14 @@ class TrainingsPanel(SectionPanel):
         training = self._selected()
         if training is not None:
             qt.QDesktopServices.openUrl(qt.QUrl.fromLocalFile(str(training.folder)))
+
+    def onUseCases(self, _checked: bool = False) -> None:
+        """Put the cases of a training into the list of cases again."""
+        training = self._selected()
+        if training is not None:
+            request = training.request
+            names, base = list(request.get("structures", [])), str(request.get("base") or "")
+            self._do(lambda: self.hub.casesOffered.emit(casesOfTraining(training.folder / "cases"), names, base))
 
     def onChart(self, _checked: bool = False) -> None:
         """Show the curves in the plot view, where they grow from now on."""

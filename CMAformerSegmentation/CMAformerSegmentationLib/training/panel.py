@@ -13,9 +13,10 @@ from slicer.i18n import tr as _
 from ..cases.adding import CaseAdding
 from ..cases.case import HELD_OUT, LABELED, UNLABELED, TrainingCase
 from ..cases.list import IGNORED, loadCases, loadMapping, saveCases, saveMapping
+from ..cases.roleMenu import RoleMenu
 from ..cases.segmentsTable import SegmentsTable
 from ..cases.structures import foundSegments, hasValues, structuresToLearn
-from ..cases.table import fillCases, roleExplanation, roleTitle, selectedRows
+from ..cases.table import fillCases, roleTitle, selectedRows
 from ..models.terms import mustBeAccepted
 from ..scene.nodes import keptCopy
 from ..widgets.duration import duration
@@ -38,11 +39,12 @@ class TrainPanel(SectionPanel):
         self._models: list = []
         self.checker = CaseChecker(self._onChecked)
         self._problems: list[str] = []  # of each case; looked for when the list changes, not at every update
-        self._makeMenu()
+        self.roles = RoleMenu(ui.useAsButton, self.onUseAs)
         self.settings = TrainSettings(ui, self.onChanged)
         self.adding = CaseAdding(ui.addCasesButton, lambda: self.cases, self._add, self.say)
         self.segments = SegmentsTable(ui.segmentsTable, self.onMapped)
         self._mapping: dict[str, str] = {}
+        self._before: list[list[TrainingCase]] = []  # the list as it was, for Undo
         header = ui.casesTable.horizontalHeader()
         for column, mode in enumerate(("Stretch", "Stretch", "ResizeToContents", "Stretch")):
             header.setSectionResizeMode(column, getattr(qt.QHeaderView, mode))
@@ -50,24 +52,26 @@ class TrainPanel(SectionPanel):
         connections = [
             (ui.casesTable, "itemSelectionChanged()", self._showSelection),
             (ui.removeCasesButton, "clicked(bool)", self.onRemove),
+            (ui.undoCasesButton, "clicked(bool)", self.onUndo),
             (ui.baseSelector, "currentIndexChanged(int)", self.onChanged),
             (ui.modelNameEdit, "textChanged(QString)", self.onChanged),
             (ui.structuresEdit, "textChanged(QString)", self.onChanged),
             (ui.checkButton, "clicked(bool)", self.onCheck),
             (ui.ignoreBrokenButton, "clicked(bool)", self.onIgnoreBroken),
             (ui.startButton, "clicked(bool)", self.onStart),
-            *((action, "triggered(bool)", slot) for action, slot in self._actions),
         ]
         for sender, signal, slot in connections:
             self.connections.add(sender, signal, slot)
         self.listen(hub.computerChanged, self.update)
         self.listen(hub.modelsChanged, self.refresh)
         self.listen(hub.caseOffered, self.addLabeled)
+        self.listen(hub.casesOffered, self.addAll)
         self.refresh()
 
     def cleanup(self) -> None:
         """Disconnect everything."""
         self.adding.cleanup()
+        self.roles.cleanup()
         self.checker.cleanup()
         self.settings.cleanup()
         self.segments.cleanup()
@@ -87,7 +91,7 @@ class TrainPanel(SectionPanel):
             stored, mapping = loadCases(node), loadMapping(node)
             if stored != self.cases or mapping != self._mapping:
                 self.checker.forget()
-                self.cases, self._mapping = stored, mapping
+                self.cases, self._mapping, self._before = stored, mapping, []
                 self._showCases()
                 self.update()
 
@@ -130,6 +134,7 @@ class TrainPanel(SectionPanel):
         if self.checker.blocks:
             problem = problem or found
         ui.ignoreBrokenButton.setVisible(bool(self.checker.broken))
+        ui.undoCasesButton.setEnabled(bool(self._before))
         ui.addCasesButton.setEnabled(not self.adding.isBusy)
         ui.startButton.setEnabled(not problem and not checking)
         ui.startButton.toolTip = problem or _("Train in the background. Slicer stays usable, and may be closed.")
@@ -163,6 +168,19 @@ class TrainPanel(SectionPanel):
         kept = [case for case in self.cases if case.isFile or case.image is not volumeNode]
         self._replace([*kept, TrainingCase(volumeNode, keptCopy(segmentationNode, volumeNode), LABELED)])
         self.ui.trainCollapsibleButton.collapsed = False
+
+    def addAll(self, cases: list[TrainingCase], structures: list[str], baseId: str) -> None:
+        """Add the cases of an earlier training, and choose what it learned and what it started from."""
+        self.ui.structuresEdit.text = ", ".join(structures)
+        self.ui.baseSelector.setCurrentIndex(max(0, self.ui.baseSelector.findData(baseId)))
+        self._add(cases, _("These cases are in the list already."))
+
+    def onUndo(self, _checked: bool = False) -> None:
+        """Take back the last change of the list; volumes that have left the scene meanwhile stay away."""
+        if self._before:
+            before = self._before.pop()
+            isThere = slicer.mrmlScene.IsNodePresent
+            self._replace([case for case in before if case.isFile or isThere(case.image)], canUndo=False)
 
     def onRemove(self, _checked: bool = False) -> None:
         """Take the selected cases out of the list; volumes and files stay."""
@@ -270,8 +288,10 @@ class TrainPanel(SectionPanel):
         self._message = "" if found else nothing
         self._replace([*self.cases, *found])
 
-    def _replace(self, cases: list[TrainingCase]) -> None:
+    def _replace(self, cases: list[TrainingCase], canUndo: bool = True) -> None:
         self.checker.forget()
+        if canUndo and cases != self.cases:
+            self._before.append(self.cases)
         self.cases = cases
         if self._parameterNode is not None:
             saveCases(self._parameterNode.parameterNode, cases)
@@ -298,17 +318,3 @@ class TrainPanel(SectionPanel):
             if self._parameterNode is not None:
                 saveCases(self._parameterNode.parameterNode, kept)
             self._showCases()
-
-    def _makeMenu(self) -> None:
-        self._menu, self._actions = qt.QMenu(self.ui.useAsButton), []
-        for role in (LABELED, UNLABELED, HELD_OUT, IGNORED):
-            action = self._menu.addAction(roleTitle(role))
-            action.setToolTip(roleExplanation(role))
-            self._actions.append((action, self._roleSlot(role)))
-        self.ui.useAsButton.setMenu(self._menu)
-
-    def _roleSlot(self, role: str):
-        def slot(_checked: bool = False) -> None:
-            self.onUseAs(role)
-
-        return slot

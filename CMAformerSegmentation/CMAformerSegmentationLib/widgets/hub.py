@@ -53,6 +53,7 @@ class Hub:
     :ivar computerProblem: gives why the engine cannot run here, in words; an empty string when it can.
     :ivar volumeSegmented: emits volume node, model, device and seconds of a whole volume.
     :ivar caseOffered: emits a volume node and its segmentation node, to learn from them.
+    :ivar casesOffered: emits a list of cases, the names of their structures, and the id of a model, to start from.
     :ivar trainingStarted: emits the training.
     :ivar sectionOpened: a section was unfolded; CTK shows then what was to be hidden while it was folded.
     """
@@ -63,5 +64,5 @@ class Hub:
         self.computerProblem: Callable[[], str] = str
         self.choicesChanged, self.batchChanged = Signal(), Signal()
         self.computerChanged, self.modelsChanged = Signal(), Signal()
-        self.volumeSegmented, self.caseOffered = Signal(), Signal()
+        self.volumeSegmented, self.caseOffered, self.casesOffered = Signal(), Signal(), Signal()
         self.trainingStarted, self.sectionOpened = Signal(), Signal()

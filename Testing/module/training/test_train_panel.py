@@ -196,3 +196,28 @@ def test_a_failure_is_told(panel, processes):
     standin.processUntil(lambda: training.state == "failed")
     assert "Case 2: it is empty. Remove it." in panel.ui.trainingStatusLabel.text
     assert column(panel.ui.trainingsTable, 1) == ["failed"]
+
+
+def test_the_list_goes_back_a_step_and_comes_again_from_a_training(panel, processes):
+    fill(panel)
+    started(panel, processes)
+    before = list(panel.trainPanel.cases)
+    select(panel, 0, 1)
+    panel.ui.removeCasesButton.click()
+    select(panel, 0)
+    trigger(panel, "held out")
+    assert len(panel.trainPanel.cases) == len(before) - 2
+    for _step in range(2):
+        panel.ui.undoCasesButton.click()
+    assert panel.trainPanel.cases == before
+
+    panel.ui.removeCasesButton.setEnabled(True)
+    select(panel, *range(len(before)))
+    panel.ui.removeCasesButton.click()
+    panel.ui.useCasesButton.click()
+    cases = panel.trainPanel.cases
+    assert [(case.name, case.role) for case in cases] == [(case.title, case.role) for case in before]
+    assert all(case.isFile and case.image.is_file() and not case.problem() for case in cases)
+    assert panel.ui.structuresEdit.text == "ring, disc"
+    panel.ui.useCasesButton.click()
+    assert panel.trainPanel.cases == cases and "in the list already" in panel.ui.trainStatusLabel.text

@@ -12,7 +12,7 @@ import standin
 def trigger(panel, text):
     """Choose an entry of one of the two menus."""
     trainPanel = panel.trainPanel
-    for menu in (trainPanel.adding.menu, trainPanel._menu):
+    for menu in (trainPanel.adding.menu, trainPanel.roles.menu):
         for action in menu.actions():
             if action.text == text:
                 action.trigger()
