@@ -6,11 +6,15 @@ import argparse
 import sys
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ..door.errors import JobError
 from ..door.job import Events, throttled
 from ..models.installed import open_model
 from .console import FAILED, USAGE, ProgressBar, cohort_table, positive, print_line, structure_table
+
+if TYPE_CHECKING:
+    from ..segmenting.segment import Segmentation
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -41,6 +45,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar=("I0", "I1", "J0", "J1", "K0", "K1"),
         help="segment only these voxels, first and last along i, j and k; of one image",
     )
+    parser.add_argument(
+        "--uncertainty",
+        action="store_true",
+        help="write, too, where the model is unsure: NAME-uncertainty beside the label map, in percent",
+    )
     parser.add_argument("--models", action="append", default=[], metavar="DIR", help="further folder of model folders")
     parser.add_argument("--json", action="store_true", help="print JSON, one object a line, instead of text")
 
@@ -61,6 +70,7 @@ def _segment_one(options: argparse.Namespace) -> int:
     """Segment one volume; its label map appears whole or not at all."""
     from ..images.volume import LABEL_SUFFIXES, read_volume, write_label_map
     from ..network.device import choose_device
+    from ..segmenting.many import beside
     from ..segmenting.segment import segment
 
     output = Path(options.output)
@@ -93,18 +103,36 @@ def _segment_one(options: argparse.Namespace) -> int:
             batch_size=options.batch_size,
             cleanup=not options.no_cleanup,
             region=options.region,
+            uncertainty=options.uncertainty,
             progress=progress,
             warning=warning,
         )
     with result.steps.time("write"):
         write_label_map(output, result.labels, result.geometry)
+        if result.uncertainty is not None:
+            write_label_map(beside(output), result.uncertainty.percent, result.geometry)
     result.seconds += result.steps["write"]
     events.emit("finished", **result.summary())
     if not options.json:
         print(structure_table(result.structures))
+        if result.uncertainty is not None:
+            print(uncertainty_lines(result))
         network = result.steps.get("network", 0.0)
         print(f"{result.seconds:.1f} s, of which network {network:.1f} s ({result.device}, {result.precision})")
     return 0
+
+
+def uncertainty_lines(result: Segmentation) -> str:
+    """How good the answer is by the model's own probabilities, and the slices to look at first, as text."""
+    assert result.uncertainty is not None
+    summary = result.uncertainty.summary([structure["name"] for structure in result.structures])
+    each = ", ".join(f"{name} {value:.2f}" for name, value in summary["expected_dice"].items() if value is not None)
+    worst = ", ".join(str(index) for index in summary["worst_slices"])
+    axis = summary["slice_axis"]
+    return (
+        f"Expected Dice, by the model's own probabilities: {each or 'nothing was found'}\n"
+        f"Slices to look at first, along {axis} from 0: {worst or 'none'}"
+    )
 
 
 def _segment_many(options: argparse.Namespace) -> int:
@@ -141,6 +169,7 @@ def _segment_many(options: argparse.Namespace) -> int:
             events.progress(done, len(images), eta_s, unit="images")
 
         settings = {"batch_size": options.batch_size, "cleanup": not options.no_cleanup, "skip_done": options.skip_done}
+        settings["uncertainty"] = options.uncertainty
         if options.json:
             settings["progress"] = throttled(events)  # of the slices of one image, between those of the images
         try:

@@ -8,6 +8,8 @@ JOB, EVENTS, CANCEL, LOCK, RESULT = "job.json", "events.jsonl", "CANCEL", "worke
 LOG = "log.txt"
 # Of a segmentation: its image, and in the result the label map and the facts of it.
 IMAGE, LABELS, SUMMARY = "input.mha", "segmentation.mha", "summary.json"
+# and where the model is unsure: percent of the highest entropy, where that was asked for.
+UNCERTAINTY = "uncertainty.mha"
 # Of a training: its cases, their check, the prepared slices, the fitted length and how much of it was gone before each
 # iteration, checkpoints, weights to start from; and in the result, beside the model folder, the report.
 CASES, PREFLIGHT, SLICES = "cases.json", "preflight.json", "slices"

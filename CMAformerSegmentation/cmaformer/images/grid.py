@@ -147,6 +147,11 @@ class SliceGrid:
         """Write source slices (n, rows, cols) to their places in a (K, J, I) array."""
         self.oriented(labels_kji)[np.asarray(indices, dtype=np.intp)] = slices
 
+    def places(self, indices: Sequence[int] | np.ndarray) -> np.ndarray:
+        """Where source slices are along ``slice_axis`` of the stored (K, J, I) array."""
+        places = np.asarray(indices, dtype=np.intp)
+        return places if self._flips[0].step > 0 else self.count - 1 - places
+
     def _take(self, array_kji: np.ndarray, indices: Sequence[int] | np.ndarray) -> np.ndarray:
         return self.oriented(array_kji)[np.asarray(indices, dtype=np.intp)]
 

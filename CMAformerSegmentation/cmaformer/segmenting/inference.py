@@ -27,6 +27,7 @@ from ..network.device import batch_size as default_batch_size
 from ..network.device import is_out_of_memory, out_of_memory, precision, release
 from ..network.sliding_window import predict
 from .region import Region, RegionOnGrid
+from .uncertainty import Uncertainty
 from .votes import Votes
 
 Network = Callable[[torch.Tensor], Any]
@@ -66,6 +67,21 @@ class Listener:
             raise CancelledError()
 
 
+@dataclass(frozen=True)
+class Wanted:
+    """What is wanted of a volume.
+
+    Args:
+        batch_size: slices at a time; None chooses by the memory of the device.
+        region: the part that is segmented; None is the whole volume.
+        uncertainty: whether to look, too, at how sure the model is; of a whole volume.
+    """
+
+    batch_size: int | None = None
+    region: Region | None = None
+    uncertainty: bool = False
+
+
 class Inference:
     """One volume on its way through the network.
 
@@ -74,12 +90,12 @@ class Inference:
         model: its description says how the volume is cut and normalized, and which values the classes have.
         network: maps (B, channels, H, W) to an object with ``logits``, on ``device``.
         device: where it computes.
-        batch: slices at a time; None chooses by the memory of the device.
+        wanted: the part of the volume, and what is to be known of it.
         listener: is told, and may stop it.
         steps: where the seconds are added.
-        region: the part that is wanted; None is the whole volume.
 
-    Attributes: ``warnings`` (code, message) pairs, ``dtype`` and ``batch`` as they were in the end.
+    Attributes: ``warnings`` (code, message) pairs, ``dtype`` and ``batch`` as they were in the end, ``uncertainty`` or
+    None.
 
     Raises ImageError for a volume that cannot be cut into slices, or a region without a voxel.
     """
@@ -90,10 +106,9 @@ class Inference:
         model: Model,
         network: Network,
         device: torch.device,
-        batch: int | None,
+        wanted: Wanted,
         listener: Listener,
         steps: Steps,
-        region: Region | None,
     ) -> None:
         self.listener, self.steps, self.network, self.device = listener, steps, network, device
         self.warnings: list[tuple[str, str]] = []
@@ -124,7 +139,7 @@ class Inference:
                         f"The slices would have {rows} x {cols} pixels at the pixel size of the model.",
                         "Is the voxel spacing of the image right?",
                     )
-            self.directions = [_Direction(grid, region) for grid in grids]
+            self.directions = [_Direction(grid, wanted.region) for grid in grids]
             # Of the whole volume, also where a region is segmented: a part has other statistics.
             self.normalize = Normalization(source.normalization, self.array)
             if volume.array.min() == volume.array.max():
@@ -146,7 +161,11 @@ class Inference:
         self.values = np.array([0] + [structure.value for structure in model.description.classes], np.uint8)
         self.plain = bool((self.values == np.arange(len(self.values))).all())
         self.dtype = precision(device)
-        self.batch = batch or min(
+        self.uncertainty: Uncertainty | None = None
+        if wanted.uncertainty:
+            axis = grids[0].slice_axis if len(grids) == 1 else 0
+            self.uncertainty = Uncertainty(volume.geometry.shape_kji, axis, len(self.values))
+        self.batch = wanted.batch_size or min(
             default_batch_size(device, grid.model_shape, grid.source_shape, len(self.values)) for grid in grids
         )
 
@@ -172,7 +191,7 @@ class Inference:
                 with self.steps.time("resample"):
                     slices = self._input(direction.grid, indices)
                 try:
-                    planes = self._predict(direction, slices, votes is not None)
+                    planes = self._predict(direction, indices, slices, votes is not None)
                 except (RuntimeError, MemoryError) as error:
                     if not is_out_of_memory(error):
                         raise
@@ -189,6 +208,9 @@ class Inference:
                 self.listener.progress(done, total, left)
         if votes is not None:
             result = self._values(votes.strongest())
+            if self.uncertainty is not None:
+                for k in range(shape[0]):
+                    self.uncertainty.add_plane(k, torch.from_numpy(votes.means(k, len(self.directions))))
         if self.directions[0].region is not None:
             self.directions[0].region.cut(result)
         return result
@@ -203,7 +225,9 @@ class Inference:
         return torch.from_numpy(slices[neighbors])
 
     @torch.inference_mode()
-    def _predict(self, direction: _Direction, slices: torch.Tensor, probabilities: bool) -> np.ndarray:
+    def _predict(
+        self, direction: _Direction, indices: np.ndarray, slices: torch.Tensor, probabilities: bool
+    ) -> np.ndarray:
         """On the source's pixels: label values uint8 (n, rows, cols), or probabilities float32 (n, C, rows, cols)."""
         with self.steps.time("network"):
             x = slices.to(self.device).contiguous(memory_format=torch.channels_last)
@@ -213,6 +237,9 @@ class Inference:
                 answer = direction.grid.to_source(torch.softmax(answer, dim=1))
             if probabilities:
                 return answer.cpu().numpy()
+            if self.uncertainty is not None:
+                shares = answer if direction.grid.resamples else torch.softmax(answer, dim=1)
+                self.uncertainty.add(direction.grid, indices, shares)
             # The largest logit is where the largest probability is. `max` and not `argmax`, which takes seven times as
             # long on a processor.
             return self._values(answer.max(dim=1).indices.to("cpu", torch.uint8).numpy())

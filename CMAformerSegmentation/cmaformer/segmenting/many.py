@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     from ..models.model import Model
 
 ENDING = "-labels"
+# What the command writes beside a label map where it is asked how sure the model is.
+UNSURE_ENDING = "-uncertainty"
 # How others name a label map beside its image.
 LABEL_ENDINGS = (
     "-label",
@@ -116,7 +118,7 @@ def is_label_map(path: Path, names: Collection[str]) -> bool:
     command's own label maps and of Slicer's segmentations.
     """
     name = stem_of(path.name)
-    if name.endswith(ENDING) or path.name.lower().endswith(".seg.nrrd"):
+    if name.endswith((ENDING, UNSURE_ENDING)) or path.name.lower().endswith(".seg.nrrd"):
         return True
     return any(name.lower().endswith(end) and name[: -len(end)] in names for end in LABEL_ENDINGS)
 
@@ -136,6 +138,13 @@ def outputs(images: Sequence[ImagePart], folder: Path) -> list[Path]:
             "Give them different names, or other folders.",
         )
     return [folder / name for name in names]
+
+
+def beside(output: Path) -> Path:
+    """Where it is written how sure the model is of a label map."""
+    stem = stem_of(output.name)
+    stem = stem[: -len(ENDING)] if stem.endswith(ENDING) else stem
+    return output.with_name(f"{stem}{UNSURE_ENDING}{suffix_of(output.name)}")
 
 
 def own_share() -> tuple[int, int]:
@@ -223,6 +232,11 @@ def _segment_one(outcome: Outcome, model: Model, cache: NetworkCache, device: st
             note,
         )
         write_label_map(outcome.output, result.labels, result.geometry)
+        if result.uncertainty is not None:
+            write_label_map(beside(outcome.output), result.uncertainty.percent, result.geometry)
+            expected = result.uncertainty.mean_expected_dice()
+            if expected is not None:
+                outcome.notes.append(f"Expected Dice {expected:.2f}.")
         outcome.result = result
     except (CancelledError, OSError):
         raise

@@ -19,9 +19,10 @@ from ..models.model import Model, load_model
 from ..network.device import choose_device, is_out_of_memory, out_of_memory, release, with_fallback
 from ..network.mirroring import MirroredNetwork
 from .clean_up import clean_up
-from .inference import PRECISIONS, Inference, Listener, Network, Steps
+from .inference import PRECISIONS, Inference, Listener, Network, Steps, Wanted
 from .region import Ranges, Region
 from .structures import measure_structures
+from .uncertainty import Uncertainty
 
 
 @dataclass
@@ -29,6 +30,7 @@ class Segmentation:
     """The result: ``labels`` uint8 (K, J, I) on ``geometry``, the image's own, and how it came about.
 
     ``structures``: one entry per class with value, name, voxels, volume_ml. ``warnings``: (code, message) pairs.
+    ``uncertainty``: where the model is unsure, where that was asked for.
     """
 
     labels: np.ndarray
@@ -41,10 +43,14 @@ class Segmentation:
     steps: Steps
     seconds: float = 0.0
     warnings: list[tuple[str, str]] = field(default_factory=list)
+    uncertainty: Uncertainty | None = None
 
     def summary(self) -> dict[str, Any]:
         """Plain JSON types, without the voxels."""
+        names = [structure["name"] for structure in self.structures]
+        unsure = {} if self.uncertainty is None else {"uncertainty": self.uncertainty.summary(names)}
         return {
+            **unsure,
             "structures": self.structures,
             "device": self.device,
             "precision": self.precision,
@@ -64,6 +70,7 @@ def segment(
     batch_size: int | None = None,
     cleanup: bool = True,
     region: Region | Ranges | None = None,
+    uncertainty: bool = False,
     progress: Callable[[int, int, float | None], None] | None = None,
     warning: Callable[[str, str, str], None] | None = None,
     cancelled: Callable[[], bool] | None = None,
@@ -75,6 +82,7 @@ def segment(
     callers that keep one warm on the device; it maps (B, channels, H, W) to an object with ``logits``. ``region``
     restricts the work to a box, a Region or six voxel indices (I0, I1, J0, J1, K0, K1), inclusive: outside of it the
     labels are 0, inside they are those of the whole volume but for the clean-up, which sees the region alone.
+    ``uncertainty`` asks for how sure the model is of each voxel, slice and structure, of a whole volume.
     ``progress(done, total, eta_s)`` is called after each batch, ``warning(code, message, hint)`` when
     something should be known, ``cancelled()`` is asked before each batch.
 
@@ -86,6 +94,8 @@ def segment(
     listener = Listener(progress or Listener.progress, warning or Listener.warning, cancelled or Listener.cancelled)
     if batch_size is not None and batch_size < 1:
         raise EngineError("bad-batch-size", f"The batch size must be at least 1, not {batch_size}.")
+    if uncertainty and place is not None:
+        raise EngineError("bad-options", "How sure the model is can be told of a whole volume, not of a region.")
     if not isinstance(model, Model):
         model = load_model(model)
     listener.check()
@@ -100,7 +110,7 @@ def segment(
     def run_on(where: torch.device) -> tuple[Inference, np.ndarray]:
         with steps.time("model"):
             net = network if network is not None else prepare(model, where)
-        run = Inference(volume, model, net, where, batch_size, listener, steps, place)
+        run = Inference(volume, model, net, where, Wanted(batch_size, place, uncertainty), listener, steps)
         return run, run.labels()
 
     if network is not None:  # it is on its device already
@@ -124,6 +134,7 @@ def segment(
         steps,
         time.perf_counter() - start,
         notices + run.warnings,
+        run.uncertainty,
     )
 
 

@@ -36,6 +36,10 @@ class Votes:
         for sums, planes in zip(self._sums, probabilities.swapaxes(0, 1)):
             grid.oriented(sums)[places] += planes.astype(VOTE)
 
+    def means(self, k: int, directions: int) -> np.ndarray:
+        """The mean probabilities of slice ``k`` of the stored volume, float32 (classes, J, I)."""
+        return self._sums[:, k].astype(np.float32) / directions
+
     def strongest(self) -> np.ndarray:
         """The class with the largest sum, uint8 (K, J, I); of equal ones the first."""
         result = np.empty(self._sums.shape[1:], np.uint8)

@@ -18,7 +18,7 @@ from ..door.files import write_json
 from ..door.job import UNWRITABLE, Events, Job, cancel_requested, has_result, new_result, read_job, state, throttled
 from ..door.lock import Lock
 from ..door.log import log_traceback
-from ..door.names import LABELS, SUMMARY
+from ..door.names import LABELS, SUMMARY, UNCERTAINTY
 from ..models.model import find_model
 from .network_cache import NetworkCache
 
@@ -35,18 +35,22 @@ class _Parameters:
     batch_size: int | None
     cleanup: bool
     region: Region | None
+    uncertainty: bool
 
     @classmethod
     def of(cls, job: Job) -> _Parameters:
         device = job.parameters.get("device", "auto")
         batch = job.parameters.get("batch_size")
         cleanup = job.parameters.get("cleanup", True)
-        good = isinstance(device, str) and isinstance(cleanup, bool)
+        uncertainty = job.parameters.get("uncertainty", False)
+        good = isinstance(device, str) and isinstance(cleanup, bool) and isinstance(uncertainty, bool)
         if not good or not (batch is None or (isinstance(batch, int) and batch >= 1)):
-            raise JobError("bad-job", "job.json: device, batch_size or cleanup has a value of the wrong kind.")
+            raise JobError(
+                "bad-job", "job.json: device, batch_size, cleanup or uncertainty has a value of the wrong kind."
+            )
         from .region import Region
 
-        return cls(device, batch, cleanup, Region.of_job(job.parameters.get("region")))
+        return cls(device, batch, cleanup, Region.of_job(job.parameters.get("region")), uncertainty)
 
 
 def run_job(folder: str | os.PathLike[str], models: Sequence[str | os.PathLike[str]], cache: NetworkCache) -> str:
@@ -123,6 +127,7 @@ def _segment(job: Job, models: Sequence[str | os.PathLike[str]], cache: NetworkC
                 batch_size=parameters.batch_size,
                 cleanup=parameters.cleanup,
                 region=parameters.region,
+                uncertainty=parameters.uncertainty,
                 progress=throttled(events),
                 warning=events.warning,
                 cancelled=lambda: cancel_requested(job.folder),
@@ -137,6 +142,8 @@ def _segment(job: Job, models: Sequence[str | os.PathLike[str]], cache: NetworkC
     with new_result(job.folder) as out:
         with result.steps.time("write"):
             write_label_map(out / LABELS, result.labels, result.geometry)
+            if result.uncertainty is not None:
+                write_label_map(out / UNCERTAINTY, result.uncertainty.percent, result.geometry)
         result.seconds = time.perf_counter() - start
         write_json(out / SUMMARY, result.summary(), indent=2)
         if cancel_requested(job.folder):
