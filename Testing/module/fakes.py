@@ -27,6 +27,9 @@ class FakeEngine:
         self.stops = 0
         self.refusesToStart = False
         self.log = "first line\nlast line"
+        self.submitted: list[dict] = []  # what their job.json said; the folders go when they are done
+        self.unsure: dict | None = None  # what the result says of the model's uncertainty
+        self.percent: np.ndarray | None = None
 
     def submit(self, jobFolder: Path) -> None:
         if self.refusesToStart:
@@ -34,6 +37,7 @@ class FakeEngine:
         if not self.running:
             self.running, self.starts, self.wasKilled, self.code = True, self.starts + 1, False, None
         self.jobs.append(Path(jobFolder))
+        self.submitted.append(json.loads((Path(jobFolder) / "job.json").read_text()))
 
     def isRunning(self) -> bool:
         return self.running
@@ -99,6 +103,12 @@ class FakeEngine:
             "engine_version": "9.9.9",
             "seconds": seconds,
         }
+        if self.unsure is not None:
+            summary["uncertainty"] = self.unsure
+            self.percent = np.random.default_rng(0).integers(0, 101, labels.shape).astype(np.uint8)
+            unsure = sitk.GetImageFromArray(self.percent)
+            unsure.CopyInformation(image)
+            sitk.WriteImage(unsure, str(part / "uncertainty.mha"), False)
         (part / "summary.json").write_text(json.dumps(summary))
         part.rename(folder / "result")
         self.event("finished", seconds=1.0, steps={})

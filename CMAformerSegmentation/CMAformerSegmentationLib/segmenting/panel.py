@@ -274,6 +274,7 @@ class SegmentPanel(SectionPanel):
                 if self._isFresh and self.task is not None and self.task.segmentationNode is node:
                     self._isFresh = False
                     result.structures = list(self.task.summary.get("structures", []))  # as the engine has counted
+                    result.uncertainty = self.task.uncertainty
             result = self._result
         self.result.update(result, node, self._running() is not None)
 

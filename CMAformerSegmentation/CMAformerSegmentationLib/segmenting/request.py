@@ -47,5 +47,6 @@ class Request:
 
     def parameters(self) -> dict[str, Any]:
         region = self.region()
-        restriction = {"region": region.parameter()} if region is not None else {}
-        return {"device": self.device, "batch_size": None, "cleanup": True, **restriction}
+        # Of a whole volume it costs next to nothing to know where the model is unsure.
+        further = {"uncertainty": True} if region is None else {"region": region.parameter()}
+        return {"device": self.device, "batch_size": None, "cleanup": True, **further}

@@ -8,6 +8,7 @@ from typing import Any
 
 import qt
 import slicer
+from slicer.i18n import tr as _
 
 from ..widgets.connections import Connections
 from ..widgets.panelWork import PanelWork
@@ -15,6 +16,7 @@ from .corrections import Measurement, labelTimes
 from .exportPanel import ExportPanel
 from .regionResult import earlierSegments
 from .result import SegmentationResult
+from .review import Review, showUncertainty
 from .structuresTable import fillStructures, structuresText
 
 
@@ -27,9 +29,11 @@ class ResultPanel:
 
     def __init__(self, ui, onUse: Callable, say: Callable[[str], None]) -> None:
         self.ui = ui
-        self._onUse = onUse
+        self._onUse, self._say = onUse, say
+        self._review = Review()
         self._result: SegmentationResult | None = None
         self._measuring = PanelWork(waitSeconds=0.015)
+        self._showing = PanelWork(waitSeconds=0.015)
         self._counted: tuple = ()  # the result, and when its label maps were changed last: as the table has it
         self.export = ExportPanel(ui.exportButton, self._nodes, say)
         header = ui.structuresTable.horizontalHeader()
@@ -41,11 +45,14 @@ class ResultPanel:
         self._connections.add(ui.copyButton, "clicked(bool)", self.onCopy)
         self._connections.add(ui.editButton, "clicked(bool)", self.onEdit)
         self._connections.add(ui.useResultButton, "clicked(bool)", self.onUse)
+        self._connections.add(ui.reviewButton, "clicked(bool)", self.onReview)
+        self._connections.add(ui.uncertaintyButton, "clicked(bool)", self.onUncertainty)
 
     def cleanup(self) -> None:
         """Disconnect everything."""
         self.export.cleanup()
         self._measuring.cleanup()
+        self._showing.cleanup()
         self._connections.clear()
 
     def update(self, result: SegmentationResult | None, segmentationNode, isRunning: bool) -> None:
@@ -67,6 +74,8 @@ class ResultPanel:
         fillStructures(ui.structuresTable, result)
         for button in (ui.editButton, ui.useResultButton):
             button.setEnabled(self._nodes() is not None and not isRunning)
+        ui.reviewButton.setEnabled(bool(Review.slices(result)))
+        ui.uncertaintyButton.setEnabled(result.uncertainty is not None and self._nodes() is not None)
 
     def _count(self) -> None:
         """Count the structures where that was not done, or where the user has corrected the result since."""
@@ -113,6 +122,25 @@ class ResultPanel:
         editor = slicer.modules.segmenteditor.widgetRepresentation().self().editor
         editor.setSegmentationNode(segmentationNode)
         editor.setSourceVolumeNode(volumeNode)
+
+    def onReview(self, _checked: bool = False) -> None:
+        """Show the next of the slices of which the model is least sure."""
+        if self._result is not None:
+            self._say(self._review.next(self._result))
+
+    def onUncertainty(self, _checked: bool = False) -> None:
+        """Show where the model is unsure, over the volume."""
+        nodes = self._nodes()
+        if nodes is None or self._result is None or self._result.uncertainty is None or self._showing.isBusy:
+            return
+
+        def onDone(image: Any, error: BaseException | None) -> None:
+            if error is None and slicer.mrmlScene.IsNodePresent(nodes[0]):
+                node = showUncertainty(image, nodes[0])
+                text = _("{name} shows where the model is unsure. The module Data hides or deletes it.")
+                self._say(text.format(name=node.GetName()))
+
+        self._showing.start(self._result.uncertainty.work(), onDone)
 
     def onUse(self, _checked: bool = False) -> None:
         """Put the result into the list of cases to learn from."""

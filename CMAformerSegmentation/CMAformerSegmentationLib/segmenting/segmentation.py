@@ -23,7 +23,7 @@ import vtk
 from slicer.i18n import tr as _
 from slicer.util import VTKObservationMixin
 
-from cmaformer.door.names import IMAGE, LABELS
+from cmaformer.door.names import IMAGE, LABELS, UNCERTAINTY
 
 from ..jobs.background import BackgroundCall
 from ..jobs.engineProcess import EngineProtocol, explainExit
@@ -35,6 +35,7 @@ from .fileProblem import fileProblem
 from .regionResult import RegionResult
 from .request import Request, SegmentationError
 from .result import countsOf
+from .review import UncertaintyMap
 
 PREPARING = "preparing"
 WAITING = "waiting"
@@ -68,6 +69,7 @@ class SegmentationTask(VTKObservationMixin):
         self.model = request.model
         self.volumeName = request.volumeNode.GetName()
         self.segmentationNode = None
+        self.uncertainty: UncertaintyMap | None = None
         self.seconds = 0.0
         self.onChanged = onChanged
         self._request = request
@@ -237,8 +239,11 @@ class SegmentationTask(VTKObservationMixin):
         restricted = RegionResult(self._region, self._snapshot, self.model.structures, output, self.volumeNode)
         self._restricted, path = restricted, self.job.resultFolder / LABELS
 
+        unsure, geometry = self.job.resultFolder / UNCERTAINTY, self._snapshot.geometry
+
         def read() -> None:
             readLabels(path, labels)
+            self.uncertainty = UncertaintyMap(unsure, geometry) if unsure.exists() else None
             restricted.join(labels)
             self._fingerprint = fingerprint(labels, [structure.value for structure in self.model.structures])
 
@@ -291,6 +296,7 @@ class SegmentationTask(VTKObservationMixin):
             "Fingerprint": self._fingerprint,
             "Voxels": countsOf(self.summary.get("structures", [])),
             "Run": self.job.id,
+            "Review": self.summary.get("uncertainty", {}),
             "EngineVersion": str(self.summary.get("engine_version") or self._request.engineVersion),
             "Date": datetime.now().astimezone().isoformat(timespec="seconds"),
             "Parameters": {**self._parameters, **self._restricted.provenance(), "used": used},
