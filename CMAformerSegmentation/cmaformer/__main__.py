@@ -28,6 +28,7 @@ COMMANDS = {
     "check": ("look at the cases of a training before it starts", ""),
     "train": ("train a model from labeled (and unlabeled) cases", ""),
     "evaluate": ("compare label maps with the truth", ""),
+    "next": ("choose the cases to label next", "Which unlabeled cases to label next, and why."),
     "function": ("measure how a heart works", "Volumes over a cycle, ejection fraction and mass, from a cine."),
     "computer": ("tell what this computer can do", ""),
 }

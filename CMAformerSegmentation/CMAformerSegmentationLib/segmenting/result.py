@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -85,6 +85,12 @@ def resultOf(segmentationNode, findModel: Callable[[str], ModelEntry | None]) ->
     return SegmentationResult(model, segmentationNode.GetID(), volumeId, f"{segmentationNode.GetID()} {run}")
 
 
-def countsOf(structures: Sequence[dict[str, Any]]) -> dict[str, int]:
-    """Voxels of each structure, to be kept with the node of a new result."""
-    return {str(item["value"]): item["voxels"] for item in structures if isinstance(item.get("voxels"), int)}
+def runFacts(run: str, summary: dict[str, Any]) -> dict[str, Any]:
+    """What is kept with the node of a new result, by which it is known again in a saved scene.
+
+    :param run: names the run that made it.
+    :param summary: of the engine.
+    """
+    structures = summary.get("structures", [])
+    counts = {str(item["value"]): item["voxels"] for item in structures if isinstance(item.get("voxels"), int)}
+    return {"Run": run, "Voxels": counts, "Review": summary.get("uncertainty", {})}

@@ -34,7 +34,7 @@ from .corrections import EarlierResult, fingerprint
 from .fileProblem import fileProblem
 from .regionResult import RegionResult
 from .request import Request, SegmentationError
-from .result import countsOf
+from .result import runFacts
 from .review import UncertaintyMap
 
 PREPARING = "preparing"
@@ -294,9 +294,7 @@ class SegmentationTask(VTKObservationMixin):
             "ModelId": self.model.id,
             "ModelSha256": self.model.sha256,
             "Fingerprint": self._fingerprint,
-            "Voxels": countsOf(self.summary.get("structures", [])),
-            "Run": self.job.id,
-            "Review": self.summary.get("uncertainty", {}),
+            **runFacts(self.job.id, self.summary),
             "EngineVersion": str(self.summary.get("engine_version") or self._request.engineVersion),
             "Date": datetime.now().astimezone().isoformat(timespec="seconds"),
             "Parameters": {**self._parameters, **self._restricted.provenance(), "used": used},
