@@ -2,7 +2,7 @@
 
     python Testing/benchmarks/next_labels.py --data ../shared/data --runs runs/next --minutes 12
 
-Four labeled patients of the cardiac data train a model; three more are chosen by it, and by chance (three draws), out of
+Four labeled patients of the cardiac data train a model; three more are chosen by it, and by chance (three draws), of
 the other 66 training patients. Each set of seven trains for the same time of one core, from scratch with the same seed,
 on its labeled cases alone. The validation patients are held out of all of it.
 """
