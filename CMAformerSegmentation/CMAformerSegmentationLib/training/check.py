@@ -65,23 +65,43 @@ class CaseCheck:
         self._folder = folder
         self._process: subprocess.Popen | None = None
         self._run = run or self._engine(engineEnvironment())
-        arguments = ["check", "--cases", str(folder / CASES), "--json"]
-        arguments += ["--minutes", str(request.minutes), "--device", request.device]
-        arguments += ["--recipe", str(folder / "recipe.json")]
-        if request.base is not None:
-            arguments += ["--base", request.base.id, *modelsArguments()]
-        self._command = engineCommand(arguments)
+        self._command = engineCommand(self._arguments(request))
         makePrivate(folder)
         write_json(folder / "recipe.json", request.recipe())
         self._export: CaseExport | None = CaseExport(request.cases, request.structures, folder, request.mapping)
         self._work: BackgroundCall | None = None
+
+    def _arguments(self, request: TrainingRequest) -> list[str]:
+        """What the engine is asked to do."""
+        arguments = ["check", "--cases", str(self._folder / CASES), "--json"]
+        arguments += ["--minutes", str(request.minutes), "--device", request.device]
+        arguments += ["--recipe", str(self._folder / "recipe.json")]
+        return arguments + (["--base", request.base.id, *modelsArguments()] if request.base is not None else [])
 
     @property
     def status(self) -> str:
         """What happens now, in words."""
         if self._export is not None:
             return _("Saving the cases: {done} of {total}.").format(done=self._export.count, total=self._export.total)
+        return self._working()
+
+    def _working(self) -> str:
         return _("Looking at the cases...")
+
+    def outcome(self) -> str:
+        """What came out, in words, once it is done."""
+        if self.problem is not None:
+            return str(self.problem)
+        errors = sum(finding.severity == ERROR for finding in self.findings)
+        others = len(self.findings) - errors
+        if errors:
+            text = _("The check found problems that must be solved first: {errors}; further remarks: {others}.")
+        elif others:
+            text = _("The check found nothing that stops a training; remarks: {others}.")
+        else:
+            text = _("No problems found.")
+        general = [str(finding) for finding in self.of(None)]
+        return " ".join([text.format(errors=errors, others=others), *general, *_fit(self.estimate)])
 
     def poll(self) -> None:
         """Take the next step. Quick; never raises."""
@@ -124,15 +144,21 @@ class CaseCheck:
             return self._end(JobProblem("engine-start", message, _("Check the Python program in the settings.")))
         _code, text = work.result
         answer = _lastObject(text)
-        if "findings" in answer:
-            for entry in answer["findings"]:
-                texts = (str(entry.get(key) or "") for key in ("message", "hint"))
-                self.findings.append(CaseFinding(str(entry.get("severity")), entry.get("case"), *texts))
-            self.estimate = answer.get("estimate") or {}
+        if self._take(answer):
             return self._end(None)
         if answer.get("type") == "error":
             return self._end(JobProblem(*(str(answer.get(key) or "") for key in ("code", "message", "hint"))))
         self._end(JobProblem("engine-stopped", _("The check stopped before it was done."), text[-500:]))
+
+    def _take(self, answer: dict[str, Any]) -> bool:
+        """Take over what the engine has found; False where this is no answer to what was asked."""
+        if "findings" not in answer:
+            return False
+        for entry in answer["findings"]:
+            texts = (str(entry.get(key) or "") for key in ("message", "hint"))
+            self.findings.append(CaseFinding(str(entry.get("severity")), entry.get("case"), *texts))
+        self.estimate = answer.get("estimate") or {}
+        return True
 
     def _end(self, problem: JobProblem | None) -> None:
         self.problem, self.done, self._work, self._export = problem, True, None, None
@@ -154,6 +180,17 @@ class CaseCheck:
             return self._process.returncode, output.decode("utf-8", "replace")
 
         return run
+
+
+def _fit(known: dict[str, Any]) -> list[str]:
+    """What fits into the time, in words."""
+    if not known:
+        return []
+    steps = int(known["iterations"])
+    words = [_("About {steps} training steps fit into the time on this computer.").format(steps=steps)]
+    if known.get("few"):
+        words.append(_("That is little: give it more time."))
+    return words
 
 
 def _lastObject(text: str) -> dict[str, Any]:

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable
-from typing import Any
 
 import qt
-from slicer.i18n import tr as _
 
 from ..jobs.environment import trainingsFolder
 from .check import ERROR, CaseCheck
@@ -50,13 +48,14 @@ class CaseChecker:
         errors = {finding.case for finding in check.findings if finding.severity == ERROR}
         return set() if None in errors else {case for case in errors if case is not None}
 
-    def start(self, request: TrainingRequest) -> None:
+    def start(self, request: TrainingRequest, makeCheck: Callable[..., CaseCheck] | None = None) -> None:
         """Check the cases of a request.
 
+        :param makeCheck: makes another kind of check.
         :raises OSError: when the temporary folder cannot be made.
         """
         self.forget()
-        self._check = self._makeCheck(request, trainingsFolder() / f".check-{secrets.token_hex(4)}")
+        self._check = (makeCheck or self._makeCheck)(request, trainingsFolder() / f".check-{secrets.token_hex(4)}")
         self._timer.start()
         self.poll()
 
@@ -82,20 +81,7 @@ class CaseChecker:
         check = self._check
         if check is None:
             return ""
-        if not check.done:
-            return check.status
-        if check.problem is not None:
-            return str(check.problem)
-        errors = sum(finding.severity == ERROR for finding in check.findings)
-        others = len(check.findings) - errors
-        if errors:
-            text = _("The check found problems that must be solved first: {errors}; further remarks: {others}.")
-        elif others:
-            text = _("The check found nothing that stops a training; remarks: {others}.")
-        else:
-            text = _("The check found nothing to remark.")
-        general = [str(finding) for finding in check.of(None)]
-        return " ".join([text.format(errors=errors, others=others), *general, *_estimate(check.estimate)])
+        return check.outcome() if check.done else check.status
 
     def poll(self) -> None:
         """Move the check on."""
@@ -107,14 +93,3 @@ class CaseChecker:
         if self._check.done or self._check.status != self._shown:
             self._shown = self._check.status
             self._onChanged()
-
-
-def _estimate(known: dict[str, Any]) -> list[str]:
-    """What fits into the time, in words."""
-    if not known:
-        return []
-    steps = int(known["iterations"])
-    words = [_("About {steps} training steps fit into the time on this computer.").format(steps=steps)]
-    if known.get("few"):
-        words.append(_("That is little: give it more time."))
-    return words

@@ -23,6 +23,7 @@ from ..widgets.duration import duration
 from ..widgets.hub import Hub
 from ..widgets.section import SectionPanel
 from .checker import CaseChecker
+from .ranking import CaseRanking
 from .request import TrainingRequest
 from .settings import TrainSettings
 
@@ -57,6 +58,7 @@ class TrainPanel(SectionPanel):
             (ui.modelNameEdit, "textChanged(QString)", self.onChanged),
             (ui.structuresEdit, "textChanged(QString)", self.onChanged),
             (ui.checkButton, "clicked(bool)", self.onCheck),
+            (ui.rankButton, "clicked(bool)", self.onRank),
             (ui.ignoreBrokenButton, "clicked(bool)", self.onIgnoreBroken),
             (ui.startButton, "clicked(bool)", self.onStart),
         ]
@@ -79,7 +81,7 @@ class TrainPanel(SectionPanel):
 
     def setParameterNode(self, parameterNode) -> None:
         """Show the list of a scene; None while there is no scene or another module is open."""
-        self._parameterNode = parameterNode
+        self._parameterNode, self._message = parameterNode, ""
         self.onParameterNodeModified()
         self.update()
 
@@ -91,7 +93,7 @@ class TrainPanel(SectionPanel):
             stored, mapping = loadCases(node), loadMapping(node)
             if stored != self.cases or mapping != self._mapping:
                 self.checker.forget()
-                self.cases, self._mapping, self._before = stored, mapping, []
+                self.cases, self._mapping, self._before, self._message = stored, mapping, [], ""
                 self._showCases()
                 self.update()
 
@@ -129,6 +131,7 @@ class TrainPanel(SectionPanel):
         ui.structuresEdit.placeholderText = learned or _("liver, tumor, ...")
         checking = self.checker.isRunning
         ui.checkButton.text = _("Stop checking") if checking else _("Check cases")
+        ui.rankButton.setEnabled(not checking and request is not None and not self.hub.computerProblem())
         ui.checkButton.setEnabled(checking or (request is not None and not self.hub.computerProblem()))
         found = self.checker.words()
         if self.checker.blocks:
@@ -207,12 +210,20 @@ class TrainPanel(SectionPanel):
 
     def onCheck(self, _checked: bool = False) -> None:
         """Let the engine look at the cases, or stop it."""
+        if self.checker.isRunning:
+            self._forgetFindings()
+            self.say("")
+        else:
+            self._look()
+
+    def onRank(self, _checked: bool = False) -> None:
+        """Let the engine say which unlabeled cases to label next."""
+        self._look(CaseRanking)
+
+    def _look(self, makeCheck: Any = None) -> None:
         self._message = ""
         try:
-            if self.checker.isRunning:
-                self._forgetFindings()
-            else:
-                self.checker.start(self._request())
+            self.checker.start(self._request(), makeCheck)
         except (ValueError, OSError) as error:
             self._message = str(error)
         self.update()
@@ -300,7 +311,6 @@ class TrainPanel(SectionPanel):
 
     def _forgetRemoved(self) -> None:
         """Cases whose volume has left the scene leave the list, and lose a segmentation that has."""
-
         if slicer.mrmlScene.IsBatchProcessing():
             return
 

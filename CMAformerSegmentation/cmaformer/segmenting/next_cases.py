@@ -30,7 +30,7 @@ CLEARLY = 1.0  # standard deviations by which a structure must differ before it 
 
 @dataclass(frozen=True)
 class Look:
-    """What the model says of an image: ``sizes`` are logarithms of its structures in ml, and ``facts`` (n) hold them."""
+    """What the model says of an image: ``sizes`` are logarithms of its structures in ml; ``facts`` (n) hold them."""
 
     expected_dice: float
     least_sure: str

@@ -178,3 +178,25 @@ def test_a_check_can_be_stopped(panel):
     panel.ui.checkButton.click()
     assert panel.ui.checkButton.text == "Check cases" and panel.ui.startButton.enabled
     assert "check" not in panel.ui.trainStatusLabel.text
+
+
+def test_what_to_label_next_with_the_real_engine(panel, tmp_path, picture):
+    fill(panel, labeled=1, unlabeled=2)
+    panel.ui.baseSelector.setCurrentIndex(panel.ui.baseSelector.count - 1)
+    panel.ui.rankButton.click()
+    assert "Choose a model in Start from" in panel.ui.trainStatusLabel.text
+    panel.ui.baseSelector.setCurrentIndex(0)
+    panel.ui.rankButton.click()
+    assert not panel.ui.rankButton.enabled and not panel.ui.startButton.enabled
+    standin.processUntil(lambda: not panel.trainPanel.checker.isRunning, timeout=60)
+    assert "in which order to label" in panel.ui.trainStatusLabel.text
+    findings = column(panel.ui.casesTable, 3)
+    assert findings[0] == "" and sorted(text[:6] for text in findings[1:]) == ["No. 1:", "No. 2:"]
+    assert all("least sure of" in text and "expected Dice 0." in text for text in findings[1:])
+    picture(panel, "next")
+    standin.processUntil(lambda: not list((tmp_path / "trainings").glob(".check*")))
+
+    select(panel, 1, 2)
+    panel.ui.removeCasesButton.click()
+    panel.ui.rankButton.click()
+    assert "no unlabeled cases" in panel.ui.trainStatusLabel.text
