@@ -27,6 +27,7 @@ from ..refusal import Refusal
 from ..scene import nodes as scene
 from ..scene.loading import loadVolume
 from ..scene.metaimage import readLabels
+from ..scene.sliceViews import jumpToSlice
 from .job import Training
 
 _white, _yellow = (1.0, 1.0, 1.0), (1.0, 0.85, 0.0)
@@ -49,6 +50,28 @@ def heldOutCases(training: Training) -> list[HeldOutCase]:
         return [HeldOutCase(str(case["name"]), Path(case["image"]), Path(case["labels"])) for case in held]
     except (OSError, ValueError, KeyError, TypeError):
         return []
+
+
+def worstFirst(training: Training) -> list[tuple[str, int]]:
+    """The held-out cases as a list shows them, the one with the lowest Dice after the training first.
+
+    :return: the name with Dice before and after, as far as they are known, and the place among `heldOutCases`.
+    """
+    report = training.report
+    after = (report.get("held_out_dice") or {}).get(report.get("kept")) or []
+    before = (report.get("before") or {}).get("dice") or []
+    rows = []
+    for place, case in enumerate(heldOutCases(training)):
+        old, new = (_caseMean(scores[place]) if place < len(scores) else None for scores in (before, after))
+        numbers = [f"{dice:.3f}" for dice in (old, new) if dice is not None]
+        title = f"{case.name} ({' → '.join(numbers)})" if numbers else case.name
+        rows.append((1.0 if new is None else new, place, title))
+    return [(title, place) for _dice, place, title in sorted(rows)]
+
+
+def _caseMean(scores: list[float | None]) -> float | None:
+    known = [score for score in scores if score is not None]
+    return sum(known) / len(known) if known else None
 
 
 class HeldOutView:
@@ -116,6 +139,9 @@ class HeldOutView:
             _outline(node, color)
         if slicer.app.layoutManager() is not None:
             slicer.util.setSliceViewerLayers(background=self.volumeNode, fit=True)
+        wrong = (self._truth != self._results[_("after")][2]).sum(axis=(1, 2))
+        if wrong.any():  # the slice with most wrong voxels
+            jumpToSlice(self.volumeNode, "k", int(wrong.argmax()), nodes[-1])
         return nodes
 
     def _loadReference(self, model: ModelEntry):
@@ -126,6 +152,7 @@ class HeldOutView:
             if array.shape != target.shape:
                 raise ValueError(_("The reference lies on another grid than the image."))
             target[:] = array
+            self._truth = target
         finally:
             slicer.mrmlScene.RemoveNode(labelNode)
         node = scene.adoptLabels(image, self.volumeNode, model.structures, "reference", {})

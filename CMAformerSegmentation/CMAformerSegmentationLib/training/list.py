@@ -9,6 +9,8 @@ import qt
 import slicer
 from slicer.i18n import tr as _
 
+from cmaformer.door.verdict import BETTER
+
 from ..cases.list import casesOfTraining
 from ..jobs.job import CANCELLED, FAILED, FINISHED, INTERRUPTED, RUNNING
 from ..widgets.hub import Hub
@@ -17,7 +19,7 @@ from ..widgets.panelWork import PanelWork
 from ..widgets.section import SectionPanel
 from . import words as trainingWords
 from .charts import TrainingChart
-from .heldOutView import HeldOutView, heldOutCases
+from .heldOutView import HeldOutView, heldOutCases, worstFirst
 from .job import PAUSED, PREPARING, Training, movingStates
 
 _resumable = (PAUSED, CANCELLED, INTERRUPTED, FAILED)
@@ -116,7 +118,8 @@ class TrainingsPanel(SectionPanel):
         ui.pauseButton.setEnabled((moving and not training.stopping) or state in _resumable)
         ui.stopButton.setEnabled(moving and not training.stopping)
         ui.keepButton.setEnabled(state == FINISHED and not self._work.isBusy)
-        ui.keepButton.setDefault(state == FINISHED and training.improved is True)
+        verdict = trainingWords.verdictOf(training) if state == FINISHED else None
+        ui.keepButton.setDefault(verdict is not None and verdict.name == BETTER)
         ui.useCasesButton.setEnabled(state != PREPARING)
         ui.deleteTrainingButton.setEnabled(state not in (RUNNING, PREPARING))
         ui.chartButton.setEnabled(bool(training.history.losses))
@@ -178,8 +181,8 @@ class TrainingsPanel(SectionPanel):
         """Show a held-out case with the old and the new result over the reference."""
         training = self._selected()
         cases = heldOutCases(training) if training is not None else []
-        row = self.ui.heldOutSelector.currentIndex
-        if training is None or not 0 <= row < len(cases):
+        row = self.ui.heldOutSelector.currentData
+        if training is None or row is None or not 0 <= row < len(cases):
             return
         base = self.logic.catalog().find(str(training.request.get("base") or ""))
         try:
@@ -266,7 +269,7 @@ class TrainingsPanel(SectionPanel):
 
     def _offerCases(self, training: Training) -> None:
         ui = self.ui
-        names = [case.name for case in heldOutCases(training)] if training.state == FINISHED else []
+        names = worstFirst(training) if training.state == FINISHED else []
         for widget in (ui.heldOutSelector, ui.showCaseButton):
             widget.setVisible(bool(names))
             widget.setEnabled(not self._work.isBusy)
@@ -274,8 +277,8 @@ class TrainingsPanel(SectionPanel):
             ui.heldOutSelector.setProperty("shownTraining", training.id)
             ui.heldOutSelector.clear()
         if names and not ui.heldOutSelector.count:
-            for name in names:
-                ui.heldOutSelector.addItem(name)
+            for title, place in names:
+                ui.heldOutSelector.addItem(title, place)
 
     def _showLog(self, training: Training) -> None:
         lines = [str(warning) for warning in training.job.warnings]

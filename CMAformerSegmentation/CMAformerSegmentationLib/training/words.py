@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from slicer.i18n import tr as _
 
+from cmaformer.door.verdict import BETTER, FEW, SAME, WORSE, Verdict
+from cmaformer.door.verdict import verdict as verdictOn
+
 from ..jobs.job import CANCELLED, FAILED, FINISHED, INTERRUPTED, QUEUED, RUNNING
 from ..widgets.duration import duration
 from .job import PAUSED, PREPARING, READING, Training
@@ -75,6 +78,12 @@ def comparison(training: Training) -> list[tuple[tuple[str, str, str, str], floa
     return rows
 
 
+def verdictOf(training: Training) -> Verdict | None:
+    """Whether the result is better than its base, with a margin for chance; None where they were not compared."""
+    before, after = ((training.report.get(key) or {}).get("dice") for key in ("before", "after"))
+    return verdictOn(before, after) if before and after else None
+
+
 def _running(training: Training) -> str:
     now = training.job.progress
     if training.stalled:
@@ -103,15 +112,28 @@ def _running(training: Training) -> str:
 def _finished(training: Training) -> str:
     report = training.report
     text = _("Finished in {time}.").format(time=duration(float(report.get("seconds") or 0)))
-    if training.improved:
-        text += " " + _("The new model is better than its base on the held-out cases.")
-    elif training.improved is False:
-        text += " " + _("The new model is not better than its base on the held-out cases; you need not keep it.")
+    verdict = verdictOf(training)
+    if verdict is not None:
+        text += " " + _verdict(verdict)
     elif not report.get("held_out_dice"):
         text += " " + _("No case was held out, so it is not known how good it is.")
-    if training.improved is not False:
+    if verdict is None or verdict.name in (BETTER, FEW):
         text += " " + _("Keep as new model offers it in the section Segment.")
     return " ".join(filter(None, [text, str(report.get("reason") or "")]))
+
+
+def _verdict(verdict: Verdict) -> str:
+    """The new model against its base."""
+    if verdict.name == FEW:
+        text = _("Dice {change} on {count} held-out cases: too few to tell better from worse. Hold out 3 or more.")
+    else:
+        text = {
+            BETTER: _("Better than its base: Dice {change} ({low} to {high}, 95 %) on {count} held-out cases."),
+            SAME: _("About the same as its base: Dice {change} ({low} to {high}, 95 %) on {count} held-out cases."),
+            WORSE: _("Worse than its base: Dice {change} ({low} to {high}, 95 %) on {count} held-out cases."),
+        }[verdict.name]
+    change, low, high = (f"{value:+.3f}" for value in (verdict.difference, verdict.low, verdict.high))
+    return text.format(change=change, low=low, high=high, count=verdict.cases)
 
 
 def _mean(values: list[float | None]) -> float | None:

@@ -16,6 +16,7 @@ from ..door import job as jobs
 from ..door.files import write_json
 from ..door.names import REPORT, SUPERVISED
 from ..door.privacy import identifying, withheld
+from ..door.verdict import verdict
 from ..images.likeness import ranges
 from ..models.card import card
 from ..models.model import save_model
@@ -172,11 +173,13 @@ def _comparison(trainer: Trainer, kept: Kept) -> dict[str, Any]:
     """Dice of the base and of the new model on the same held-out cases and classes; the report's entries."""
     validation = trainer.validation
     if validation.baseline is None or not validation.before or not kept.scores:
-        return {"before": None, "after": None}
+        return {"before": None, "after": None, "verdict": None}
     names = [c["name"] for c in trainer.job.parameters["description"]["classes"]]
     classes = [names[value - 1] for value in validation.baseline.compared]
     after = validation.compared(kept.scores[kept.phase])
+    told = verdict(validation.before, after.tolist())
     return {
+        "verdict": None if told is None else told.to_dict(),
         "before": {"classes": classes, "dice": validation.before},
         "after": {"classes": classes, "dice": after.tolist()},
     }

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
+import pytest
 from trainingnodes import makeCase
 from trainpanels import choose, column, fill, openScene, saveScene, select, started, trigger
 
@@ -164,24 +167,47 @@ def test_the_curves_grow_in_place(panel, processes):
     assert slicer.util.getNodesByClass("vtkMRMLTableNode") == []
 
 
-def test_before_and_after_then_keep(panel, processes, tiny, picture):
-    fill(panel)
-    training, process = started(panel, processes)
-    report = {
+def compared(change, cases=3):
+    """A report in which each case changes by about so much."""
+    after = [[0.6 + 0.1 * n + change + 0.001 * n, 0.5] for n in range(cases)]
+    return {
         "kept": "semi-supervised",
         "reason": "The model trained on both is kept.",
         "seconds": 61.0,
-        "held_out_dice": {"supervised": [[0.5, 0.6]], "semi-supervised": [[0.7, 0.6], [0.8, None]]},
-        "before": {"classes": ["ring"], "dice": [[0.6], [0.7]]},
-        "after": {"classes": ["ring"], "dice": [[0.7], [0.8]]},
+        "held_out_dice": {"supervised": [[0.5, 0.6]] * cases, "semi-supervised": after},
+        "before": {"classes": ["ring"], "dice": [[0.6 + 0.1 * n] for n in range(cases)]},
+        "after": {"classes": ["ring"], "dice": [row[:1] for row in after]},
     }
-    process.finish(tiny, report)
+
+
+@pytest.mark.parametrize(
+    ("change", "cases", "words", "isDefault"),
+    [
+        (0.02, 5, r"Better than its base: Dice \+0\.022 \(\+0\.02\d to \+0\.02\d, 95 %\) on 5 held-out cases", True),
+        (-0.001, 5, r"About the same as its base: Dice \+0\.001", False),
+        (-0.05, 5, r"Worse than its base: Dice -0\.048", False),
+        (0.02, 2, r"Dice \+0\.02\d on 2 held-out cases: too few", False),
+    ],
+)
+def test_a_change_within_chance_is_about_the_same(panel, processes, tiny, change, cases, words, isDefault):
+    fill(panel)
+    training, process = started(panel, processes)
+    process.finish(tiny, compared(change, cases))
+    standin.processUntil(lambda: training.state == "finished")
+    assert re.search(words, panel.ui.trainingStatusLabel.text), panel.ui.trainingStatusLabel.text
+    assert panel.ui.keepButton.default is isDefault
+
+
+def test_before_and_after_then_keep(panel, processes, tiny, picture):
+    fill(panel)
+    training, process = started(panel, processes)
+    process.finish(tiny, compared(0.099))
     standin.processUntil(lambda: training.state == "finished")
     table = panel.ui.comparisonTable
     assert column(table, 0) == ["ring", "disc"]
-    assert column(table, 1) == ["0.650", ""] and column(table, 2) == ["0.750", "0.600"]
+    assert column(table, 1) == ["0.700", ""] and column(table, 2) == ["0.800", "0.500"]
     assert column(table, 3) == ["+0.100", ""]
-    assert "better than its base" in panel.ui.trainingStatusLabel.text
+    assert "Better than its base" in panel.ui.trainingStatusLabel.text
     picture(panel, "finished")
     panel.ui.keepButton.click()
     standin.processUntil(lambda: "Kept" in panel.ui.trainingStatusLabel.text)
