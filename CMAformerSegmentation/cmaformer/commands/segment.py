@@ -28,8 +28,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--output",
         required=True,
         metavar="OUT",
-        help="label map (.nrrd, .nii.gz, .nii, .mha), or a folder for many",
+        help="label map (.nrrd, .nii.gz, .nii, .mha; .dcm for a DICOM SEG of a DICOM series), or a folder for many",
     )
+    parser.add_argument("--dicom", action="store_true", help="of many DICOM series, write DICOM SEG into the folder")
     parser.add_argument("--skip-done", action="store_true", help="of many, leave those alone whose label map is in OUT")
     parser.add_argument(
         "--phase", dest="phases", type=positive, metavar="N", help="of an image with several phases (a cine), this one"
@@ -56,10 +57,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Segment one volume, or many; EngineErrors go to the caller. Returns the exit code."""
+    from ..images.dicom_seg import SUFFIX
     from ..images.volume import LABEL_SUFFIXES, quiet
 
     quiet()
-    one = len(options.image) == 1 and options.output.lower().endswith(LABEL_SUFFIXES)
+    one = len(options.image) == 1 and options.output.lower().endswith((*LABEL_SUFFIXES, SUFFIX))
     if one and options.phases == "all":
         print("--phases all writes a label map each; OUT is then a folder.", file=sys.stderr)
         return USAGE
@@ -68,6 +70,7 @@ def run(options: argparse.Namespace) -> int:
 
 def _segment_one(options: argparse.Namespace) -> int:
     """Segment one volume; its label map appears whole or not at all."""
+    from ..images.dicom_seg import SUFFIX, check_dicom_seg, write_dicom_seg
     from ..images.volume import LABEL_SUFFIXES, read_volume, write_label_map
     from ..network.device import choose_device
     from ..segmenting.many import beside
@@ -80,6 +83,9 @@ def _segment_one(options: argparse.Namespace) -> int:
     if output.exists() and Path(options.image[0]).exists() and output.samefile(options.image[0]):
         print("OUT is the image itself, which is never overwritten; give another name.", file=sys.stderr)
         return USAGE
+    as_dicom = output.name.lower().endswith(SUFFIX)
+    if as_dicom:
+        check_dicom_seg(options.image[0])
     events = Events(print_line if options.json else lambda line: None)
     device = choose_device(options.device)  # a wrong one is told before anything is read
     model = open_model(options.model, options.models)
@@ -108,7 +114,10 @@ def _segment_one(options: argparse.Namespace) -> int:
             warning=warning,
         )
     with result.steps.time("write"):
-        write_label_map(output, result.labels, result.geometry)
+        if as_dicom:
+            write_dicom_seg(output, result.labels, result.geometry, options.image[0], model, options.phases)
+        else:
+            write_label_map(output, result.labels, result.geometry)
         if result.uncertainty is not None:
             write_label_map(beside(output), result.uncertainty.percent, result.geometry)
     result.seconds += result.steps["write"]
@@ -137,6 +146,7 @@ def uncertainty_lines(result: Segmentation) -> str:
 
 def _segment_many(options: argparse.Namespace) -> int:
     """Segment several volumes into a folder; one that fails does not stop the others."""
+    from ..images.dicom_seg import SUFFIX
     from ..images.volume import LABEL_SUFFIXES
     from ..segmenting.many import Outcome, images_of, segment_all
 
@@ -169,7 +179,7 @@ def _segment_many(options: argparse.Namespace) -> int:
             events.progress(done, len(images), eta_s, unit="images")
 
         settings = {"batch_size": options.batch_size, "cleanup": not options.no_cleanup, "skip_done": options.skip_done}
-        settings["uncertainty"] = options.uncertainty
+        settings |= {"uncertainty": options.uncertainty, "suffix": SUFFIX if options.dicom else ".nrrd"}
         if options.json:
             settings["progress"] = throttled(events)  # of the slices of one image, between those of the images
         try:

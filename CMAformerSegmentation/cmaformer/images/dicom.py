@@ -49,6 +49,18 @@ def files_of(folder: Path) -> list[Path]:
 
 def read_files(paths: Sequence[Path], phase: int | None = None) -> Volume:
     """The same of some files, of which others than DICOM images are left alone."""
+    chosen, frames, notes = _ordered(paths, phase)
+    volume = _volume(frames, {header.path: header for header in chosen})
+    return Volume(volume.array, volume.geometry, tuple(notes))
+
+
+def ordered_frames(folder: Path, phase: int | None = None) -> list[Frame]:
+    """The images that `read_series` stacks, in the order of the slices. Raises as it does."""
+    return _ordered(files_of(folder), phase)[1]
+
+
+def _ordered(paths: Sequence[Path], phase: int | None) -> tuple[list[Header], list[Frame], list[str]]:
+    """The headers that count, the images of a volume in the order of its slices, and what to tell of it."""
     chosen, frames, notes = _frames(paths)
     ordered = in_phases(frames)
     if phase is not None:
@@ -56,8 +68,7 @@ def read_files(paths: Sequence[Path], phase: int | None = None) -> Volume:
             raise no_phase("The DICOM series", phase, len(ordered))
         frames = ordered[phase - 1]
     frames, more = _in_order(frames)
-    volume = _volume(frames, {header.path: header for header in chosen})
-    return Volume(volume.array, volume.geometry, (*notes, *more))
+    return chosen, frames, [*notes, *more]
 
 
 def count_phases(paths: Sequence[Path]) -> int:

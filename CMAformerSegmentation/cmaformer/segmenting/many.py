@@ -20,6 +20,7 @@ from ..door.files import replaced
 from ..door.log import log_traceback
 from ..door.names import stem_of, suffix_of
 from ..images.dicom_headers import is_dicom, read_header
+from ..images.dicom_seg import SUFFIX, check_dicom_seg, write_dicom_seg
 from ..images.phases import ImagePart, phases_of
 from ..images.volume import read_volume, write_label_map
 from ..network.device import with_fallback
@@ -123,13 +124,13 @@ def is_label_map(path: Path, names: Collection[str]) -> bool:
     return any(name.lower().endswith(end) and name[: -len(end)] in names for end in LABEL_ENDINGS)
 
 
-def outputs(images: Sequence[ImagePart], folder: Path) -> list[Path]:
+def outputs(images: Sequence[ImagePart], folder: Path, suffix: str = ".nrrd") -> list[Path]:
     """Where the label map of each image goes.
 
     Raises:
         EngineError: two images would have the same one ("same-name").
     """
-    names = [f"{image.stem}{ENDING}.nrrd" for image in images]
+    names = [f"{image.stem}{ENDING}{suffix}" for image in images]
     double = next((name for name, count in Counter(names).items() if count > 1), None)
     if double is not None:
         raise EngineError(
@@ -144,7 +145,8 @@ def beside(output: Path) -> Path:
     """Where it is written how sure the model is of a label map."""
     stem = stem_of(output.name)
     stem = stem[: -len(ENDING)] if stem.endswith(ENDING) else stem
-    return output.with_name(f"{stem}{UNSURE_ENDING}{suffix_of(output.name)}")
+    suffix = suffix_of(output.name) or ".nrrd"  # beside a DICOM SEG, which has no room for it
+    return output.with_name(f"{stem.removesuffix(SUFFIX)}{UNSURE_ENDING}{suffix}")
 
 
 def own_share() -> tuple[int, int]:
@@ -162,6 +164,7 @@ def segment_all(
     folder: Path,
     device: str = "auto",
     *,
+    suffix: str = ".nrrd",
     skip_done: bool = False,
     report: Callable[[Outcome], None] = lambda outcome: None,
     **settings: Any,
@@ -175,6 +178,7 @@ def segment_all(
             ``volumes-N.csv``) is brought up to date after each image. While another program holds it open, as
             spreadsheets do on Windows, the newer one is ``volumes-new.csv``.
         device: as for :func:`cmaformer.network.device.choose_device`.
+        suffix: of the label maps; ``.dcm`` writes DICOM SEG, of images that are DICOM series.
         skip_done: leave images alone that have a label map there; what the table said of them stays.
         report: called after each image.
         settings: further arguments of :func:`cmaformer.segmenting.segment.segment`.
@@ -189,7 +193,7 @@ def segment_all(
     number, count = own_share()
     if count > 1 and torch.cuda.is_available():
         torch.cuda.set_device(int(os.environ.get("LOCAL_RANK", number)) % torch.cuda.device_count())
-    pairs = list(zip(images, outputs(images, folder)))[number::count]
+    pairs = list(zip(images, outputs(images, folder, suffix)))[number::count]
     table = folder / (f"{TABLE}.csv" if count == 1 else f"{TABLE}-{number}.csv")
     newer = table.with_name(f"{table.stem}-new.csv")
     cache, outcomes, in_use = NetworkCache(), [], False
@@ -218,6 +222,9 @@ def _segment_one(outcome: Outcome, model: Model, cache: NetworkCache, device: st
 
     try:
         path, phase = outcome.image
+        as_dicom = outcome.output.suffix == SUFFIX
+        if as_dicom:
+            check_dicom_seg(path)
         volume = path if phase is None else read_volume(path, phase)
         result = with_fallback(
             device,
@@ -231,7 +238,10 @@ def _segment_one(outcome: Outcome, model: Model, cache: NetworkCache, device: st
             ),
             note,
         )
-        write_label_map(outcome.output, result.labels, result.geometry)
+        if as_dicom:
+            write_dicom_seg(outcome.output, result.labels, result.geometry, path, model, phase)
+        else:
+            write_label_map(outcome.output, result.labels, result.geometry)
         if result.uncertainty is not None:
             write_label_map(beside(outcome.output), result.uncertainty.percent, result.geometry)
             expected = result.uncertainty.mean_expected_dice()
