@@ -115,7 +115,7 @@ def _segment_one(options: argparse.Namespace) -> int:
         )
     with result.steps.time("write"):
         if as_dicom:
-            write_dicom_seg(output, result.labels, result.geometry, options.image[0], model, options.phases)
+            write_dicom_seg(output, result.labels, result.geometry, options.image[0], model.description, options.phases)
         else:
             write_label_map(output, result.labels, result.geometry)
         if result.uncertainty is not None:

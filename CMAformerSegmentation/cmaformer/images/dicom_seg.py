@@ -9,19 +9,16 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from .. import __version__
-from ..door.description import Structure
+from ..door.description import Description, Structure
 from ..door.errors import ImageError
 from ..door.files import replaced
 from .dicom import ordered_frames
 from .geometry import Geometry
-
-if TYPE_CHECKING:
-    from ..models.model import Model
 
 SUFFIX = ".dcm"
 ANATOMY = ("SCT", "123037004", "Anatomical Structure")
@@ -54,7 +51,7 @@ def write_dicom_seg(
     labels: np.ndarray,
     geometry: Geometry,
     source: str | os.PathLike[str],
-    model: Model,
+    model: Description,
     phase: int | None = None,
 ) -> None:
     """Write the label map of a series; the file appears whole or not at all.
@@ -66,7 +63,7 @@ def write_dicom_seg(
         labels: uint8 (K, J, I) on the grid as which :func:`cmaformer.images.volume.read_volume` gives the folder.
         geometry: that grid.
         source: the folder of the series.
-        model: names the structures and their codes.
+        model: what made it; it names the structures and their codes.
         phase: that was segmented, from 1, of a series with several.
 
     Raises:
@@ -77,7 +74,7 @@ def write_dicom_seg(
     import pydicom
 
     frames = ordered_frames(Path(source), phase)
-    structures = model.description.classes
+    structures = model.classes
     numbers = np.zeros(256, np.uint8)  # segments are numbered 1, 2, 3, ... whatever the values of the labels
     for number, structure in enumerate(structures, 1):
         numbers[structure.value] = number
@@ -115,8 +112,8 @@ def write_dicom_seg(
             software_versions=__version__,
             device_serial_number="0",
             content_label="SEGMENTATION",
-            content_description=model.description.title[:64],
-            series_description=f"CMAformer {model.description.title}"[:64],
+            content_description=model.title[:64],
+            series_description=f"CMAformer {model.title}"[:64],
         )
         with replaced(Path(path)) as temporary:
             segmentation.save_as(temporary)
@@ -135,7 +132,7 @@ def write_dicom_seg(
         ) from None
 
 
-def _segment(number: int, structure: Structure, model: Model) -> Any:
+def _segment(number: int, structure: Structure, model: Description) -> Any:
     """The description of a segment: name, codes, color, and what made it."""
     highdicom = _highdicom()
     codes = structure.terminology or {}
@@ -147,7 +144,7 @@ def _segment(number: int, structure: Structure, model: Model) -> Any:
         algorithm_type=highdicom.seg.SegmentAlgorithmTypeValues.AUTOMATIC,
         algorithm_identification=highdicom.AlgorithmIdentificationSequence(
             name=f"CMAformer {model.id}"[:64],
-            version=model.description.version[:64],
+            version=model.version[:64],
             family=_code(("DCM", "123109", "Artificial Intelligence")),
         ),
         display_color=highdicom.color.CIELabColor.from_rgb(*structure.color),

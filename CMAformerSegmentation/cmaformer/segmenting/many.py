@@ -239,7 +239,7 @@ def _segment_one(outcome: Outcome, model: Model, cache: NetworkCache, device: st
             note,
         )
         if as_dicom:
-            write_dicom_seg(outcome.output, result.labels, result.geometry, path, model, phase)
+            write_dicom_seg(outcome.output, result.labels, result.geometry, path, model.description, phase)
         else:
             write_label_map(outcome.output, result.labels, result.geometry)
         if result.uncertainty is not None:

@@ -76,7 +76,7 @@ def test_the_segments_lie_where_the_label_map_lies(series, model, tmp_path):
     volume = read_volume(series)
     labels = np.random.default_rng(0).integers(0, 3, volume.array.shape).astype(np.uint8)  # value 3 is not there
     path = tmp_path / "out.dcm"
-    write_dicom_seg(path, labels, volume.geometry, series, model)
+    write_dicom_seg(path, labels, volume.geometry, series, model.description)
     data, found = segments_in_the_world(path, series)
     direction = np.array(volume.geometry.direction).reshape(3, 3)
     for structure in model.description.classes:
@@ -101,7 +101,9 @@ def test_codes_and_sides_are_those_of_the_model(series, model, tmp_path):
     structures = [replace(model.description.classes[0], terminology=KIDNEY), *model.description.classes[1:]]
     coded = replace(model, description=replace(model.description, classes=tuple(structures)))
     volume = read_volume(series)
-    write_dicom_seg(tmp_path / "out.dcm", np.ones(volume.array.shape, np.uint8), volume.geometry, series, coded)
+    write_dicom_seg(
+        tmp_path / "out.dcm", np.ones(volume.array.shape, np.uint8), volume.geometry, series, coded.description
+    )
     first, second, _third = highdicom.seg.segread(tmp_path / "out.dcm").SegmentSequence
     kind = first.SegmentedPropertyTypeCodeSequence[0]
     assert (kind.CodeValue, kind.CodeMeaning) == ("64033007", "Kidney")
@@ -143,5 +145,5 @@ def test_a_series_without_what_must_be_repeated_is_refused_in_words(model, tmp_p
     volume = read_volume(tmp_path / "bare")
     labels = np.ones(volume.array.shape, np.uint8)
     with pytest.raises(ImageError, match="lacks what a DICOM SEG must repeat"):
-        write_dicom_seg(tmp_path / "out.dcm", labels, volume.geometry, tmp_path / "bare", model)
+        write_dicom_seg(tmp_path / "out.dcm", labels, volume.geometry, tmp_path / "bare", model.description)
     assert not (tmp_path / "out.dcm").exists()
