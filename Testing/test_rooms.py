@@ -14,8 +14,8 @@ ENGINE, LIB = MODULE / "cmaformer", MODULE / "CMAformerSegmentationLib"
 # From the top down; see CONTRIBUTING.md.
 ROOMS = {
     ENGINE: (
-        *("__main__", "commands", "training", "preflight", "data", "segmenting", "objectives", "cases", "recipes"),
-        *("models", "images", "network", "parallel", "door", "__init__"),
+        *("__main__", "commands", "reports", "training", "preflight", "data", "segmenting", "objectives", "cases"),
+        *("recipes", "models", "images", "network", "parallel", "door", "__init__"),
     ),
     LIB: (
         *("logic", "batches", "segmenting", "training", "cases", "computer", "scene", "models", "widgets", "jobs"),

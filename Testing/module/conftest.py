@@ -126,12 +126,13 @@ def tiny(modelsFolder):
 @pytest.fixture
 def trainings(module, tmp_path, monkeypatch):
     """The folder of the trainings, empty."""
+    from CMAformerSegmentationLib.segmenting import export
     from CMAformerSegmentationLib.training import checker as caseChecker
     from CMAformerSegmentationLib.training import heldOutView
     from CMAformerSegmentationLib.training import queue as trainingQueue
 
     folder = tmp_path / "trainings"
-    for where in (trainingQueue, caseChecker, heldOutView):
+    for where in (trainingQueue, caseChecker, heldOutView, export):
         monkeypatch.setattr(where, "trainingsFolder", lambda: folder)
     return folder
 

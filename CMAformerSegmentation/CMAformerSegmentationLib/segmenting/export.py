@@ -8,6 +8,8 @@ from __future__ import annotations
 import csv
 import os
 import re
+import secrets
+import shutil
 import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -21,11 +23,16 @@ from cmaformer.door.files import replaced
 from cmaformer.door.names import LABEL_SUFFIXES, suffix_of
 
 from ..cases.structures import segmentsByStructure
+from ..jobs.engineCall import callEngine
+from ..jobs.environment import engineCommand, engineEnvironment, trainingsFolder
+from ..jobs.privateFolders import makePrivate, sweep
 from ..models.catalog import StructureClass
 from ..refusal import Refusal
 from ..scene import nodes as scene
 from ..scene.labelFiles import writeLabelMap
 from ..scene.labelLayers import placeLabels, segmentLayers
+from ..scene.metaimage import writeMetaImage
+from .result import SegmentationResult
 
 _stlHeader = 84  # bytes, of a binary file with the number of its triangles
 
@@ -86,6 +93,34 @@ def tableWork(rows: Sequence[Sequence[str]], path: Path) -> Callable[[], None]:
             csv.writer(file).writerows(rows)
 
     return write
+
+
+def reportWork(segmentationNode, volumeNode, result: SegmentationResult, path: Path) -> Callable[[], None]:
+    """Write a page about a result as it is now: pictures, volumes, and how it came about. It names nobody.
+
+    :return: the work, which lets the engine write the page from private copies of image and label map.
+    :raises ValueError: in words, when image and segmentation do not fit.
+    """
+    snapshot = scene.snapshotVolume(volumeNode)
+    folder = trainingsFolder() / f".report-{secrets.token_hex(4)}"
+    image, labels = folder / "image.mha", folder / "labels.nrrd"
+    writeLabels, _others = labelMapWork(segmentationNode, volumeNode, result.model.structures, labels)
+    arguments = ["report", str(image), str(labels), "--model", str(result.model.path), "-o", str(path)]
+    isCorrected = any(item.get("corrected") for item in result.structures)
+    command = engineCommand([*arguments, "--corrected"] if isCorrected else arguments)
+    environment = engineEnvironment()
+
+    def work() -> None:
+        sweep(folder.parent)
+        makePrivate(folder)
+        try:
+            writeMetaImage(image, snapshot.array, snapshot.geometry.flippedXY())
+            writeLabels()
+            callEngine(command, environment, path.name)
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+
+    return work
 
 
 def writeSurface(segmentationNode, segmentId: str, folder: Path) -> bool:

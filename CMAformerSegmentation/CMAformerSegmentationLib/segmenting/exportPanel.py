@@ -42,6 +42,7 @@ class ExportPanel:
             (_("Label map (NRRD, NIfTI)..."), self.onLabelMap),
             (_("Surfaces (STL)..."), self.onSurfaces),
             (_("Table (CSV)..."), self.onTable),
+            (_("Report (HTML)..."), self.onReport),
             (_("DICOM SEG..."), self.onDicom),
         ):
             self._connections.add(self.menu.addAction(text), "triggered(bool)", slot)
@@ -101,6 +102,24 @@ class ExportPanel:
             target = Path(path) if path.lower().endswith(".csv") else Path(path + ".csv")
             work = export.tableWork(structureRows(result), target)
             self._start(work, target, lambda _nothing: _("Exported to {name}.").format(name=target.name))
+
+    def onReport(self, _checked: bool = False) -> None:
+        """Ask for a file, and write a page about the result."""
+        nodes, result = self._nodes(), self._result
+        if nodes is None or result is None:
+            return
+        volumeNode, segmentationNode = nodes
+        name = export.safeName(segmentationNode.GetName()) + ".html"
+        path = self._askFile(_("Export a report"), name, _("Pages") + " (*.html)")
+        if not path:
+            return
+        target = Path(path) if path.lower().endswith((".html", ".htm")) else Path(path + ".html")
+        try:
+            work = export.reportWork(segmentationNode, volumeNode, result, target)
+        except ValueError as error:
+            self._say(str(error))
+            return
+        self._start(work, target, lambda _nothing: _("Exported to {name}.").format(name=target.name))
 
     def onSurfaces(self, _checked: bool = False) -> None:
         """Ask for a folder, and write a file for each structure that was found."""

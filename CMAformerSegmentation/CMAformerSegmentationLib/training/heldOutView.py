@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import secrets
 import shutil
-import subprocess
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,11 +18,10 @@ from slicer.i18n import tr as _
 from cmaformer.door.files import read_json
 from cmaformer.door.names import CASES
 
-from ..jobs.environment import engineCommand, engineEnvironment, moduleFolder, trainingsFolder
+from ..jobs.engineCall import callEngine
+from ..jobs.environment import engineCommand, engineEnvironment, trainingsFolder
 from ..jobs.privateFolders import makePrivate, sweep
-from ..jobs.processes import groupOptions
 from ..models.catalog import ModelEntry, readModel
-from ..refusal import Refusal
 from ..scene import nodes as scene
 from ..scene.loading import loadVolume
 from ..scene.metaimage import readLabels
@@ -103,7 +101,7 @@ class HeldOutView:
     def work(self) -> Callable[[], None]:
         """What takes long, for a thread: both models segment the image, and their label maps are read."""
         temporary = trainingsFolder() / f".show-{secrets.token_hex(4)}"
-        environment, commands = engineEnvironment(), []
+        environment, commands, name = engineEnvironment(), [], self.case.name
         for number, (model, _image, array) in enumerate(self._results.values()):
             path = temporary / f"{number}.mha"
             arguments = ["segment", str(self.case.image), "--model", str(model.path), "-o", str(path)]
@@ -114,7 +112,7 @@ class HeldOutView:
             makePrivate(temporary)
             try:
                 for command, path, array in commands:
-                    _call(command, environment)
+                    callEngine(command, environment, name)
                     readLabels(path, array)
             finally:
                 shutil.rmtree(temporary, ignore_errors=True)
@@ -158,23 +156,6 @@ class HeldOutView:
         node = scene.adoptLabels(image, self.volumeNode, model.structures, "reference", {})
         node.SetName(f"{self.case.name} " + _("reference"))
         return node
-
-
-def _call(command: list[str], environment: dict[str, str]) -> None:
-    """Run the engine to its end. Raises Refusal with its last words when it fails."""
-    done = subprocess.run(
-        command,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        env=environment,
-        cwd=moduleFolder,
-        check=False,
-        **groupOptions(),
-    )
-    if done.returncode:
-        said = done.stdout.decode("utf-8", "replace").strip().splitlines()[-1:]
-        raise Refusal(lambda: _("The case cannot be segmented: {words}").format(words=" ".join(said)))
 
 
 def _outline(node, color: tuple[float, float, float]) -> None:

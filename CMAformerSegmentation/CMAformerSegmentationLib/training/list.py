@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from pathlib import Path
 from typing import Any
 
 import qt
@@ -12,6 +13,8 @@ from slicer.i18n import tr as _
 from cmaformer.door.verdict import BETTER
 
 from ..cases.list import casesOfTraining
+from ..jobs.engineCall import callEngine
+from ..jobs.environment import engineCommand, engineEnvironment
 from ..jobs.job import CANCELLED, FAILED, FINISHED, INTERRUPTED, RUNNING
 from ..widgets.hub import Hub
 from ..widgets.marks import GREEN, RED, setMark
@@ -48,6 +51,7 @@ class TrainingsPanel(SectionPanel):
             (ui.deleteTrainingButton, "clicked(bool)", self.onDelete),
             (ui.openTrainingButton, "clicked(bool)", self.onOpen),
             (ui.useCasesButton, "clicked(bool)", self.onUseCases),
+            (ui.reportButton, "clicked(bool)", self.onReport),
             (ui.chartButton, "clicked(bool)", self.onChart),
             (ui.showCaseButton, "clicked(bool)", self.onShowCase),
         ]
@@ -120,6 +124,7 @@ class TrainingsPanel(SectionPanel):
         ui.keepButton.setEnabled(state == FINISHED and not self._work.isBusy)
         verdict = trainingWords.verdictOf(training) if state == FINISHED else None
         ui.keepButton.setDefault(verdict is not None and verdict.name == BETTER)
+        ui.reportButton.setEnabled(state == FINISHED and not self._work.isBusy)
         ui.useCasesButton.setEnabled(state != PREPARING)
         ui.deleteTrainingButton.setEnabled(state not in (RUNNING, PREPARING))
         ui.chartButton.setEnabled(bool(training.history.losses))
@@ -225,6 +230,26 @@ class TrainingsPanel(SectionPanel):
             request = training.request
             names, base = list(request.get("structures", [])), str(request.get("base") or "")
             self._do(lambda: self.hub.casesOffered.emit(casesOfTraining(training.folder / "cases"), names, base))
+
+    def onReport(self, _checked: bool = False) -> None:
+        """Ask for a file, and write a page about the training."""
+        training = self._selected()
+        if training is None:
+            return
+        path = qt.QFileDialog.getSaveFileName(
+            self.ui.trainingsTable, _("Write a report"), f"{training.name}.html", _("Pages") + " (*.html)"
+        )
+        if not path:
+            return
+        target = Path(path) if path.lower().endswith((".html", ".htm")) else Path(path + ".html")
+        command = engineCommand(["report", "--job", str(training.files.job), "-o", str(target)])
+        environment = engineEnvironment()
+
+        def onDone(_nothing: Any, error: BaseException | None) -> None:
+            self.say(_("Exported to {name}.").format(name=target.name) if error is None else str(error))
+
+        self._work.start(lambda: callEngine(command, environment, target.name), onDone)
+        self.say(_("Writing {name}...").format(name=target.name))
 
     def onChart(self, _checked: bool = False) -> None:
         """Show the curves in the plot view, where they grow from now on."""

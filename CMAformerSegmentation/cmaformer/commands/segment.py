@@ -51,6 +51,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="write, too, where the model is unsure: NAME-uncertainty beside the label map, in percent",
     )
+    parser.add_argument("--report", type=Path, metavar="HTML", help="write a page about the result, too; of one image")
     parser.add_argument("--models", action="append", default=[], metavar="DIR", help="further folder of model folders")
     parser.add_argument("--json", action="store_true", help="print JSON, one object a line, instead of text")
 
@@ -121,6 +122,17 @@ def _segment_one(options: argparse.Namespace) -> int:
         if result.uncertainty is not None:
             write_label_map(beside(output), result.uncertainty.percent, result.geometry)
     result.seconds += result.steps["write"]
+    if options.report is not None:
+        from ..reports.segmentation import write_report
+
+        write_report(
+            options.report,
+            read_volume(options.image[0], options.phases),
+            result.labels,
+            model,
+            result.summary(),
+            notes=[message for _code, message in result.warnings],
+        )
     events.emit("finished", **result.summary())
     if not options.json:
         print(structure_table(result.structures))
@@ -150,8 +162,8 @@ def _segment_many(options: argparse.Namespace) -> int:
     from ..images.volume import LABEL_SUFFIXES
     from ..segmenting.many import Outcome, images_of, segment_all
 
-    if options.region is not None:
-        print("--region belongs to one image; OUT is then a file.", file=sys.stderr)
+    if options.region is not None or options.report is not None:
+        print("--region and --report belong to one image; OUT is then a file.", file=sys.stderr)
         return USAGE
     folder = Path(options.output)
     if folder.is_file() or (folder.suffix and not folder.is_dir()):

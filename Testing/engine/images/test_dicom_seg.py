@@ -99,7 +99,7 @@ def test_codes_and_sides_are_those_of_the_model(series, model, tmp_path):
     from dataclasses import replace
 
     structures = [replace(model.description.classes[0], terminology=KIDNEY), *model.description.classes[1:]]
-    coded = replace(model, description=replace(model.description, classes=tuple(structures)))
+    coded = replace(model.description, classes=tuple(structures))
     volume = read_volume(series)
     write_dicom_seg(
         tmp_path / "out.dcm", np.ones(volume.array.shape, np.uint8), volume.geometry, series, coded.description

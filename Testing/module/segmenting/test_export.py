@@ -138,6 +138,21 @@ def test_table(result, tmp_path):
     ]
 
 
+def test_report_with_the_real_engine(result, tmp_path, trainings):
+    panel, volumeNode, _segmentationNode, labels = result
+    standin.answer("getSaveFileName", str(tmp_path / "heart"))
+    choose(panel, "Report")
+    assert status(panel) == "Exported to heart.html.", status(panel)
+    text = (tmp_path / "heart.html").read_text(encoding="utf-8")
+    assert str((labels == 2).sum()) in text and "myocardium" in text and "tiny-1.0.0" in text
+    assert volumeNode.GetName() not in text and "corrected" not in text
+    assert trainings.is_dir() and list(trainings.iterdir()) == []  # the copies of the images are gone
+
+    standin.answer("getSaveFileName", str(tmp_path / "no such folder" / "heart.html"))
+    choose(panel, "Report")
+    assert "cannot be written" in status(panel) and not (tmp_path / "no such folder").exists()
+
+
 def test_the_button_follows_the_result(result, fakeEngine):
     import slicer
 

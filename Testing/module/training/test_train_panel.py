@@ -247,3 +247,18 @@ def test_the_list_goes_back_a_step_and_comes_again_from_a_training(panel, proces
     assert panel.ui.structuresEdit.text == "ring, disc"
     panel.ui.useCasesButton.click()
     assert panel.trainPanel.cases == cases and "in the list already" in panel.ui.trainStatusLabel.text
+
+
+def test_a_report_of_a_training_with_the_real_engine(panel, processes, tiny, tmp_path):
+    fill(panel)
+    training, process = started(panel, processes)
+    process.event("metric", iteration=1, phase="supervised", values={"loss": 0.5})
+    process.event("metric", iteration=2, phase="supervised", values={"loss": 0.4})
+    assert not panel.ui.reportButton.enabled
+    process.finish(tiny, compared(0.02, 5) | {"held_out_dice": {"semi-supervised": [[0.9, 0.8, 0.7]] * 5}})
+    standin.processUntil(lambda: training.state == "finished")
+    standin.answer("getSaveFileName", str(tmp_path / "training"))
+    panel.ui.reportButton.click()
+    standin.processUntil(lambda: "Exported to training.html" in panel.ui.trainingStatusLabel.text, timeout=60)
+    text = (tmp_path / "training.html").read_text(encoding="utf-8")
+    assert "<polyline" in text and "0.900" in text and "case 0" not in text
