@@ -261,7 +261,7 @@ The network follows the CMAformer publication; see the extension&apos;s home pag
         <translation type="unfinished"></translation>
     </message>
     <message>
-        <source>Volume:</source>
+        <source>Input volume:</source>
         <translation type="unfinished"></translation>
     </message>
     <message>
@@ -317,7 +317,7 @@ The network follows the CMAformer publication; see the extension&apos;s home pag
         <translation type="unfinished"></translation>
     </message>
     <message>
-        <source>Result:</source>
+        <source>Segmentation:</source>
         <translation type="unfinished"></translation>
     </message>
     <message>
@@ -381,7 +381,7 @@ The network follows the CMAformer publication; see the extension&apos;s home pag
         <translation type="unfinished"></translation>
     </message>
     <message>
-        <source>Mean</source>
+        <source>Mean intensity</source>
         <translation type="unfinished"></translation>
     </message>
     <message>
@@ -406,6 +406,22 @@ The network follows the CMAformer publication; see the extension&apos;s home pag
     </message>
     <message>
         <source>Learn from it</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>Show the slices of which the model is least sure, one after the other, the worst first.</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>Review</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>Show where the model is unsure as a volume over the image. Segment again for a result of an earlier session.</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>Uncertainty</source>
         <translation type="unfinished"></translation>
     </message>
     <message>
@@ -465,6 +481,14 @@ The network follows the CMAformer publication; see the extension&apos;s home pag
     </message>
     <message>
         <source>Remove</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>Take back the last change of the list.</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>Undo</source>
         <translation type="unfinished"></translation>
     </message>
     <message>
@@ -532,11 +556,11 @@ The network follows the CMAformer publication; see the extension&apos;s home pag
         <translation type="unfinished"></translation>
     </message>
     <message>
-        <source>Effort:</source>
+        <source>Training time:</source>
         <translation type="unfinished"></translation>
     </message>
     <message>
-        <source>How long to train on this computer. Longer is better, until nothing more is gained.</source>
+        <source>How long to train on this computer. Longer training helps until the curves flatten.</source>
         <translation type="unfinished"></translation>
     </message>
     <message>
@@ -620,11 +644,19 @@ The network follows the CMAformer publication; see the extension&apos;s home pag
         <translation type="unfinished"></translation>
     </message>
     <message>
-        <source>Look at every case before the training: what is missing, doubled, empty or unlike the others.</source>
+        <source>Look at every case before the training: missing, duplicate, empty or unusual cases.</source>
         <translation type="unfinished"></translation>
     </message>
     <message>
         <source>Check cases</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>Which unlabeled cases to label next: those of which the model is unsure, and those unlike the labeled ones.</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>What to label next</source>
         <translation type="unfinished"></translation>
     </message>
     <message>
@@ -712,6 +744,22 @@ The network follows the CMAformer publication; see the extension&apos;s home pag
     </message>
     <message>
         <source>Open folder</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>Put the cases of this training into the list above, to train again with more labels.</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>Use its cases</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>A page to hand on: curves, before and after, and held-out cases with their outlines. It names nobody.</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>Report...</source>
         <translation type="unfinished"></translation>
     </message>
     <message>
@@ -834,7 +882,7 @@ The network follows the CMAformer publication; see the extension&apos;s home pag
         <translation type="unfinished"></translation>
     </message>
     <message>
-        <source>was there before</source>
+        <source>kept</source>
         <translation type="unfinished"></translation>
     </message>
 </context>
@@ -1170,6 +1218,13 @@ The network follows the CMAformer publication; see the extension&apos;s home pag
     </message>
 </context>
 <context>
+    <name>cases.list</name>
+    <message>
+        <source>The list of cases of this training is not there any more.</source>
+        <translation type="unfinished"></translation>
+    </message>
+</context>
+<context>
     <name>cases.segmentsTable</name>
     <message>
         <source>What the model learns of this segment.</source>
@@ -1352,6 +1407,13 @@ The network follows the CMAformer publication; see the extension&apos;s home pag
     </message>
     <message>
         <source>Set the proxy of your hospital (environment variable HTTPS_PROXY) and try again. Or run this on a computer with Internet, bring the folder wheels here, and press From folder: {command}</source>
+        <translation type="unfinished"></translation>
+    </message>
+</context>
+<context>
+    <name>jobs.engineCall</name>
+    <message>
+        <source>{name}: the engine stopped: {words}</source>
         <translation type="unfinished"></translation>
     </message>
 </context>
@@ -1687,6 +1749,10 @@ The network follows the CMAformer publication; see the extension&apos;s home pag
         <translation type="unfinished"></translation>
     </message>
     <message>
+        <source>Report (HTML)...</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
         <source>DICOM SEG...</source>
         <translation type="unfinished"></translation>
     </message>
@@ -1712,6 +1778,14 @@ The network follows the CMAformer publication; see the extension&apos;s home pag
     </message>
     <message>
         <source>Tables</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>Export a report</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>Pages</source>
         <translation type="unfinished"></translation>
     </message>
     <message>
@@ -1871,6 +1945,32 @@ The network follows the CMAformer publication; see the extension&apos;s home pag
     </message>
 </context>
 <context>
+    <name>segmenting.resultPanel</name>
+    <message>
+        <source>{name} shows where the model is unsure. The module Data hides or deletes it.</source>
+        <translation type="unfinished"></translation>
+    </message>
+</context>
+<context>
+    <name>segmenting.review</name>
+    <message>
+        <source>{volume} uncertainty (%)</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>The model was sure everywhere. Look at every slice all the same.</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>Review {number} of {count}: slice {slice}. {leastSure}</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>In the whole volume, the model is least sure of: {name} (expected Dice {dice}).</source>
+        <translation type="unfinished"></translation>
+    </message>
+</context>
+<context>
     <name>segmenting.segmentation</name>
     <message>
         <source>The segmentation was cancelled.</source>
@@ -1940,7 +2040,7 @@ The network follows the CMAformer publication; see the extension&apos;s home pag
         <translation type="unfinished"></translation>
     </message>
     <message>
-        <source>Mean</source>
+        <source>Mean intensity</source>
         <translation type="unfinished"></translation>
     </message>
     <message>
@@ -1990,7 +2090,7 @@ The network follows the CMAformer publication; see the extension&apos;s home pag
         <translation type="unfinished"></translation>
     </message>
     <message>
-        <source>Look at every slice. Corrected it? Learn from it makes it a labeled case.</source>
+        <source>Look at every slice. After correcting, press Learn from it.</source>
         <translation type="unfinished"></translation>
     </message>
     <message>
@@ -2044,6 +2144,18 @@ The network follows the CMAformer publication; see the extension&apos;s home pag
         <translation type="unfinished"></translation>
     </message>
     <message>
+        <source>The check found problems that must be solved first: {errors}; further remarks: {others}.</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>The check found nothing that stops a training; remarks: {others}.</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>No problems found.</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
         <source>The check was stopped.</source>
         <translation type="unfinished"></translation>
     </message>
@@ -2059,27 +2171,12 @@ The network follows the CMAformer publication; see the extension&apos;s home pag
         <source>The check stopped before it was done.</source>
         <translation type="unfinished"></translation>
     </message>
-</context>
-<context>
-    <name>training.checker</name>
-    <message>
-        <source>The check found problems that must be solved first: {errors}; further remarks: {others}.</source>
-        <translation type="unfinished"></translation>
-    </message>
-    <message>
-        <source>The check found nothing that stops a training; remarks: {others}.</source>
-        <translation type="unfinished"></translation>
-    </message>
-    <message>
-        <source>The check found nothing to remark.</source>
-        <translation type="unfinished"></translation>
-    </message>
     <message>
         <source>About {steps} training steps fit into the time on this computer.</source>
         <translation type="unfinished"></translation>
     </message>
     <message>
-        <source>That is little: give it more time.</source>
+        <source>About {steps} training steps fit into the time on this computer: too few, 30 minutes are recommended.</source>
         <translation type="unfinished"></translation>
     </message>
 </context>
@@ -2111,10 +2208,6 @@ The network follows the CMAformer publication; see the extension&apos;s home pag
     </message>
     <message>
         <source>reference</source>
-        <translation type="unfinished"></translation>
-    </message>
-    <message>
-        <source>The case cannot be segmented: {words}</source>
         <translation type="unfinished"></translation>
     </message>
 </context>
@@ -2192,11 +2285,27 @@ The network follows the CMAformer publication; see the extension&apos;s home pag
         <translation type="unfinished"></translation>
     </message>
     <message>
-        <source>White outline: reference. Yellow outline: before. Filled: after.</source>
+        <source>White outline: reference. Cyan outline: before. Filled: after.</source>
         <translation type="unfinished"></translation>
     </message>
     <message>
         <source>Delete this training with its copies of images and its result? A model that you kept stays.</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>Write a report</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>Pages</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>Exported to {name}.</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>Writing {name}...</source>
         <translation type="unfinished"></translation>
     </message>
     <message>
@@ -2232,6 +2341,10 @@ The network follows the CMAformer publication; see the extension&apos;s home pag
     </message>
     <message>
         <source>Added as a labeled case.</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>These cases are in the list already.</source>
         <translation type="unfinished"></translation>
     </message>
     <message>
@@ -2337,6 +2450,41 @@ The network follows the CMAformer publication; see the extension&apos;s home pag
     </message>
     <message>
         <source>Keep Slicer open</source>
+        <translation type="unfinished"></translation>
+    </message>
+</context>
+<context>
+    <name>training.ranking</name>
+    <message>
+        <source>Choose a model in Start from: what it is unsure of is to be labeled next.</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>Accept the terms of the model that it starts from in the section Segment first.</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>There are no unlabeled cases to choose from.</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>Segmenting the cases, to see where the model is unsure...</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>The column Finding says in which order to label the unlabeled cases, and why.</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>No. {rank}: the model is least sure of {name} (expected Dice {dice}).</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>{name} is larger than in the labeled ones.</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>{name} is smaller than in the labeled ones.</source>
         <translation type="unfinished"></translation>
     </message>
 </context>
@@ -2529,19 +2677,27 @@ The network follows the CMAformer publication; see the extension&apos;s home pag
         <translation type="unfinished"></translation>
     </message>
     <message>
-        <source>The new model is better than its base on the held-out cases.</source>
-        <translation type="unfinished"></translation>
-    </message>
-    <message>
-        <source>The new model is not better than its base on the held-out cases; you need not keep it.</source>
-        <translation type="unfinished"></translation>
-    </message>
-    <message>
         <source>No case was held out, so it is not known how good it is.</source>
         <translation type="unfinished"></translation>
     </message>
     <message>
         <source>Keep as new model offers it in the section Segment.</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>Dice {change} on {count} held-out cases: too few to tell better from worse. Hold out 3 or more.</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>Better than its base: Dice {change} ({low} to {high}, 95 %) on {count} held-out cases.</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>About the same as its base: Dice {change} ({low} to {high}, 95 %) on {count} held-out cases.</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>Worse than its base: Dice {change} ({low} to {high}, 95 %) on {count} held-out cases.</source>
         <translation type="unfinished"></translation>
     </message>
 </context>

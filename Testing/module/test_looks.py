@@ -1,4 +1,4 @@
-"""The panel in Slicer's light and dark style, with larger letters, with twice the pixels, and by the keyboard."""
+"""The panel in Slicer's light and dark style, with larger fonts, with twice the pixels, and by the keyboard."""
 
 from __future__ import annotations
 

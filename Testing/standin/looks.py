@@ -1,4 +1,4 @@
-"""How a panel looks: Slicer's two styles, larger letters, what is cut off, and where Tab goes.
+"""How a panel looks: Slicer's two styles, larger fonts, what is cut off, and where Tab goes.
 
 The dark colours are those of Slicer's qSlicerDarkStyle that text stands on or is written in; the light ones are those
 usual in light styles.

@@ -1,4 +1,4 @@
-"""The whole panel, every section open, as Slicer's styles and larger letters show it: a picture each.
+"""The whole panel, every section open, as Slicer's styles and larger fonts show it: a picture each.
 
     python Testing/walkthrough/looks.py --out runs/looks
     QT_SCALE_FACTOR=2 python Testing/walkthrough/looks.py --out runs/looks    # a screen with twice the pixels

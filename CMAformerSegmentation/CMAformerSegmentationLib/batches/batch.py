@@ -140,5 +140,5 @@ def stateTitle(state: str) -> str:
         FINISHED: _("done"),
         FAILED: _("failed"),
         CANCELLED: _("not done"),
-        KEPT: _("was there before"),
+        KEPT: _("kept"),
     }[state]

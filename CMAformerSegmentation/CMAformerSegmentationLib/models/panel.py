@@ -12,6 +12,7 @@ import slicer
 from slicer.i18n import tr as _
 
 from ..jobs.environment import bundledModelFolders, userModelFolder
+from ..widgets.cardText import cardText
 from ..widgets.hub import Hub
 from ..widgets.panelWork import PanelWork
 from ..widgets.section import SectionPanel
@@ -92,7 +93,7 @@ class ModelsPanel(SectionPanel):
         shown = (entry.id, entry.title) if entry is not None else ("", "")
         if shown != self._shown:
             self._shown = shown
-            ui.modelDetailsBrowser.setMarkdown(entry.card if entry is not None else "")
+            ui.modelDetailsBrowser.setMarkdown(cardText(entry.card) if entry is not None else "")
 
     def onRename(self, _checked: bool = False) -> None:
         """Ask for another title."""

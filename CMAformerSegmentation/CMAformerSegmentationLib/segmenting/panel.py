@@ -12,6 +12,7 @@ from ..jobs.job import FAILED, FINISHED
 from ..models import terms
 from ..models.catalog import Catalog, ModelEntry
 from ..scene import nodes as scene
+from ..widgets.cardText import cardText
 from ..widgets.hub import Choices, Hub
 from ..widgets.section import SectionPanel
 from . import words
@@ -263,7 +264,7 @@ class SegmentPanel(SectionPanel):
             self.ui.termsCheckBox.checked = False
         if entry is not None and entry is not self._shownModel:
             self._shownModel = entry
-            self.ui.modelCardBrowser.setMarkdown(entry.card)
+            self.ui.modelCardBrowser.setMarkdown(cardText(entry.card))
 
     def _showResult(self) -> None:
         node = self._parameterNode.outputSegmentation if self._parameterNode else None

@@ -47,7 +47,7 @@ def structuresText(result: SegmentationResult) -> str:
 def structureRows(result: SegmentationResult) -> list[tuple[str, ...]]:
     """The cells of the table, with its titles."""
     found = {item.get("value"): item for item in result.structures}
-    rows: list[tuple[str, ...]] = [(_("Structure"), _("Volume (ml)"), _("Voxels"), _("Mean"))]
+    rows: list[tuple[str, ...]] = [(_("Structure"), _("Volume (ml)"), _("Voxels"), _("Mean intensity"))]
     rows += [(_name(s, found), *_numbers(found.get(s.value, {}))) for s in result.model.structures]
     return rows
 

@@ -43,7 +43,7 @@ def _running(task: SegmentationTask) -> str:
 
 def _finished(task: SegmentationTask) -> str:
     found = sum(1 for structure in task.summary.get("structures", []) if structure.get("voxels", 1))
-    nextStep = _("Look at every slice. Corrected it? Learn from it makes it a labeled case.")
+    nextStep = _("Look at every slice. After correcting, press Learn from it.")
     if found == 0:
         text, nextStep = (
             _("Done in {time}, but none of the model's structures was found. Is it the right kind of image?"),

@@ -189,7 +189,7 @@ def _fit(known: dict[str, Any]) -> list[str]:
     steps = int(known["iterations"])
     words = [_("About {steps} training steps fit into the time on this computer.").format(steps=steps)]
     if known.get("few"):
-        words.append(_("That is little: give it more time."))
+        words.append(_("That is short: 30 minutes are recommended."))
     return words
 
 

@@ -1,6 +1,6 @@
 """One held-out case in the slice views: what the model found before and after the training, over the reference.
 
-The reference is a white outline, the result of the base model a yellow one, that of the new model is filled.
+The reference is a white outline, the result of the base model a cyan one, that of the new model is filled.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from ..scene.metaimage import readLabels
 from ..scene.sliceViews import jumpToSlice
 from .job import Training
 
-_white, _yellow = (1.0, 1.0, 1.0), (1.0, 0.85, 0.0)
+_white, _cyan = (1.0, 1.0, 1.0), (0.0, 1.0, 1.0)  # colors that no structure of the bundled models has
 
 
 @dataclass(frozen=True)
@@ -133,7 +133,7 @@ class HeldOutView:
             node = scene.adoptLabels(image, self.volumeNode, model.structures, model.id, provenance)
             node.SetName(f"{self.case.name} {title}")
             nodes.append(node)
-        for node, color in zip(nodes[:-1], (_white, _yellow)):
+        for node, color in zip(nodes[:-1], (_white, _cyan)):
             _outline(node, color)
         if slicer.app.layoutManager() is not None:
             slicer.util.setSliceViewerLayers(background=self.volumeNode, fit=True)

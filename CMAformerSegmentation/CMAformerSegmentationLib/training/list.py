@@ -200,7 +200,7 @@ class TrainingsPanel(SectionPanel):
         self.update()
 
     def _onShown(self, view: HeldOutView, error: BaseException | None) -> None:
-        self._message = _("White outline: reference. Yellow outline: before. Filled: after.")
+        self._message = _("White outline: reference. Cyan outline: before. Filled: after.")
         try:
             if error is not None:
                 raise ValueError(str(error))

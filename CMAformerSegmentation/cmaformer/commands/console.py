@@ -78,7 +78,7 @@ def cohort_table(outcomes: list[Outcome], names: list[str]) -> str:
             )
             text = f"{cells}  {' '.join(outcome.notes)}".rstrip()
         else:
-            text = str(outcome.error) if outcome.error is not None else "was there before"
+            text = str(outcome.error) if outcome.error is not None else "kept"
         lines.append(f"{outcome.image.name:<{width}}  {text}")
     failed = sum(outcome.error is not None for outcome in outcomes)
     return "\n".join([*lines, f"{len(outcomes) - failed} done, {failed} failed"])

@@ -298,7 +298,7 @@ def _write_table(
         if outcome.result is not None:
             volumes = [f"{structure['volume_ml']:.3f}" for structure in outcome.result.structures]
         elif outcome.kept:
-            outcome.notes = ["was there before"]
+            outcome.notes = ["kept"]
             known = before.get(_shown(outcome.image))
             if known is not None:
                 rows.append(known)

@@ -155,7 +155,7 @@ def test_results_that_are_there_and_that_are_deleted(panel, fakeEngine):
     fakeEngine.finish()
     standin.processUntil(lambda: panel.segmentPanel.task.ended)
     panel.batchPanel.onScene()
-    assert checks(panel) == [False, True] and rows(panel)[0] == ("a", "was there before", "a segmentation")
+    assert checks(panel) == [False, True] and rows(panel)[0] == ("a", "kept", "a segmentation")
     assert panel.ui.batchButton.enabled
     slicer.mrmlScene.RemoveNode(segmentations()[0])
     panel.batchPanel.onScene()
@@ -225,7 +225,7 @@ def test_folder_of_files(panel, made, tmp_path, picture):
     assert rows(panel) == [
         ("a", "done", ""),
         ("b.nii.gz", "failed", "cannot be read."),
-        ("c", "was there before", ""),
+        ("c", "kept", ""),
     ]
     assert status(panel).startswith("1 done, 1 failed, 1 there before. The volumes are in volumes.csv")
     assert panel.ui.batchButton.text == "Segment all" and panel.ui.applyButton.toolTip == "Choose a volume to segment."
