@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import ast
+import os
 import re
+import shutil
 import subprocess
+import sys
+import zipfile
 from pathlib import Path
 
+import numpy as np
 import pytest
+import SimpleITK
 
 ROOT = Path(__file__).resolve().parents[1]
 IMAGE_DATA = re.compile(r"\.(nrrd|nhdr|nii|nii\.gz|mha|mhd|dcm|ima|h5|hdf5|npy|npz|mat)$", re.IGNORECASE)
@@ -159,3 +165,43 @@ def test_the_tests_that_make_runs_by_name_exist() -> None:
     named = re.findall(r"Testing/[\w/]+\.py", _text("Makefile"))
     assert len(named) > 3
     assert [name for name in named if not (ROOT / name).is_file()] == []
+
+
+def test_the_package_lists_every_room_and_brings_the_models() -> None:
+    text = _text("pyproject.toml")
+    engine = ROOT / "CMAformerSegmentation" / "cmaformer"
+    rooms = {".".join(("cmaformer", *path.parent.relative_to(engine).parts)) for path in engine.rglob("__init__.py")}
+    listed = re.findall(r'"([\w.]+)"', text.partition("packages = [")[2].partition("]")[0])
+    assert set(listed) == rooms | {"cmaformer_models"} and len(listed) == len(set(listed))
+    assert '"cmaformer_models" = "Resources/Models"' in text and (engine / "py.typed").is_file()
+
+
+def test_a_wheel_segments_wherever_it_is_installed(tmp_path: Path) -> None:
+    """Built from the files of the repository, unpacked as pip does, and run from another folder without it."""
+    for path in (path.relative_to(ROOT) for path in committed()):
+        if len(path.parts) > 1 and path.parts[0] not in ("CMAformerSegmentation", "Resources"):
+            continue
+        (tmp_path / "source" / path).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(ROOT / path, tmp_path / "source" / path)
+    build = [sys.executable, "-m", "pip", "wheel", "--no-deps", "--no-build-isolation", "-q"]
+    subprocess.run([*build, "-w", str(tmp_path / "dist"), str(tmp_path / "source")], check=True)
+    (wheel,) = (tmp_path / "dist").glob("cmaformer-*.whl")
+    with zipfile.ZipFile(wheel) as content:
+        content.extractall(tmp_path / "site")
+    environment = {**os.environ, "PYTHONPATH": str(tmp_path / "site")}
+    run = [sys.executable, "-m", "cmaformer"]
+    told = subprocess.run([*run, "inspect"], cwd=tmp_path, env=environment, capture_output=True, text=True, check=True)
+    shipped = {path.name for path in (ROOT / "Resources" / "Models").iterdir() if path.is_dir()}
+    assert {line.split()[0] for line in told.stdout.splitlines()} == shipped
+    code = "import cmaformer; print(cmaformer.__file__)"
+    where = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, env=environment, capture_output=True, text=True)
+    assert str(tmp_path / "site") in where.stdout
+
+    labels = np.zeros((4, 60, 60), np.float32)
+    labels[:, 20:40, 20:40] = 500
+    image = SimpleITK.GetImageFromArray(labels)
+    image.SetSpacing((1.5, 1.5, 10.0))
+    SimpleITK.WriteImage(image, str(tmp_path / "image.nrrd"))
+    arguments = ["segment", "image.nrrd", "--model", "cardiac-cine-mr", "-o", "labels.nrrd", "--device", "cpu"]
+    subprocess.run([*run, *arguments], cwd=tmp_path, env=environment, check=True, capture_output=True)
+    assert SimpleITK.ReadImage(str(tmp_path / "labels.nrrd")).GetSize() == image.GetSize()

@@ -109,7 +109,7 @@ def _report(options: argparse.Namespace, kind: str, text: str, **values: str) ->
 
 def _parser(command: str) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="cmaformer", description="Medical image segmentation with CMAformer.")
-    parser.add_argument("--version", action="version", version=__version__)
+    parser.add_argument("--version", action="version", version=f"cmaformer {__version__}")
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
     for name, (short, long) in COMMANDS.items():
         added = commands.add_parser(name, help=short, description=long or f"{short[0].upper()}{short[1:]}.")

@@ -30,4 +30,6 @@ def run(options: argparse.Namespace) -> int:
         print(json.dumps(about.to_dict()) if options.json else f"{model.id}  {about.title}: {about.description}")
     for problem in problems:
         print(f"{problem.folder.name}: {problem.error}", file=sys.stderr)
+    if not models and not problems:
+        print("No models are installed. Give the folder of one, or folders of models with --models.", file=sys.stderr)
     return 0

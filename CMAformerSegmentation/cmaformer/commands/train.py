@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 import shutil
 import sys
 from contextlib import suppress
@@ -22,6 +21,7 @@ from ..recipes.presets import PAPER_NETWORK, PRESETS, preset
 from ..recipes.recipe import CONSTRAINTS, OPTIMIZERS, SECOND_PHASE, changed, configured, settings_of
 from .case_arguments import add_arguments as add_case_arguments
 from .case_arguments import apply_task, window_of
+from .console import json_object
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -53,7 +53,9 @@ def _add_model_choices(group: argparse._ArgumentGroup) -> None:
     group.add_argument("--base", metavar="MODEL", help="id or folder of a model to start from")
     group.add_argument("--models", action="append", default=[], metavar="DIR", help="further folder of model folders")
     group.add_argument("--size", default="small", choices=("small", "base", "large"), help="network, without --base")
-    group.add_argument("--network", type=json.loads, metavar="JSON", help='other settings of it: {"transformer": true}')
+    group.add_argument(
+        "--network", type=json_object, metavar="JSON", help='other settings of it: {"transformer": true}'
+    )
     group.add_argument("--spacing", type=float, nargs=2, metavar="MM", help="in-plane spacing, without --base")
     group.add_argument("--slicing", choices=tuple(SLICINGS), help="default: that of --base, or oriented")
     group.add_argument("--context", type=int, default=0, help="neighboring slices on each side as channels")

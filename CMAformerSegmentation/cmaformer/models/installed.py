@@ -14,11 +14,12 @@ if TYPE_CHECKING:
 def model_folders(extra: Sequence[str] = ()) -> list[Path]:
     """Folders of model folders, in the order they are searched: the given ones, then those shipped with this package.
 
-    Shipped models lie in ``Resources/Models`` beside the package (an installed module), one level up (a checkout), or
-    in the share folder of an installed extension.
+    Shipped models lie in ``Resources/Models`` beside the package (an installed module), one level up (a checkout), in
+    the package ``cmaformer_models`` beside this one (an installed wheel), or in the share folder of an extension.
     """
     here = Path(__file__).resolve().parents[1]
     candidates = [parent / "Resources" / "Models" for parent in here.parents[:2]]
+    candidates.append(here.parent / "cmaformer_models")
     for parent in here.parents[:5]:
         candidates += sorted((parent / "share").glob("*/CMAformer*/Resources/Models"))
         candidates += sorted((parent / "share").glob("CMAformer*/Resources/Models"))

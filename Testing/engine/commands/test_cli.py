@@ -275,11 +275,17 @@ def test_waiting_threads_sleep_unless_the_user_wants_otherwise() -> None:
 def test_commands_start_fast_without_torch() -> None:
     begin = time.perf_counter()
     done = command("--version")
-    assert done.stdout.strip() == "0.1.0"
+    assert done.stdout.strip() == "cmaformer 0.1.0"
     assert time.perf_counter() - begin < 20
     code = "import sys; from cmaformer.__main__ import main; main(['--help']); sys.exit('torch' in sys.modules)"
     environment = {**os.environ, "PYTHONPATH": str(Path(cli.__file__).parents[1])}
     assert subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True).returncode == 0
+
+
+@pytest.mark.parametrize("word", ["small", "[1]", "{", "3"])
+def test_what_is_no_settings_of_a_network_is_refused_in_words(word) -> None:
+    done = command("train", "--cases", "x.json", "--name", "a", "--job", "no-such", "--network", word)
+    assert done.returncode == 2 and f'{word} is no JSON object such as {{"transformer": true}}' in done.stderr
 
 
 @pytest.mark.parametrize("name", list(cli.COMMANDS))
