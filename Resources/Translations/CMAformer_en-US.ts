@@ -2176,7 +2176,7 @@ The network follows the CMAformer publication; see the extension&apos;s home pag
         <translation type="unfinished"></translation>
     </message>
     <message>
-        <source>About {steps} training steps fit into the time on this computer: too few, 30 minutes are recommended.</source>
+        <source>That is short: 30 minutes are recommended.</source>
         <translation type="unfinished"></translation>
     </message>
 </context>

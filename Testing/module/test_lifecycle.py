@@ -37,7 +37,7 @@ def test_job_folder_says_nothing_about_patient_or_computer(fakeLogic, fakeEngine
     assert "Miller" not in text and str(fakeEngine.jobs[0].parent) not in text
     content = json.loads(text)
     assert content["kind"] == "segment" and content["schema"] == 1 and content["id"] == fakeEngine.jobs[0].name
-    assert content["parameters"] == {"device": "cpu", "batch_size": None, "cleanup": True}
+    assert content["parameters"] == {"device": "cpu", "batch_size": None, "cleanup": True, "uncertainty": True}
     assert content["inputs"] == {"image": "input.mha"} and content["engine_version"]
 
 

@@ -101,9 +101,7 @@ def test_codes_and_sides_are_those_of_the_model(series, model, tmp_path):
     structures = [replace(model.description.classes[0], terminology=KIDNEY), *model.description.classes[1:]]
     coded = replace(model.description, classes=tuple(structures))
     volume = read_volume(series)
-    write_dicom_seg(
-        tmp_path / "out.dcm", np.ones(volume.array.shape, np.uint8), volume.geometry, series, coded.description
-    )
+    write_dicom_seg(tmp_path / "out.dcm", np.ones(volume.array.shape, np.uint8), volume.geometry, series, coded)
     first, second, _third = highdicom.seg.segread(tmp_path / "out.dcm").SegmentSequence
     kind = first.SegmentedPropertyTypeCodeSequence[0]
     assert (kind.CodeValue, kind.CodeMeaning) == ("64033007", "Kidney")

@@ -131,7 +131,7 @@ def test_table(result, tmp_path):
     assert status(panel) == "Exported to numbers.csv."
     with open(tmp_path / "numbers.csv", newline="", encoding="utf-8-sig") as file:
         rows = list(csv.reader(file))
-    assert rows[0] == ["Structure", "Volume (ml)", "Voxels", "Mean"]
+    assert rows[0] == ["Structure", "Volume (ml)", "Voxels", "Mean intensity"]
     assert [(row[0], row[2]) for row in rows[1:]] == [
         (name, str((labels == value).sum()))
         for value, name in enumerate(("right ventricle", "myocardium", "left ventricle"), 1)

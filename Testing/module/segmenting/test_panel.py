@@ -81,7 +81,7 @@ def test_what_comes_after_a_result(panel, fakeEngine, monkeypatch):
     output = panel.ui.outputSelector.currentNode()
     panel.ui.copyButton.click()
     lines = [line.split("\t") for line in qt.QApplication.clipboard().text().splitlines()]
-    assert lines[0] == ["Structure", "Volume (ml)", "Voxels", "Mean"] and len(lines) == 4
+    assert lines[0] == ["Structure", "Volume (ml)", "Voxels", "Mean intensity"] and len(lines) == 4
     assert [line[2] for line in lines[1:]] == [str((labels == value).sum()) for value in (1, 2, 3)]
 
     seen = []
