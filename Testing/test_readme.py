@@ -38,7 +38,7 @@ TOUCH = "touch training/CANCEL"
 
 # Why a command is not run here.
 NOT_RUN = {
-    "git clone https://github.com/CMAformer/SlicerCMAformer": "needs the network",
+    "git clone --depth 1 https://github.com/CMAformer/SlicerCMAformer": "needs the network",
     "pip install ./SlicerCMAformer": "would change this environment; `make install` installs the same package in it",
     "make install": "made the environment that runs this test",
     'make install PIP_ARGS="--extra-index-url https://download.pytorch.org/whl/cpu"': "the CI of GitHub does this",
@@ -243,8 +243,8 @@ def test_commands_within_sentences(capsys) -> None:
 
 def test_options_within_sentences_exist(capsys) -> None:
     """Every option that a sentence names is one of some command, of make's, torchrun's or pip's."""
-    known = {"--nproc_per_node", "--extra-index-url", "--help"}
-    for command in ("segment", "check", "train", "evaluate", "function", "inspect"):
+    known = {"--nproc_per_node", "--extra-index-url", "--help", "--depth"}
+    for command in ("segment", "check", "train", "evaluate", "function", "inspect", "next", "report"):
         assert main([command, "--help"]) == 0
         known |= set(re.findall(r"--[a-z][a-z-]*", capsys.readouterr().out))
     prose = re.sub(r"^```.*?^```", "", readme.text(), flags=re.S | re.M)
