@@ -200,9 +200,9 @@ class CMAformerSegmentationWidget(ScriptedLoadableModuleWidget, VTKObservationMi
 class CMAformerSegmentationLogic(Logic):
     """What the module can do, without its panel; see `CMAformerSegmentationLib.logic`."""
 
-    def getParameterNode(self):
+    def getParameterNode(self) -> Any:
         """The module's parameters in the current scene."""
-        return CMAformerSegmentationParameterNode(super().getParameterNode())
+        return CMAformerSegmentationParameterNode(super().getParameterNode())  # type: ignore[call-arg]
 
 
 class CMAformerSegmentationTest(ScriptedLoadableModuleTest):

@@ -1,6 +1,7 @@
 """What the module can do, without its panel: for the panel itself, and for Slicer's Python console."""
 
 import weakref
+from typing import Any
 
 from slicer.i18n import tr as _
 from slicer.ScriptedLoadableModule import ScriptedLoadableModuleLogic
@@ -49,7 +50,7 @@ class Logic(ScriptedLoadableModuleLogic):
         """The models on this computer, and the folders with problems."""
         return findModels(bundledModelFolders(), [userModelFolder()])
 
-    def models(self) -> list:
+    def models(self) -> list[Any]:
         """The models on this computer: entries with `id`, `title`, `description`, `structures`, `path` and more."""
         return self.catalog().entries
 
@@ -175,7 +176,7 @@ class Logic(ScriptedLoadableModuleLogic):
         )
         return self.queue.start(request)
 
-    def jobs(self) -> list:
+    def jobs(self) -> list[Any]:
         """All trainings there are, oldest first, in whatever state, and those of earlier sessions, too."""
         trainings = self.queue.trainings()
         for training in trainings:

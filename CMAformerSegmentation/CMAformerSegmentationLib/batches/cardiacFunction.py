@@ -12,6 +12,7 @@ from slicer.i18n import tr as _
 from vtk.util.numpy_support import vtk_to_numpy
 
 from cmaformer.door import cardiac_function as engine
+from cmaformer.door.errors import EngineError
 
 from ..refusal import Refusal
 from ..scene import nodes as scene
@@ -91,7 +92,7 @@ def cardiacFunction(
     volumes = [segmentVolumes(node) for node in phases]
     try:
         found = engine.cardiac_function(volumes, endDiastole, endSystole, body)
-    except engine.EngineError as error:
+    except EngineError as error:
         text = str(error)
         raise Refusal(lambda: text) from None
     name = segmentations.GetName() if isSequence else phases[0].GetName()

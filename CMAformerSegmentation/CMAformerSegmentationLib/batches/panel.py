@@ -56,7 +56,7 @@ class BatchPanel(SectionPanel):
             SEQUENCE: self._menu.addAction(_("All frames of the sequence")),
         }
         ui.batchSourceButton.setMenu(self._menu)
-        connections: list[tuple[Any, str, Callable]] = [
+        connections: list[tuple[Any, str, Callable[..., Any]]] = [
             (self.actions[SCENE], "triggered(bool)", self.onScene),
             (self.actions[FOLDER], "triggered(bool)", self.onFolder),
             (self.actions[SEQUENCE], "triggered(bool)", self.onSequence),

@@ -23,7 +23,7 @@ class BatchTable:
 
     def __init__(self, table) -> None:
         self.table = table
-        self._shown: list[tuple] = []
+        self._shown: list[tuple[Any, ...]] = []
         header = table.horizontalHeader()
         for column, mode in enumerate(
             (qt.QHeaderView.Stretch, qt.QHeaderView.ResizeToContents, qt.QHeaderView.Stretch)

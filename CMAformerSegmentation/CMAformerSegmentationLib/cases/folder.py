@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 from slicer.i18n import tr as _
 
@@ -35,7 +36,7 @@ _dicomLevels = 4  # a patient's folder, those of a CD, its studies, and their se
 _numberOfFrames = b"\x28\x00\x08\x00"  # the tag (0028,0008), as nearly all files have it
 
 
-class FoundCases(list):
+class FoundCases(list[Any]):
     """Cases that were found, and the names of files that are none of them.
 
     :ivar notUsed: further channels and times of images, and label maps without an image.

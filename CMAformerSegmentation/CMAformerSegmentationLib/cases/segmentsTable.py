@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import qt
 from slicer.i18n import tr as _
@@ -24,7 +25,7 @@ class SegmentsTable:
         self.table = table
         self._onChosen = onChosen
         self._rows: list[tuple[FoundSegment, list[str]]] = []
-        self._selectors: list = []  # with their slots
+        self._selectors: list[Any] = []  # with their slots
         self._mapping: dict[str, str] = {}
         table.horizontalHeader().setSectionResizeMode(0, qt.QHeaderView.Stretch)
         table.horizontalHeader().setSectionResizeMode(2, qt.QHeaderView.Stretch)

@@ -110,7 +110,7 @@ class ComputerProbe:
     def __init__(self) -> None:
         self.state = UNKNOWN
         self.facts: ComputerFacts | None = None
-        self._process: subprocess.Popen | None = None
+        self._process: subprocess.Popen[bytes] | None = None
         self._begin = 0.0
 
     def start(self, modelId: str = "") -> None:
@@ -153,7 +153,7 @@ class ComputerProbe:
             self._process = None
         self.state = UNKNOWN
 
-    def _take(self, process: subprocess.Popen) -> None:
+    def _take(self, process: subprocess.Popen[bytes]) -> None:
         self._process, self.state = None, FAILED
         answer = process.communicate()[0].decode("utf-8", "replace")  # a few hundred bytes, and it has ended
         for line in answer.splitlines():

@@ -47,7 +47,7 @@ class TorchInstaller:
     :ivar state: IDLE, RUNNING, DONE, FAILED or CANCELLED. :ivar problem: why it failed.
     """
 
-    def __init__(self, logPath: Path, popen: Callable[..., subprocess.Popen] = subprocess.Popen) -> None:
+    def __init__(self, logPath: Path, popen: Callable[..., subprocess.Popen[bytes]] = subprocess.Popen) -> None:
         self.logPath = Path(logPath)
         self.state = IDLE
         self.problem: JobProblem | None = None

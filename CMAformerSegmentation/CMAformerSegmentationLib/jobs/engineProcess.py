@@ -51,14 +51,14 @@ class EngineProcess:
         environment: dict[str, str],
         logPath: Path,
         workingFolder: Path | None = None,
-        popen: Callable[..., subprocess.Popen] = subprocess.Popen,
+        popen: Callable[..., subprocess.Popen[bytes]] = subprocess.Popen,
     ) -> None:
         self.command = list(command)
         self.environment = dict(environment)
         self.logPath = Path(logPath)
         self.workingFolder = workingFolder
         self._popen = popen
-        self._process: subprocess.Popen | None = None
+        self._process: subprocess.Popen[bytes] | None = None
         self.starts = 0
         self.wasKilled = False
 

@@ -125,7 +125,7 @@ class TorchProbe:
 
     def __init__(self) -> None:
         self.state = "unknown"
-        self._process: subprocess.Popen | None = None
+        self._process: subprocess.Popen[bytes] | None = None
         self.restart()
 
     def restart(self) -> None:

@@ -36,7 +36,7 @@ class ModelsPanel(SectionPanel):
             header.setSectionResizeMode(column, getattr(qt.QHeaderView, mode))
         ui.modelsTable.verticalHeader().setVisible(False)
         self._importMenu = qt.QMenu(ui.importModelButton)
-        connections: list[tuple[Any, str, Callable]] = [
+        connections: list[tuple[Any, str, Callable[..., Any]]] = [
             (ui.modelSearchEdit, "textChanged(QString)", self._onSearch),
             (ui.modelsTable, "itemSelectionChanged()", self._onSelected),
             (ui.renameModelButton, "clicked(bool)", self.onRename),

@@ -26,7 +26,7 @@ class ExportPanel:
     :param say: takes what is to be said.
     """
 
-    def __init__(self, button, nodes: Callable[[], tuple | None], say: Callable[[str], None]) -> None:
+    def __init__(self, button, nodes: Callable[[], tuple[Any, ...] | None], say: Callable[[str], None]) -> None:
         self._button = button
         self._nodes, self._say = nodes, say
         self._result: SegmentationResult | None = None

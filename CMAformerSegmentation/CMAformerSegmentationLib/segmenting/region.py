@@ -12,8 +12,8 @@ from slicer.i18n import tr as _
 
 from cmaformer.door import box
 
-from ..cases.case import transformBetween
 from ..scene import nodes as scene
+from ..scene.labelLayers import transformBetween
 
 
 @dataclass(frozen=True)

@@ -35,7 +35,7 @@ class SegmentationResult:
     uncertainty: Any = None  # an `UncertaintyMap`, where it was made in this session
 
     @property
-    def nodes(self) -> tuple | None:
+    def nodes(self) -> tuple[Any, ...] | None:
         """Volume and segmentation node, as long as both are in the scene."""
         found = tuple(slicer.mrmlScene.GetNodeByID(i) for i in (self.volumeId, self.segmentationId))
         return found if all(node is not None for node in found) else None

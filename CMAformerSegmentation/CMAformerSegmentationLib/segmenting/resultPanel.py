@@ -27,14 +27,14 @@ class ResultPanel:
     :param say: takes what is to be said in the status line.
     """
 
-    def __init__(self, ui, onUse: Callable, say: Callable[[str], None]) -> None:
+    def __init__(self, ui, onUse: Callable[..., Any], say: Callable[[str], None]) -> None:
         self.ui = ui
         self._onUse, self._say = onUse, say
         self._review = Review()
         self._result: SegmentationResult | None = None
         self._measuring = PanelWork(waitSeconds=0.015)
         self._showing = PanelWork(waitSeconds=0.015)
-        self._counted: tuple = ()  # the result, and when its label maps were changed last: as the table has it
+        self._counted: tuple[Any, ...] = ()  # the result, and when its label maps were changed last
         self.export = ExportPanel(ui.exportButton, self._nodes, say)
         header = ui.structuresTable.horizontalHeader()
         header.setSectionResizeMode(1, qt.QHeaderView.Stretch)
@@ -148,6 +148,6 @@ class ResultPanel:
         if nodes is not None:
             self._onUse(*nodes)
 
-    def _nodes(self) -> tuple | None:
+    def _nodes(self) -> tuple[Any, ...] | None:
         """Volume and result, as long as both are in the scene."""
         return self._result.nodes if self._result is not None else None

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import qt
 from slicer.i18n import tr as _
 
@@ -52,13 +54,13 @@ def structureRows(result: SegmentationResult) -> list[tuple[str, ...]]:
     return rows
 
 
-def _name(structure, found: dict) -> str:
+def _name(structure, found: dict[Any, Any]) -> str:
     """What to call a structure: it tells where the user has corrected what the model found."""
     corrected = found.get(structure.value, {}).get("corrected")
     return _("{name} (corrected)").format(name=structure.name) if corrected else structure.name
 
 
-def _numbers(structure: dict) -> tuple[str, str, str]:
+def _numbers(structure: dict[Any, Any]) -> tuple[str, str, str]:
     """Volume in ml, voxels and mean of the image, as text; empty where they are not known."""
     volume, voxels, mean = (structure.get(key) for key in ("volume_ml", "voxels", "mean"))
     return (

@@ -63,7 +63,7 @@ class CaseCheck:
         self.estimate: dict[str, Any] = {}
         self.problem: JobProblem | None = None
         self._folder = folder
-        self._process: subprocess.Popen | None = None
+        self._process: subprocess.Popen[bytes] | None = None
         self._run = run or self._engine(engineEnvironment())
         self._command = engineCommand(self._arguments(request))
         makePrivate(folder)

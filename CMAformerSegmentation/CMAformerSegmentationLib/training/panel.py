@@ -37,7 +37,7 @@ class TrainPanel(SectionPanel):
     def __init__(self, ui, logic, hub: Hub) -> None:
         super().__init__(ui, logic, hub)
         self.cases: list[TrainingCase] = []
-        self._models: list = []
+        self._models: list[Any] = []
         self.checker = CaseChecker(self._onChecked)
         self._problems: list[str] = []  # of each case; looked for when the list changes, not at every update
         self.roles = RoleMenu(ui.useAsButton, self.onUseAs)

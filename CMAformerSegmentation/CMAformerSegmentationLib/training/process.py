@@ -13,7 +13,7 @@ from cmaformer.door.process import identity, is_alive, is_surely
 from ..jobs.processes import askGroup, groupOptions, killGroup, letOthersFirst
 
 _file = "process.json"
-_children: dict[int, subprocess.Popen] = {}  # of this Slicer: only their exit codes can be known
+_children: dict[int, subprocess.Popen[bytes]] = {}  # of this Slicer: only their exit codes can be known
 
 
 class ProcessProtocol(Protocol):

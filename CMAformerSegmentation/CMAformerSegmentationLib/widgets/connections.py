@@ -10,9 +10,9 @@ class Connections:
     """Remembers what was connected: a panel may be destroyed, or made again by Reload."""
 
     def __init__(self) -> None:
-        self._made: list[tuple[Any, str, Callable]] = []
+        self._made: list[tuple[Any, str, Callable[..., Any]]] = []
 
-    def add(self, sender: Any, signal: str, slot: Callable) -> None:
+    def add(self, sender: Any, signal: str, slot: Callable[..., Any]) -> None:
         """Connect a signal of a widget, an action or a timer, such as "clicked(bool)"."""
         sender.connect(signal, slot)
         self._made.append((sender, signal, slot))

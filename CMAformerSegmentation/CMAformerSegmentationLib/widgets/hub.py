@@ -11,13 +11,13 @@ class Signal:
     """Calls whoever listens, in the order in which they came."""
 
     def __init__(self) -> None:
-        self._slots: list[Callable] = []
+        self._slots: list[Callable[..., Any]] = []
 
-    def connect(self, slot: Callable) -> None:
+    def connect(self, slot: Callable[..., Any]) -> None:
         """Call a function at each `emit`."""
         self._slots.append(slot)
 
-    def disconnect(self, slot: Callable) -> None:
+    def disconnect(self, slot: Callable[..., Any]) -> None:
         """Do not call it any more."""
         self._slots.remove(slot)
 

@@ -27,14 +27,14 @@ class SectionPanel:
     def __init__(self, ui: Any, logic: Any, hub: Hub) -> None:
         self.ui, self.logic, self.hub = ui, logic, hub
         self.connections = Connections()
-        self._heard: list[tuple[Signal, Callable]] = []
+        self._heard: list[tuple[Signal, Callable[..., Any]]] = []
         self._parameterNode: Any = None
         self._message = ""  # replaces the usual status until the user changes something
         if self.button:
             self.connections.add(getattr(ui, self.button), "contentsCollapsed(bool)", self._onFolded)
         self.listen(hub.sectionOpened, self.update)
 
-    def listen(self, signal: Signal, slot: Callable) -> None:
+    def listen(self, signal: Signal, slot: Callable[..., Any]) -> None:
         """Call a method whenever another section tells something."""
         signal.connect(slot)
         self._heard.append((signal, slot))

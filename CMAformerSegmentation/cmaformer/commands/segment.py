@@ -58,8 +58,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Segment one volume, or many; EngineErrors go to the caller. Returns the exit code."""
+    from ..door.names import LABEL_SUFFIXES
     from ..images.dicom_seg import SUFFIX
-    from ..images.volume import LABEL_SUFFIXES, quiet
+    from ..images.volume import quiet
 
     quiet()
     one = len(options.image) == 1 and options.output.lower().endswith((*LABEL_SUFFIXES, SUFFIX))
@@ -71,8 +72,9 @@ def run(options: argparse.Namespace) -> int:
 
 def _segment_one(options: argparse.Namespace) -> int:
     """Segment one volume; its label map appears whole or not at all."""
+    from ..door.names import LABEL_SUFFIXES
     from ..images.dicom_seg import SUFFIX, check_dicom_seg, write_dicom_seg
-    from ..images.volume import LABEL_SUFFIXES, read_volume, write_label_map
+    from ..images.volume import read_volume, write_label_map
     from ..network.device import choose_device
     from ..segmenting.many import beside
     from ..segmenting.segment import segment
@@ -158,8 +160,8 @@ def uncertainty_lines(result: Segmentation) -> str:
 
 def _segment_many(options: argparse.Namespace) -> int:
     """Segment several volumes into a folder; one that fails does not stop the others."""
+    from ..door.names import LABEL_SUFFIXES
     from ..images.dicom_seg import SUFFIX
-    from ..images.volume import LABEL_SUFFIXES
     from ..segmenting.many import Outcome, images_of, segment_all
 
     if options.region is not None or options.report is not None:

@@ -13,7 +13,7 @@ from ..cases.case_list import CasesError
 from ..cases.split import SHARE
 from ..door import job as jobs
 from ..door.errors import EngineError, JobError
-from ..door.names import LOG, PREFLIGHT
+from ..door.names import EVENTS, JOB, LOG, PREFLIGHT
 from ..door.slicing import SLICINGS
 from ..models.installed import open_model
 from ..preflight.report import PreflightError
@@ -118,7 +118,7 @@ def create_or_tell(args: argparse.Namespace) -> None:
 
     Only in a folder that was there before, as somebody makes it who will watch it: else nothing is written.
     """
-    watched = args.job.is_dir() and not (args.job / jobs.JOB).exists()
+    watched = args.job.is_dir() and not (args.job / JOB).exists()
     try:
         _create_from(args)
     except EngineError as error:
@@ -183,7 +183,7 @@ def _clear(folder: Path, created: bool) -> None:
     for path in [] if created else folder.iterdir():
         if path.is_dir():
             shutil.rmtree(path)
-        elif path.name not in (jobs.EVENTS, LOG, PREFLIGHT):
+        elif path.name not in (EVENTS, LOG, PREFLIGHT):
             path.unlink()
     if created:
         shutil.rmtree(folder)

@@ -31,10 +31,10 @@ class Geometry:
     def of_image(cls, image: SimpleITK.Image | SimpleITK.ImageFileReader) -> Geometry:
         """Geometry of a 3-D SimpleITK image (or of a reader that has read its header)."""
         return cls(
-            tuple(int(n) for n in image.GetSize()),  # type: ignore[arg-type]
-            tuple(float(v) for v in image.GetSpacing()),  # type: ignore[arg-type]
-            tuple(float(v) for v in image.GetOrigin()),  # type: ignore[arg-type]
-            tuple(float(v) for v in image.GetDirection()),
+            tuple(int(n) for n in image.GetSize()),  # type: ignore[arg-type,no-untyped-call]
+            tuple(float(v) for v in image.GetSpacing()),  # type: ignore[arg-type,no-untyped-call]
+            tuple(float(v) for v in image.GetOrigin()),  # type: ignore[arg-type,no-untyped-call]
+            tuple(float(v) for v in image.GetDirection()),  # type: ignore[no-untyped-call]
         )
 
     def apply_to(self, image: SimpleITK.Image) -> None:

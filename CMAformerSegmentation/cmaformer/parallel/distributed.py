@@ -61,7 +61,7 @@ def total(x: Tensor) -> Tensor:
     Where every process computes the same loss from such sums, the average of their gradients (which is what
     DistributedDataParallel takes) is the gradient of that joint loss.
     """
-    return cast(Tensor, _Total.apply(x)) if processes.several() else x
+    return cast(Tensor, _Total.apply(x)) if processes.several() else x  # type: ignore[no-untyped-call]
 
 
 def mean(x: Tensor) -> Tensor:

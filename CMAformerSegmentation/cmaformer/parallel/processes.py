@@ -15,10 +15,13 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
-from typing import Any, TypeVar, cast
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import torch
 import torch.distributed as dist
+
+if TYPE_CHECKING:
+    from torch.distributed.distributed_c10d import Store
 
 from ..door.errors import CancelledError, EngineError
 
@@ -37,10 +40,10 @@ LOST = ("connection", "gloo", "nccl", "peer", "timed out", "socket")
 class _Session:
     """What this process knows of the others; there is one session at most."""
 
-    def __init__(self, store: dist.Store, control: dist.ProcessGroup) -> None:
+    def __init__(self, store: Store, control: dist.ProcessGroup) -> None:
         self.store, self.control = store, control
 
-    def ask(self, question: Callable[[dist.Store], T]) -> T | None:
+    def ask(self, question: Callable[[Store], T]) -> T | None:
         """An answer of the store, None where it has gone."""
         try:
             return question(self.store)
@@ -140,12 +143,16 @@ def session(device: str = "auto") -> Iterator[str]:
     device = local_device(device)
     if device.startswith("cuda"):
         torch.cuda.set_device(torch.device(device))
-    store, rank, size = next(dist.rendezvous("env://", timeout=STEP))
-    groups = dist.PrefixStore("groups", store)
+    # Not at the top: a build of PyTorch without these trains in one process.
+    from torch.distributed.distributed_c10d import PrefixStore
+    from torch.distributed.rendezvous import rendezvous
+
+    store, rank, size = next(rendezvous("env://", timeout=STEP))
+    groups = PrefixStore("groups", store)
     backend = "nccl" if device.startswith("cuda") else "gloo"
     dist.init_process_group(backend, store=groups, rank=rank, world_size=size, timeout=STEP)
     control = dist.new_group(backend="gloo", timeout=WORK)
-    _session = _Session(dist.PrefixStore("training", store), control)
+    _session = _Session(PrefixStore("training", store), control)
     try:
         yield device
         dist.barrier(control)

@@ -13,8 +13,9 @@ import numpy as np
 
 from ..cases.case_list import Case, CasesError
 from ..door.errors import ImageError
+from ..images.geometry import Geometry
 from ..images.grid import SliceGrid, grids_of
-from ..images.volume import Geometry, read_volume
+from ..images.volume import read_volume
 from .report import ERROR, NOTE, WARNING, CaseFacts, Finding
 
 # Largest distance in voxels between the corners of an image and of its label map. Rounding a spacing to three decimals

@@ -137,7 +137,8 @@ def evaluate(
 
 
 def _prediction(case: Case, folder: Path) -> Volume:
-    from ..images.volume import LABEL_SUFFIXES, read_volume
+    from ..door.names import LABEL_SUFFIXES
+    from ..images.volume import read_volume
 
     for suffix in LABEL_SUFFIXES:
         path = folder / f"{case.name}{suffix}"

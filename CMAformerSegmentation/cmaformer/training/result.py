@@ -14,7 +14,7 @@ from torch import Tensor
 from .. import __version__
 from ..door import job as jobs
 from ..door.files import write_json
-from ..door.names import REPORT, SUPERVISED
+from ..door.names import REPORT, RESULT, SUPERVISED
 from ..door.privacy import identifying, withheld
 from ..door.verdict import verdict
 from ..images.likeness import ranges
@@ -136,7 +136,7 @@ def _write(trainer: Trainer, kept: Kept) -> Path:
         save_model(result / description["id"], description, kept.weights, card(description))
         write_json(result / REPORT, _finite(report), indent=2)
     trainer.events.emit("finished", seconds=round(trainer.state.seconds, 1), steps={})
-    return job.folder / jobs.RESULT / description["id"]
+    return job.folder / RESULT / description["id"]
 
 
 def _facts(trainer: Trainer, kept: Kept) -> dict[str, Any]:

@@ -19,7 +19,7 @@ from ..cases.reading import read_cases
 from ..door import job as jobs
 from ..door.errors import CancelledError, EngineError, JobError
 from ..door.lock import Lock
-from ..door.names import CASES
+from ..door.names import CANCEL, CASES
 from ..parallel import processes
 from . import leave_one_out, schedule
 from .plan import create
@@ -109,7 +109,7 @@ def _locked(folder: Path) -> Iterator[tuple[jobs.Job, bool]]:
         if jobs.has_result(folder):
             raise JobError("job-done", "This training is done; its model is in result/.")
         lock.__enter__()
-        (folder / jobs.CANCEL).unlink(missing_ok=True)  # a request to stop an earlier run
+        (folder / CANCEL).unlink(missing_ok=True)  # a request to stop an earlier run
         return job
 
     job = processes.on_rank_zero(take)
