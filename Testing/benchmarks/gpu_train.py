@@ -210,6 +210,7 @@ def run(at: Path, out: Path, rows: list[str], device: str, seconds: float, itera
 
 def train(at: Path, out: Path, lengths: dict[str, int], device: str, seconds: float = 0.0) -> dict[str, float]:
     """Train rows from their beginning, to their end or for so many seconds; iterations a second of each."""
+    from cmaformer.data.slice_entry import SliceEntry
     from cmaformer.data.slices import share
 
     each = max(1, (os.cpu_count() or 1) // len(lengths))
@@ -221,8 +222,8 @@ def train(at: Path, out: Path, lengths: dict[str, int], device: str, seconds: fl
             (job / name).unlink(missing_ok=True)
         shutil.rmtree(job / "result", ignore_errors=True)
 
-        def role(entry: dict[str, Any], everything: bool = everything) -> str:
-            return "labeled" if everything else str(entry["role"])
+        def role(entry: SliceEntry, everything: bool = everything) -> str:
+            return "labeled" if everything else entry.role
 
         share(at / "slices" / str(ROWS[row][0]), job / "slices", role)
         # The training takes this for a length that was fitted to a budget.

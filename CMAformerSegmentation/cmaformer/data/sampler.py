@@ -63,12 +63,12 @@ class Sampler:
     ) -> None:
         self.store, self.window, self.context, self.centered, self.seed = store, window, context, centered, seed
         self.cut, self.whole = cut, whole
-        self.slices = [(number, index) for number in numbers for index in range(store.cases[number]["shape"][0])]
+        self.slices = [(number, index) for number in numbers for index in range(store.cases[number].shape[0])]
         by_class: list[list[tuple[int, int]]] = [
             [
                 (number, index)
                 for number in numbers
-                for index, pixels in enumerate(store.cases[number]["pixels"].get(str(value), []))
+                for index, pixels in enumerate(store.cases[number].pixels.get(value, []))
                 if pixels
             ]
             for value in range(1, store.classes)
@@ -100,9 +100,9 @@ class Sampler:
             number, index, row, column = (int(x) for x in known[rng.integers(len(known))])
         else:
             number, index = self.slices[rng.integers(len(self.slices))]
-            height, width = self.store.cases[number]["shape"][1:]
+            height, width = self.store.cases[number].shape[1:]
             row, column = int(rng.integers(height)), int(rng.integers(width))
-        shape = self.store.cases[number]["shape"]
+        shape = self.store.cases[number].shape
         if self.whole:
             row, column = (self._inside(at, side) for at, side in zip((row, column), shape[1:]))
         return Place(number, index, row, column, self._box(shape, (index, row, column), rng))
@@ -136,7 +136,7 @@ class Sampler:
         neighbors = np.arange(index - self.context, index + self.context + 1).clip(depth.start, depth.stop - 1)
         item = {"images": np.zeros((len(neighbors), side, side), np.float32)}
         item["images"][(slice(None), *inside)] = images[neighbors, rows, columns]
-        if self.store.cases[number]["pixels"]:
+        if self.store.cases[number].pixels:
             labels = self.store.array(number, "labels")[index]
             item["labels"] = np.zeros((side, side), np.uint8)
             item["labels"][inside] = labels[rows, columns]

@@ -10,6 +10,7 @@ import json
 import os
 import zlib
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from ..cases.labels import read_labels
 from ..door.errors import CancelledError, EngineError, JobError
 from ..door.files import write_json
 from ..door.slicing import SLICINGS
+from .slice_entry import SliceEntry
 
 # Signed distances are cached up to here (in pixels of the model's grid): twice what a network learns (see
 # `augmentation.DISTANCE_PIXELS`), so that a patch shrunk to half still knows them all.
@@ -83,8 +85,8 @@ def prepare(
             except EngineError as error:
                 raise _by_number(error, case, of + 1) from None
             if number != of:
-                entry.update(case=of, facts=None)  # an image is compared in the first direction
-            write_json(about, entry)
+                entry = replace(entry, of_case=of, facts=None)  # an image is compared in the first direction
+            write_json(about, entry.to_dict())
         entries.append(json.loads(about.read_text(encoding="utf-8")))
         progress(number + 1, len(work))
     write_json(folder / INDEX, {"classes": len(case_list.structures) + 1, "cases": entries})
@@ -97,7 +99,7 @@ def _prepare_case(
     model_input: dict[str, Any],
     folder: Path,
     cancelled: Callable[[], bool],
-) -> dict[str, Any]:
+) -> SliceEntry:
     # Reading images needs SimpleITK, which a computer that trains a prepared cache may not have.
     from ..images.grid import SliceGrid
     from ..images.intensity import Normalization, tamed
@@ -110,10 +112,14 @@ def _prepare_case(
     every = np.arange(grid.count)
     normalize = Normalization(model_input["normalization"], array)
     images = normalize(grid.to_model(array, every)).astype(np.float16)
-    entry: dict[str, Any] = {"number": number, "role": case.role, "shape": list(images.shape), "pixels": {}}
-    entry["crc32"] = {"images": _save(folder / f"{number:05d}.images.npy", images)}
-    entry["facts"] = facts_of(array, grid, normalize)
-    entry["spacing_mm"] = [grid.slice_spacing, *(model_input["spacing_mm"] or grid.pixel_spacing)]
+    entry = SliceEntry(
+        number,
+        case.role,
+        images.shape,
+        spacing_mm=(grid.slice_spacing, *(model_input["spacing_mm"] or grid.pixel_spacing)),
+        crc32={"images": _save(folder / f"{number:05d}.images.npy", images)},
+        facts=facts_of(array, grid, normalize),
+    )
     if case.labels is None:
         return entry
     labels, structures = read_labels(case, case_list), len(case_list.structures)
@@ -125,18 +131,16 @@ def _prepare_case(
             "Export the segmentation with the image as its reference.",
         )
     maps = grid.labels_to_model(labels.array, every, structures + 1)
-    entry["crc32"]["labels"] = _save(folder / f"{number:05d}.labels.npy", maps)
+    sums = {**entry.crc32, "labels": _save(folder / f"{number:05d}.labels.npy", maps)}
     distances = np.empty((len(maps), structures, *maps.shape[1:]), np.int8)
     for slice_, planes in zip(maps, distances):
         if cancelled():  # a large volume with many classes takes a minute
             raise CancelledError()
         for value, plane in enumerate(planes, 1):
             plane[...] = signed_distance(slice_ == value)
-    entry["crc32"]["distances"] = _save(folder / f"{number:05d}.distances.npy", distances)
-    entry["pixels"] = {
-        str(value): [int(n) for n in np.count_nonzero(maps == value, axis=(1, 2))] for value in range(structures + 1)
-    }
-    return entry
+    sums["distances"] = _save(folder / f"{number:05d}.distances.npy", distances)
+    pixels = {v: [int(n) for n in np.count_nonzero(maps == v, axis=(1, 2))] for v in range(structures + 1)}
+    return replace(entry, crc32=sums, pixels=pixels)
 
 
 def _save(path: Path, array: np.ndarray) -> int:
@@ -166,15 +170,15 @@ def verify(folder: Path, between: Callable[[], None] = lambda: None) -> None:
     store = SliceStore(folder)
     for entry in store.cases:
         between()
-        for kind, wanted in entry.get("crc32", {}).items():  # not there in slices that were prepared before
+        for kind, wanted in entry.crc32.items():
             try:
-                good = _checksum(store.path(entry["number"], kind)) == wanted
+                good = _checksum(store.path(entry.number, kind)) == wanted
             except OSError:
                 good = False
             if not good:
                 raise JobError(
                     "damaged-slices",
-                    f"The prepared slices of case {case_of(entry) + 1} are missing or damaged.",
+                    f"The prepared slices of case {entry.case + 1} are missing or damaged.",
                     "Copy the whole job folder again, or start the training from its images.",
                 )
 
@@ -188,23 +192,18 @@ def _by_number(error: EngineError, case: Case, number: int) -> EngineError:
     return type(error)(error.code, f"Case {number}: {message}", error.hint)
 
 
-def share(slices: Path, folder: Path, roles: Callable[[dict[str, Any]], str]) -> None:
+def share(slices: Path, folder: Path, roles: Callable[[SliceEntry], str]) -> None:
     """Give prepared slices other roles in another folder, which then only points to them.
 
     Args:
         slices: a folder that :func:`prepare` has filled.
         folder: the other folder; both may be moved together.
-        roles: the new role of a case, from its entry in the index ("number", "role", ...).
+        roles: the new role of a case, from its entry in the index.
     """
     folder.mkdir(parents=True, exist_ok=True)
     index = json.loads((slices / INDEX).read_text(encoding="utf-8"))
-    cases = [{**entry, "role": roles(entry)} for entry in index["cases"]]
+    cases = [{**entry, "role": roles(SliceEntry.of(entry))} for entry in index["cases"]]
     write_json(folder / INDEX, {**index, "cases": cases, "arrays": Path(os.path.relpath(slices, folder)).as_posix()})
-
-
-def case_of(entry: dict[str, Any]) -> int:
-    """Number of the case, from 0, that an entry of the index has slices of."""
-    return int(entry.get("case", entry["number"]))
 
 
 class SliceStore:
@@ -221,22 +220,22 @@ class SliceStore:
         self.folder = folder
         try:
             index = json.loads((folder / INDEX).read_text(encoding="utf-8"))
-        except (OSError, ValueError):
+            self.classes = int(index["classes"])
+            self.cases = [SliceEntry.of(entry) for entry in index["cases"]]
+            self.arrays = folder / index.get("arrays", "")
+        except (OSError, ValueError, TypeError, KeyError, AttributeError):
             raise CasesError(
                 "no-slices", "The prepared slices are missing or damaged.", "Start the training from its images."
             ) from None
-        self.classes: int = index["classes"]
-        self.cases: list[dict[str, Any]] = index["cases"]
-        self.arrays = folder / index.get("arrays", "")
         self._arrays: dict[tuple[int, str], np.ndarray] = {}
 
     def numbers(self, role: str) -> list[int]:
         """Numbers of the entries of a role: the cases, each as often as it is cut."""
-        return [entry["number"] for entry in self.cases if entry["role"] == role]
+        return [entry.number for entry in self.cases if entry.role == role]
 
     def count(self, role: str) -> int:
         """How many cases of a role there are."""
-        return len({case_of(self.cases[number]) for number in self.numbers(role)})
+        return len({self.cases[number].case for number in self.numbers(role)})
 
     def array(self, number: int, kind: str) -> np.ndarray:
         """One case, memory-mapped.
@@ -256,6 +255,6 @@ class SliceStore:
         """Share of each class among the labeled pixels of some cases: (classes,), sums to 1."""
         counts = np.zeros(self.classes)
         for number in numbers:
-            for value, pixels in self.cases[number]["pixels"].items():
-                counts[int(value)] += sum(pixels)
+            for value, pixels in self.cases[number].pixels.items():
+                counts[value] += sum(pixels)
         return counts / max(1.0, counts.sum())

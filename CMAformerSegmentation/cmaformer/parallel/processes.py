@@ -20,10 +20,10 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 import torch
 import torch.distributed as dist
 
+from ..door.errors import CancelledError, EngineError
+
 if TYPE_CHECKING:
     from torch.distributed.distributed_c10d import Store
-
-from ..door.errors import CancelledError, EngineError
 
 T = TypeVar("T")
 # How long a process waits for the others within a step, and for the first process where that prepares slices.

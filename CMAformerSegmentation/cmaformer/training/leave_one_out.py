@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     import torch
     from torch import Tensor
 
+    from ..data.slice_entry import SliceEntry
     from .loop import Trainer
 
 FOLDS, SCORES = "folds", "scores.json"
@@ -165,15 +166,13 @@ def _same_length(job: jobs.Job, trainer: Trainer, folder: Path) -> None:
             schedule.keep(entries, folder)
 
 
-def roles_of(fold: dict[str, list[int]]) -> Callable[[dict[str, Any]], str]:
+def roles_of(fold: dict[str, list[int]]) -> Callable[[SliceEntry], str]:
     """The role in a fold, "test" and "unused" numbers of cases, of an entry of the index of slices."""
-    from ..data.slices import case_of
 
-    def role(entry: dict[str, Any]) -> str:
-        case = case_of(entry)
-        if case in fold["test"]:  # looked at in the first direction alone, as held-out cases are
-            return "held-out" if case == entry["number"] else UNUSED
-        return UNUSED if case in fold["unused"] else str(entry["role"])
+    def role(entry: SliceEntry) -> str:
+        if entry.case in fold["test"]:  # looked at in the first direction alone, as held-out cases are
+            return "held-out" if entry.case == entry.number else UNUSED
+        return UNUSED if entry.case in fold["unused"] else entry.role
 
     return role
 

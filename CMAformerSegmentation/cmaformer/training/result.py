@@ -150,7 +150,7 @@ def _facts(trainer: Trainer, kept: Kept) -> dict[str, Any]:
         "patch": recipe.patch,
         "seed": trainer.seed,
         "phases": [phase.name for phase in trainer.phases],
-        "images": ranges(store.cases[n].get("facts") for n in store.numbers("labeled") + store.numbers("unlabeled")),
+        "images": ranges(store.cases[n].facts for n in store.numbers("labeled") + store.numbers("unlabeled")),
         "kept": kept.phase,
         "reason": kept.reason,
         "engine_version": __version__,

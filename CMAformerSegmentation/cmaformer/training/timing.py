@@ -87,7 +87,7 @@ def measure(trainer: Trainer) -> Estimate | None:
 def _time_prepare(trainer: Trainer, phase: SupervisedPhase) -> float:
     """Seconds that the phase needs before its windows can be read, reckoned from a look at a few slices."""
     recipe = phase.recipe
-    slices = sum(trainer.store.cases[number]["shape"][0] for number in trainer.store.numbers("unlabeled"))
+    slices = sum(trainer.store.cases[number].shape[0] for number in trainer.store.numbers("unlabeled"))
     every, few = min(slices, recipe.look_slices), min(slices, TIMED_SLICES)
     phase.recipe = recipe.with_overrides({"look_slices": few})
     try:
@@ -101,7 +101,7 @@ def _time_prepare(trainer: Trainer, phase: SupervisedPhase) -> float:
 def _time_validation(trainer: Trainer) -> tuple[float, float]:
     """Seconds for one network on the cases of a look, and on all held-out cases."""
     validation = trainer.validation
-    pixels = {number: math.prod(trainer.store.cases[number]["shape"]) for number in validation.cases}
+    pixels = {number: math.prod(trainer.store.cases[number].shape) for number in validation.cases}
     timed = spread(validation.cases, TIMED_CASES)
     if not timed:
         return 0.0, 0.0

@@ -27,7 +27,7 @@ def store(tmp_path):
 
 def test_whole_slices_lie_in_the_middle_and_larger_ones_fill_the_window(store):
     """A class drawn for a window is in its slice; nothing of a slice is lost that the window has room for."""
-    height, width = store.cases[0]["shape"][1:]
+    height, width = store.cases[0].shape[1:]
     roomy, tight = max(height, width) + 8, min(height, width) - 8
     batch = Sampler(store, [0, 1], roomy, 0, 1.0, seed=1, whole=True).batch(20, 0)
     for image, labels, (number, index) in zip(batch["images"], batch["labels"], batch["slices"]):

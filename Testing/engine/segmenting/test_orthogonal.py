@@ -162,7 +162,7 @@ def test_cases_to_learn_from_are_cut_three_times_and_held_out_ones_once(tmp_path
     cases = read_cases(write_cases(tmp_path, ["labeled", "unlabeled", "held-out"]))
     prepare(cases, {**INPUT, "spacing_mm": None}, tmp_path / "slices")
     store = SliceStore(tmp_path / "slices")
-    assert [(entry["number"], entry.get("case")) for entry in store.cases] == [
+    assert [(entry.number, entry.of_case) for entry in store.cases] == [
         (0, None), (1, None), (2, None), (3, 0), (4, 1), (5, 0), (6, 1)
     ]  # fmt: skip
     assert [store.count(role) for role in ("labeled", "unlabeled", "held-out")] == [1, 1, 1]
@@ -171,7 +171,7 @@ def test_cases_to_learn_from_are_cut_three_times_and_held_out_ones_once(tmp_path
     np.testing.assert_array_equal(store.array(0, "labels"), labels)
     np.testing.assert_array_equal(store.array(3, "labels"), labels.transpose(1, 0, 2)[:, ::-1])
     np.testing.assert_array_equal(store.array(5, "labels"), labels.transpose(2, 0, 1)[:, ::-1])
-    assert store.cases[0]["facts"] and store.cases[3]["facts"] is None
+    assert store.cases[0].facts and store.cases[3].facts is None
 
 
 def test_a_training_along_three_directions_leaves_a_model_that_looks_along_them(tmp_path: Path) -> None:
@@ -194,7 +194,7 @@ def test_no_direction_of_a_patient_who_is_left_out_is_trained_on(tmp_path: Path)
     job = create(cases, tmp_path / "job", "model", base, recipe=replace(SHORT, iterations=1), leave_one_out=True)
     slices = work(job.folder, "cpu", prepare_only=True)
     roles = leave_one_out.roles_of({"test": [1], "unused": []})
-    found = {entry["number"]: roles(entry) for entry in SliceStore(slices).cases}
+    found = {entry.number: roles(entry) for entry in SliceStore(slices).cases}
     assert [number for number, role in found.items() if role == "held-out"] == [1]
     assert [number for number, role in found.items() if role == "labeled"] == [0, 2, 3, 5, 6, 8]
 

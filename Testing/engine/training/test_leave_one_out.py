@@ -72,7 +72,7 @@ def test_one_labeled_patient_is_refused_before_any_work(cases, tmp_path, base):
 def test_shared_slices_have_other_roles_and_the_same_voxels(cases, tmp_path, base):
     create(cases, tmp_path / "job", "model", base, recipe=SHORT)
     slices = work(tmp_path / "job", "cpu", prepare_only=True)
-    share(slices, tmp_path / "job" / "a" / "b", lambda entry: "held-out" if entry["number"] == 2 else entry["role"])
+    share(slices, tmp_path / "job" / "a" / "b", lambda entry: "held-out" if entry.number == 2 else entry.role)
     (tmp_path / "job").rename(tmp_path / "moved")
     shared, store = (SliceStore(tmp_path / "moved" / name) for name in ("a/b", "slices"))
     assert shared.numbers("held-out") == [2] and shared.numbers("labeled") == [0, 1]

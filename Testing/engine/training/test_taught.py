@@ -54,9 +54,9 @@ def test_labels_are_the_networks_largest_parts_with_their_distances(store, tmp_p
         labels, distances = taught.array(number, "labels"), taught.array(number, "distances")
         assert labels.any() and not labels[:, :2, :2].any()  # the corner is a part of its own, and smaller
         assert ((distances[:, 0] < 0) <= (labels == 1)).all() and (distances[:, 1] == 127).all()
-        assert taught.cases[number]["pixels"]["1"] == np.count_nonzero(labels == 1, axis=(1, 2)).tolist()
+        assert taught.cases[number].pixels[1] == np.count_nonzero(labels == 1, axis=(1, 2)).tolist()
         assert np.array_equal(taught.array(number, "images"), store.array(number, "images"))
-    assert not store.cases[taught.pseudo_labeled[0]]["pixels"]  # the training's own slices stay unlabeled
+    assert not store.cases[taught.pseudo_labeled[0]].pixels  # the training's own slices stay unlabeled
 
 
 def test_only_as_many_slices_as_wanted(store, tmp_path):
@@ -90,7 +90,7 @@ def test_pixels_of_which_the_teacher_is_not_sure_are_not_taught(store, tmp_path)
     labels = some.array(number, "labels")
     assert not (all_of_it.array(number, "labels") == UNSURE).any()
     assert (labels == UNSURE).any() and set(np.unique(labels)) <= {0, 1, UNSURE}
-    assert some.cases[number]["pixels"]["1"] == np.count_nonzero(labels == 1, axis=(1, 2)).tolist()
+    assert some.cases[number].pixels[1] == np.count_nonzero(labels == 1, axis=(1, 2)).tolist()
 
 
 def test_what_does_not_hang_together_is_not_taught(store, tmp_path):

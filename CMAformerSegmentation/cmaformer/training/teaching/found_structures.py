@@ -32,7 +32,7 @@ class FoundStructures:
 
     def __init__(self, store: SliceStore, numbers: list[int], context: int) -> None:
         self.store, self.context = store, context
-        self.slices = np.array([(n, k) for n in numbers for k in range(store.cases[n]["shape"][0])]).reshape(-1, 2)
+        self.slices = np.array([(n, k) for n in numbers for k in range(store.cases[n].shape[0])]).reshape(-1, 2)
         # Rows of class, case, slice, row, column.
         self.found = np.zeros((0, 5), np.int64)
 

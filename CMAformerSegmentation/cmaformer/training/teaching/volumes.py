@@ -11,7 +11,7 @@ import json
 import os
 import shutil
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ...data.slice_entry import pixels_of
 from ...data.slices import INDEX, SliceStore, signed_distance
 from ...segmenting.clean_up import clean_up
 from ..prediction import predict_stack
@@ -40,7 +41,7 @@ class PseudoLabelStore(SliceStore):
     def __init__(self, store: SliceStore, folder: Path) -> None:
         taught = _index(folder)["pixels"]
         self.folder, self.classes, self.arrays = store.folder, store.classes, store.arrays
-        self.cases = [{**entry, "pixels": taught.get(str(entry["number"]), {})} for entry in store.cases]
+        self.cases = [replace(e, pixels=pixels_of(taught.get(str(e.number), {}))) for e in store.cases]
         self.pseudo_labeled = sorted(int(number) for number in taught)
         self._labels = folder
         self._arrays: dict[tuple[int, str], np.ndarray] = {}
@@ -101,7 +102,7 @@ class Labeler:
             self.check()
             pixels[str(number)], turns[str(number)] = self._label(number, temporary), turn
             chosen.add(str(number))
-            done += self.store.cases[number]["shape"][0]
+            done += self.store.cases[number].shape[0]
         for number in set(pixels) - chosen:
             assert before is not None
             for kind in ("labels", "distances"):
