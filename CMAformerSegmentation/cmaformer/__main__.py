@@ -18,6 +18,7 @@ from .commands.console import CANCELLED, FAILED, print_line
 from .door.errors import CancelledError, EngineError
 from .door.job import Events
 from .door.privacy import without_files
+from .parallel.launcher import leftovers
 
 # name -> help, and what the command's own help says; its file in commands/ is imported only when it is asked for.
 COMMANDS = {
@@ -53,6 +54,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         options = parser.parse_args(arguments)
     except SystemExit as stop:
         return int(stop.code or 0)
+    ignored = leftovers()
+    if ignored:
+        names = " and ".join(ignored)
+        print(f"Note: {names} are set, but torchrun has not started this command: they are ignored.", file=sys.stderr)
     _keep_memory()
     if signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:
         signal.signal(signal.SIGTERM, _interrupt)

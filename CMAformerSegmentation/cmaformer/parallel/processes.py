@@ -21,6 +21,7 @@ import torch
 import torch.distributed as dist
 
 from ..door.errors import CancelledError, EngineError
+from .launcher import own_place
 
 if TYPE_CHECKING:
     from torch.distributed.distributed_c10d import Store
@@ -136,8 +137,7 @@ def session(device: str = "auto") -> Iterator[str]:
         EngineError: this computer has fewer GPUs than processes, or they cannot share the device.
     """
     global _session
-    started = {"WORLD_SIZE", "RANK", "MASTER_ADDR", "MASTER_PORT"} <= set(os.environ)
-    if not started or int(os.environ["WORLD_SIZE"]) < 2 or several():
+    if own_place()[1] < 2 or several():
         yield device
         return
     device = local_device(device)

@@ -24,6 +24,7 @@ from ..images.dicom_seg import SUFFIX, check_dicom_seg, write_dicom_seg
 from ..images.phases import ImagePart, phases_of
 from ..images.volume import read_volume, write_label_map
 from ..network.device import with_fallback
+from ..parallel.launcher import own_place
 from .network_cache import NetworkCache
 from .segment import Segmentation, segment
 
@@ -149,15 +150,6 @@ def beside(output: Path) -> Path:
     return output.with_name(f"{stem.removesuffix(SUFFIX)}{UNSURE_ENDING}{suffix}")
 
 
-def own_share() -> tuple[int, int]:
-    """Number of this process and of all that ``torchrun`` has started; (0, 1) for one alone."""
-    try:
-        number, count = int(os.environ["RANK"]), int(os.environ["WORLD_SIZE"])
-    except (KeyError, ValueError):
-        return 0, 1
-    return (number, count) if 0 <= number < count else (0, 1)
-
-
 def segment_all(
     images: Sequence[ImagePart],
     model: Model,
@@ -190,7 +182,7 @@ def segment_all(
         OSError: the folder cannot be written.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    number, count = own_share()
+    number, count = own_place()
     if count > 1 and torch.cuda.is_available():
         torch.cuda.set_device(int(os.environ.get("LOCAL_RANK", number)) % torch.cuda.device_count())
     pairs = list(zip(images, outputs(images, folder, suffix)))[number::count]

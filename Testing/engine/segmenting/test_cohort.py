@@ -135,7 +135,8 @@ def test_processes_share_the_images(folder: Path) -> None:
     out = folder / "out"
     path = os.pathsep.join([str(Path(cli.__file__).parents[1]), *sys.path])
     words = [sys.executable, "-m", "cmaformer", *arguments(folder, "-o", str(out), "--device", "cpu")]
-    environments = [{**os.environ, "PYTHONPATH": path, "RANK": str(n), "WORLD_SIZE": "2"} for n in range(2)]
+    launched = {"PYTHONPATH": path, "WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": "29999"}
+    environments = [{**os.environ, **launched, "RANK": str(n)} for n in range(2)]
     running = [subprocess.Popen(words, env=e, stdout=subprocess.PIPE, text=True) for e in environments]
     said = [process.communicate(timeout=120)[0] for process in running]
     assert [process.returncode for process in running] == [1, 0]  # a, c and b, d
@@ -146,6 +147,16 @@ def test_processes_share_the_images(folder: Path) -> None:
         "b.nrrd",
         "d.nrrd",
     ]
+
+
+def test_variables_that_a_launcher_has_left_behind_count_for_nothing(folder: Path) -> None:
+    """Half of the images would be left out without a word."""
+    path = os.pathsep.join([str(Path(cli.__file__).parents[1]), *sys.path])
+    words = [sys.executable, "-m", "cmaformer", *arguments(folder, "-o", str(folder / "out"), "--device", "cpu")]
+    left = {**os.environ, "PYTHONPATH": path, "RANK": "1", "WORLD_SIZE": "2"}
+    done = subprocess.run(words, env=left, capture_output=True, text=True)
+    assert [row[0] for row in table(folder / "out" / "volumes.csv")[1:]] == ["a.nrrd", "b.nrrd", "c.nii.gz", "d.nrrd"]
+    assert "RANK and WORLD_SIZE are set, but torchrun has not started" in done.stderr
 
 
 def test_what_cannot_be_done_is_told_before_any_work(folder: Path, capsys) -> None:
