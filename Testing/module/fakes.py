@@ -22,7 +22,7 @@ class FakeEngine:
         self.jobs: list[Path] = []
         self.running = False
         self.code: int | None = None
-        self.starts = 0
+        self.starts = self.warmed = 0
         self.wasKilled = False
         self.stops = 0
         self.refusesToStart = False
@@ -38,6 +38,9 @@ class FakeEngine:
             self.running, self.starts, self.wasKilled, self.code = True, self.starts + 1, False, None
         self.jobs.append(Path(jobFolder))
         self.submitted.append(json.loads((Path(jobFolder) / "job.json").read_text()))
+
+    def warm(self) -> None:
+        self.warmed += 1
 
     def isRunning(self) -> bool:
         return self.running

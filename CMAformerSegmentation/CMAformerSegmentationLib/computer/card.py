@@ -88,6 +88,7 @@ class ComputerCard(SectionPanel):
     def update(self) -> None:
         """Bring the widgets up to date."""
         ui, installing = self.ui, self.installer.state == RUNNING
+        self.hub.engineIsReady = self.torch.state == "present" and not installing
         missing = self.torch.state == "missing" and environment.usesOwnPython()
         facts = self.probe.facts if self.probe.state == KNOWN else None
         replace = environment.usesOwnPython() and facts is not None and self._wantsAnother()

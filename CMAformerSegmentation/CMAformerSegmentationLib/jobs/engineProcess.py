@@ -24,6 +24,8 @@ class EngineProtocol(Protocol):
 
     def submit(self, jobFolder: Path) -> None: ...
 
+    def warm(self) -> None: ...
+
     def exitCode(self) -> int | None: ...
 
     def isRunning(self) -> bool: ...
@@ -77,6 +79,14 @@ class EngineProcess:
             self._reap()
             self._start()
             self._write(line)
+
+    def warm(self) -> None:
+        """Start the worker, which loads PyTorch, before there is a job for it; it leaves by itself when none comes.
+
+        :raises OSError: when the worker cannot be started.
+        """
+        if not self.isRunning():
+            self._start()
 
     def isRunning(self) -> bool:
         return self._process is not None and self._process.poll() is None

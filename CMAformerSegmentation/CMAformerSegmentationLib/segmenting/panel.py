@@ -111,6 +111,8 @@ class SegmentPanel(SectionPanel):
         self._showResult()
         ui.statusLabel.text = self._status(problem)
         self._showDetails()
+        if choices and choices.inputVolume and self.hub.engineIsReady and not problem:
+            self.logic.runner.warm()
         self.hub.choices = Choices(
             choices.inputVolume if choices else None,
             self.model,

@@ -37,6 +37,7 @@ class TaskRunner:
         self._engine: EngineProtocol | None = None
         self._timer: qt.QTimer | None = None
         self._interval = 0
+        self._isWarm = False
 
     @property
     def folder(self) -> Path:
@@ -57,6 +58,24 @@ class TaskRunner:
         """
         task = SegmentationTask(request, self.engine, self.folder, onChanged)
         self.tasks.append(task)
+        timer = self._begin()
+        self._tick(threadMilliseconds)
+        timer.start()
+        return task
+
+    def warm(self) -> None:
+        """Somebody is about to segment: let the engine load PyTorch meanwhile, once."""
+        if self._isWarm:
+            return
+        self._isWarm = True
+        self._begin()
+        try:
+            self.engine.warm()
+        except OSError as error:  # said when it is needed
+            logging.warning("CMAformer: the engine cannot be started: %s", error.strerror)
+
+    def _begin(self) -> qt.QTimer:
+        """Make what is needed from the first use to the end."""
         if self._timer is None:
             self._timer = qt.QTimer()
             self._timer.connect("timeout()", self.poll)
@@ -64,9 +83,7 @@ class TaskRunner:
             slicer.app.connect("aboutToQuit()", self.shutdown)
             folder = self.folder  # asks Qt, which a thread must not
             self._sweep = BackgroundCall(lambda: removeOldFiles(folder))
-        self._tick(threadMilliseconds)
-        self._timer.start()
-        return task
+        return self._timer
 
     def poll(self) -> None:
         """Move every task on."""
@@ -99,6 +116,7 @@ class TaskRunner:
             except OSError as error:
                 logging.warning("CMAformer: the engine could not be ended: %s", error)
             self._engine = None
+        self._isWarm = False
 
     def _tick(self, milliseconds: int) -> None:
         if self._timer is not None and milliseconds != self._interval:

@@ -50,6 +50,7 @@ class Hub:
 
     :ivar choices: of the section Segment; `choicesChanged` tells when it has looked at them again.
     :ivar batchIsRunning: whether several volumes are being segmented, so that none may be started beside them.
+    :ivar engineIsReady: whether it is known that PyTorch is there.
     :ivar computerProblem: gives why the engine cannot run here, in words; an empty string when it can.
     :ivar volumeSegmented: emits volume node, model, device and seconds of a whole volume.
     :ivar caseOffered: emits a volume node and its segmentation node, to learn from them.
@@ -60,7 +61,7 @@ class Hub:
 
     def __init__(self) -> None:
         self.choices = Choices()
-        self.batchIsRunning = False
+        self.batchIsRunning = self.engineIsReady = False
         self.computerProblem: Callable[[], str] = str
         self.choicesChanged, self.batchChanged = Signal(), Signal()
         self.computerChanged, self.modelsChanged = Signal(), Signal()

@@ -262,3 +262,15 @@ def test_every_widget_has_a_tooltip(panel):
     widgets = [w for w in named if w.className() in wanted]
     assert len(widgets) >= 9
     assert [w.name for w in widgets if not w.toolTip] == []
+
+
+def test_the_engine_starts_when_a_volume_is_chosen_and_not_before(panel, fakeEngine):
+    """It loads PyTorch while the user looks at the image; nothing runs for somebody who only opens the module."""
+    panel.segmentPanel.update()
+    assert panel.segmentPanel.hub.engineIsReady and fakeEngine.warmed == 0 and fakeEngine.starts == 0
+    panel._parameterNode.inputVolume = volume()
+    panel._parameterNode.inputVolume = volume()
+    assert fakeEngine.warmed == 1 and fakeEngine.jobs == []
+    apply(panel, fakeEngine)
+    finishJob(panel, fakeEngine)
+    assert panel.segmentPanel.task.state == "finished"
