@@ -7,14 +7,14 @@ in a folder for each patient), and folders of DICOM images. A label map is never
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 from slicer.i18n import tr as _
 
-from cmaformer.door.names import IMAGE_SUFFIXES, stem_of, suffix_of
+from cmaformer.door.names import IMAGE_SUFFIXES
+from cmaformer.door.pairing import case_name, has_label_name, is_label_map, paired
 from cmaformer.door.patients import patient_of
 
 from ..refusal import Refusal
@@ -23,13 +23,6 @@ from .case import LABELED, UNLABELED, TrainingCase
 _imageFolders = ("images", "image", "imagestr", "imgs", "img", "volumes")
 _labelFolders = ("labels", "label", "labelstr", "segmentations", "masks", "segs")
 _unlabeledFolders = ("imagests", "unlabeled")
-_labelEnding = re.compile(r"[-_. ](seg|dseg|segmentation|label|labels|labelmap|mask|gt)$", re.IGNORECASE)
-_labelBeginning = re.compile(r"^(segmentation|label|labels|mask|seg)[-_ ]", re.IGNORECASE)
-_imageBeginning = re.compile(r"^(volume|image|img)[-_ ]", re.IGNORECASE)
-_imageEnding = re.compile(r"[-_](T1w|T2w|T2star|FLAIR|PDw|ct|bold|cine)$", re.IGNORECASE)  # of BIDS
-_channel = re.compile(r"_0{3}0$")  # nnU-Net numbers the channels of an image, and not its label map
-_furtherChannel = re.compile(r"_(?!0000)\d{4}$")
-_severalTimes = re.compile(r"_4d$", re.IGNORECASE)  # ACDC's whole cine, beside the frames that are labeled
 _dicomFiles = 3  # fewer slices are no volume, but for files of many slices
 _dicomLooks = 64  # files that are looked at; others lie beside the images
 _dicomLevels = 4  # a patient's folder, those of a CD, its studies, and their series
@@ -80,55 +73,22 @@ def casesOfFiles(paths: Iterable[str | Path]) -> FoundCases:
 
 
 def _besideEachOther(files: list[Path]) -> FoundCases:
-    """Images with their label maps in one folder: `a.nrrd` with `a-label.nrrd`, `a_seg.nii.gz` or `a.seg.nrrd`."""
-    maps = {path: None for path in files if _isLabelMap(path, files)}
-    return _paired([path for path in files if path not in maps], list(maps))
+    """Images with their label maps in one folder: `a.nrrd` with `a-label.nrrd`, `a_seg.nii.gz` or `a.seg.nrrd`.
 
-
-def _isLabelMap(path: Path, files: list[Path]) -> bool:
-    stem = _stem(path)
-    if _labelEnding.search(stem):
-        return True
-    # "segmentation-0" belongs to "volume-0"; alone, a name may begin so for another reason.
-    rest = _labelBeginning.sub("", stem)
-    return rest != stem and any(_imageBeginning.sub("", _stem(other)) == rest for other in files if other != path)
+    Here also a name that has no image beside it says that a file is a label map: it is never learned from as an image.
+    """
+    maps = [path for path in files if has_label_name(path) or is_label_map(path, files)]
+    return _paired([path for path in files if path not in maps], maps)
 
 
 def _paired(images: list[Path], maps: list[Path]) -> FoundCases:
-    """Cases of images and label maps by the part that their names share."""
-    notUsed = [path for path in images if _furtherChannel.search(_stem(path)) or _severalTimes.search(_stem(path))]
-    images = [path for path in images if path not in notUsed]
-    byName = {name: path for path in maps for name in reversed(_labelNames(path))}
-    cases, used = FoundCases(), set()
-    for image in images:
-        labels = next((byName[name] for name in _imageNames(image) if name in byName), None)
-        used.add(labels)
-        cases.append(_case(image, labels))
-    cases.notUsed = [path.name for path in [*notUsed, *(path for path in maps if path not in used)]]
-    return cases
-
-
-def _labelNames(path: Path) -> list[str]:
-    """What a label map may be called without what says that it is one, the longest first."""
-    names = [_stem(path)]
-    while _labelEnding.search(names[-1]):  # "Heart segmentation.seg"
-        names.append(_labelEnding.sub("", names[-1]))
-    return list(dict.fromkeys([*names, *(_labelBeginning.sub("", name) for name in names)]))
-
-
-def _imageNames(path: Path) -> list[str]:
-    names = [_stem(path), _channel.sub("", _stem(path))]
-    names += [_imageBeginning.sub("", name) for name in names]
-    return list(dict.fromkeys([*names, *(_imageEnding.sub("", name) for name in names)]))
+    found = paired(images, maps)
+    return FoundCases((_case(*pair) for pair in found.pairs), (path.name for path in found.not_used))
 
 
 def _case(image: Path, labels: Path | None) -> TrainingCase:
-    name = _channel.sub("", _stem(image))
+    name = case_name(image)
     return TrainingCase(image, labels, LABELED if labels is not None else UNLABELED, name, patient_of(name))
-
-
-def _stem(path: Path) -> str:
-    return stem_of(path.name) if suffix_of(path.name) else path.stem
 
 
 def _files(folder: Path | None) -> list[Path]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import csv
 import os
 from collections import Counter
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,6 +19,7 @@ from ..door.errors import CancelledError, EngineError
 from ..door.files import replaced
 from ..door.log import log_traceback
 from ..door.names import stem_of, suffix_of
+from ..door.pairing import OWN_ENDINGS, is_label_map
 from ..images.dicom_headers import is_dicom, read_header
 from ..images.dicom_seg import SUFFIX, check_dicom_seg, write_dicom_seg
 from ..images.phases import ImagePart, phases_of
@@ -31,22 +32,7 @@ from .segment import Segmentation, segment
 if TYPE_CHECKING:
     from ..models.model import Model
 
-ENDING = "-labels"
-# What the command writes beside a label map where it is asked how sure the model is.
-UNSURE_ENDING = "-uncertainty"
-# How others name a label map beside its image.
-LABEL_ENDINGS = (
-    "-label",
-    "_label",
-    "_labels",
-    "-seg",
-    "_seg",
-    "_gt",
-    "-mask",
-    "_mask",
-    " segmentation",
-    "_segmentation",
-)
+ENDING, UNSURE_ENDING = OWN_ENDINGS
 TABLE = "volumes"
 
 
@@ -79,8 +65,7 @@ def images_of(paths: Sequence[str | os.PathLike[str]], phases: str | int | None 
     for path in map(Path, paths):
         found = sorted(p for p in path.iterdir() if _is_image(p)) if path.is_dir() else []
         if found:
-            names = {stem_of(image.name) for image in found}
-            images += [image for image in found if not is_label_map(image, names)]
+            images += [image for image in found if not is_label_map(image, found)]
         else:  # folders of patients, or a file, a DICOM folder, or nothing: reading it tells
             images += _patients(path) or [path]
     return [part for image in images for part in _parts(image, phases)]
@@ -109,20 +94,6 @@ def _patients(folder: Path) -> list[Path]:
             return []
         found[header.patient] = child
     return list(found.values()) if len(found) > 1 else []
-
-
-def is_label_map(path: Path, names: Collection[str]) -> bool:
-    """Whether a file of a folder is a label map by its name: a segmentation of Slicer, or named as another file there.
-
-    ``names`` are those of all images of the folder, without their suffixes.
-
-    ``heart-label.nrrd`` beside ``heart.nrrd`` is one; alone it is an image like any other, but for the endings of this
-    command's own label maps and of Slicer's segmentations.
-    """
-    name = stem_of(path.name)
-    if name.endswith((ENDING, UNSURE_ENDING)) or path.name.lower().endswith(".seg.nrrd"):
-        return True
-    return any(name.lower().endswith(end) and name[: -len(end)] in names for end in LABEL_ENDINGS)
 
 
 def outputs(images: Sequence[ImagePart], folder: Path, suffix: str = ".nrrd") -> list[Path]:

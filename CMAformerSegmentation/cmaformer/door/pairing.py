@@ -1,0 +1,87 @@
+"""Which label map belongs to which image, by their names alone: one rule for folders in the panel and on the command
+line.
+
+Known are label maps beside their images with an ending or a beginning of their own, also those of BIDS, LiTS, ACDC and
+nnU-Net with its channels, and Slicer's segmentations.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from .names import stem_of, suffix_of
+
+# What `cmaformer segment` gives the label maps of many images, and what it writes beside them.
+OWN_ENDINGS = ("-labels", "-uncertainty")
+_LABEL_ENDING = re.compile(r"[-_. ](seg|dseg|segmentation|label|labels|labelmap|mask|gt|uncertainty)$", re.IGNORECASE)
+_LABEL_BEGINNING = re.compile(r"^(segmentation|label|labels|mask|seg)[-_ ]", re.IGNORECASE)
+_IMAGE_BEGINNING = re.compile(r"^(volume|image|img)[-_ ]", re.IGNORECASE)
+_IMAGE_ENDING = re.compile(r"[-_](T1w|T2w|T2star|FLAIR|PDw|ct|bold|cine)$", re.IGNORECASE)  # of BIDS
+_CHANNEL = re.compile(r"_0{3}0$")  # nnU-Net numbers the channels of an image, and not its label map
+_FURTHER_CHANNEL = re.compile(r"_(?!0000)\d{4}$")
+_SEVERAL_TIMES = re.compile(r"_4d$", re.IGNORECASE)  # ACDC's whole cine, beside the frames that are labeled
+
+
+@dataclass(frozen=True)
+class Pairs:
+    """Images with their label maps, None where there is none; and the files that are neither: further channels and
+    times of images, and label maps without an image."""
+
+    pairs: tuple[tuple[Path, Path | None], ...]
+    not_used: tuple[Path, ...]
+
+
+def has_label_name(path: Path) -> bool:
+    """Whether a name says by itself that the file is a label map: "a-label", "a.seg", "a_gt"."""
+    return bool(_LABEL_ENDING.search(stem(path)))
+
+
+def is_label_map(path: Path, files: Iterable[Path]) -> bool:
+    """Whether a file is the label map of another one beside it, by their names.
+
+    A name alone does not decide: "heart-label" beside "heart" is a label map, alone it may be an image like any other.
+    What this engine and Slicer write for label maps is one in any case.
+    """
+    name = stem(path)
+    if name.endswith(OWN_ENDINGS) or path.name.lower().endswith(".seg.nrrd"):
+        return True
+    others = {shared for other in files if other != path for shared in _image_names(other)}
+    return any(shared != name and shared in others for shared in _label_names(path))
+
+
+def paired(images: Sequence[Path], maps: Sequence[Path]) -> Pairs:
+    """Images and label maps by the part that their names share."""
+    left = [path for path in images if _FURTHER_CHANNEL.search(stem(path)) or _SEVERAL_TIMES.search(stem(path))]
+    by_name = {name: path for path in maps for name in reversed(_label_names(path))}
+    pairs = []
+    for image in (path for path in images if path not in left):
+        pairs.append((image, next((by_name[name] for name in _image_names(image) if name in by_name), None)))
+    used = {labels for _image, labels in pairs}
+    return Pairs(tuple(pairs), (*left, *(path for path in maps if path not in used)))
+
+
+def case_name(image: Path) -> str:
+    """The name of a case: that of its image without suffix and channel."""
+    return _CHANNEL.sub("", stem(image))
+
+
+def stem(path: Path) -> str:
+    """The name of a file without the suffix of an image, or without any other."""
+    return stem_of(path.name) if suffix_of(path.name) else path.stem
+
+
+def _label_names(path: Path) -> list[str]:
+    """What a label map may be called without what says that it is one, the longest first."""
+    names = [stem(path)]
+    while _LABEL_ENDING.search(names[-1]):  # "Heart segmentation.seg"
+        names.append(_LABEL_ENDING.sub("", names[-1]))
+    return list(dict.fromkeys([*names, *(_LABEL_BEGINNING.sub("", name) for name in names)]))
+
+
+def _image_names(path: Path) -> list[str]:
+    names = [stem(path), _CHANNEL.sub("", stem(path))]
+    names += [_IMAGE_BEGINNING.sub("", name) for name in names]
+    return list(dict.fromkeys([*names, *(_IMAGE_ENDING.sub("", name) for name in names)]))
