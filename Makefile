@@ -31,7 +31,7 @@ CHECK := import sys; sys.exit(not (3, 10) <= sys.version_info[:2] <= (3, 13) and
 export QT_QPA_PLATFORM ?= offscreen
 export PYTHONUTF8 = 1
 
-.PHONY: install demo screenshot pictures walkthrough test hard lint clean
+.PHONY: bench install demo screenshot pictures walkthrough test hard lint clean
 
 install: $(STAMP)
 
@@ -74,6 +74,11 @@ hard: install
 	rm -f "$(HARD)"
 	HARD_TALLY="$(abspath $(HARD))" OMP_NUM_THREADS=1 $(BIN)/python -m pytest Testing/hard -n $(JOBS) -q $(PYTEST_ARGS)
 	$(BIN)/python Testing/hard/table.py "$(HARD)"
+
+# What the engine costs beside the bare network and networks of MONAI, about 15 minutes; nothing else should run.
+bench: install
+	$(BIN)/python -m pip install -q einops==0.8.2
+	OMP_NUM_THREADS=1 $(BIN)/python Testing/benchmarks/bench.py
 
 lint: install
 	$(BIN)/ruff check .
