@@ -2359,12 +2359,23 @@ The network follows the CMAformer publication; see the extension&apos;s home pag
         <source>Name the structures in the order of the values 1, 2, ... of the label maps.</source>
         <translation type="unfinished"></translation>
     </message>
+</context>
+<context>
+    <name>training.plan</name>
     <message>
         <source>{counts}. About {time} on this computer.</source>
         <translation type="unfinished"></translation>
     </message>
     <message>
+        <source>With so few labels expect a draft to correct. Dice of hearts by labeled patients, measured: {known}.</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
         <source>With five labeled patients or more, a fifth is held out to measure the result.</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>So few held-out cases cannot tell whether the new model is better.</source>
         <translation type="unfinished"></translation>
     </message>
 </context>

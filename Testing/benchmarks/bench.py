@@ -3,7 +3,7 @@
     make bench                                  # or: python Testing/benchmarks/bench.py --rounds 3 --out bench.md
 
 Everything is computed in float32 with one thread, on synthetic images (no patient). The rows of a table take turns, and
-ratios are medians over the rounds. Peers are those of the Python package monai (which needs einops for them), untrained:
+ratios are medians over the rounds. Peers are those of the Python package monai (which needs einops), untrained:
 their time does not depend on their weights. nnU-Net is not among them: it wants an environment of its own.
 """
 

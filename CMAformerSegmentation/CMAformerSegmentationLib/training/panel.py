@@ -11,18 +11,18 @@ import slicer
 from slicer.i18n import tr as _
 
 from ..cases.adding import CaseAdding
-from ..cases.case import HELD_OUT, LABELED, UNLABELED, TrainingCase
+from ..cases.case import LABELED, TrainingCase
 from ..cases.list import IGNORED, loadCases, loadMapping, saveCases, saveMapping
 from ..cases.roleMenu import RoleMenu
 from ..cases.segmentsTable import SegmentsTable
 from ..cases.structures import foundSegments, hasValues, structuresToLearn
-from ..cases.table import fillCases, roleTitle, selectedRows
+from ..cases.table import fillCases, selectedRows
 from ..models.terms import mustBeAccepted
 from ..scene.nodes import keptCopy
-from ..widgets.duration import duration
 from ..widgets.hub import Hub
 from ..widgets.section import SectionPanel
 from .checker import CaseChecker
+from .plan import planInWords
 from .ranking import CaseRanking
 from .request import TrainingRequest
 from .settings import TrainSettings
@@ -141,7 +141,8 @@ class TrainPanel(SectionPanel):
         ui.addCasesButton.setEnabled(not self.adding.isBusy)
         ui.startButton.setEnabled(not problem and not checking)
         ui.startButton.toolTip = problem or _("Train in the background. Slicer stays usable, and may be closed.")
-        ui.trainStatusLabel.text = found or self._message or problem or self._summary(request)
+        plan = planInWords(self._used(), request.minutes, request.base is None) if request else ""
+        ui.trainStatusLabel.text = found or self._message or problem or plan
 
     def _showSelection(self) -> None:
         selected = bool(selectedRows(self.ui.casesTable))
@@ -277,16 +278,6 @@ class TrainPanel(SectionPanel):
         except ValueError:
             return _("Name the structures in the order of the values 1, 2, ... of the label maps."), None
         return request.incompleteness(), request
-
-    def _summary(self, request: TrainingRequest | None) -> str:
-        if request is None:
-            return ""
-        roles = [case.role for case in self._used()]
-        counts = ", ".join(f"{roles.count(role)} {roleTitle(role)}" for role in (LABELED, UNLABELED, HELD_OUT))
-        text = _("{counts}. About {time} on this computer.").format(counts=counts, time=duration(60 * request.minutes))
-        if HELD_OUT not in roles:
-            text += " " + _("With five labeled patients or more, a fifth is held out to measure the result.")
-        return text
 
     def _forgetFindings(self) -> None:
         if self.checker.words():

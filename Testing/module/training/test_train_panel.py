@@ -262,3 +262,16 @@ def test_a_report_of_a_training_with_the_real_engine(panel, processes, tiny, tmp
     standin.processUntil(lambda: "Exported to training.html" in panel.ui.trainingStatusLabel.text, timeout=60)
     text = (tmp_path / "training.html").read_text(encoding="utf-8")
     assert "<polyline" in text and "0.900" in text and "case 0" not in text
+
+
+def test_the_plan_says_what_to_expect(panel, processes):
+    fill(panel, labeled=2, unlabeled=1)
+    panel.ui.modelNameEdit.setText("x")
+    status = panel.ui.trainStatusLabel
+    assert "2 labeled, 1 unlabeled, 0 held out. About 1 h 0 min" in status.text and "a fifth is held out" in status.text
+    assert "draft" not in status.text  # it starts from a model
+    panel.ui.baseSelector.setCurrentIndex(panel.ui.baseSelector.count - 1)
+    assert "a draft to correct" in status.text and "1: 0.69, 3: 0.88, 7: 0.90" in status.text
+    select(panel, 0)
+    trigger(panel, "held out")
+    assert "So few held-out cases" in status.text and "1 labeled" in status.text
