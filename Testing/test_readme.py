@@ -244,7 +244,7 @@ def test_commands_within_sentences(capsys) -> None:
 def test_options_within_sentences_exist(capsys) -> None:
     """Every option that a sentence names is one of some command, of make's, torchrun's or pip's."""
     known = {"--nproc_per_node", "--extra-index-url", "--help", "--depth"}
-    for command in ("segment", "check", "train", "evaluate", "function", "inspect", "next", "report"):
+    for command in ("segment", "check", "train", "evaluate", "function", "inspect", "next", "report", "export"):
         assert main([command, "--help"]) == 0
         known |= set(re.findall(r"--[a-z][a-z-]*", capsys.readouterr().out))
     prose = re.sub(r"^```.*?^```", "", readme.text(), flags=re.S | re.M)

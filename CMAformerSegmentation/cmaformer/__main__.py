@@ -31,6 +31,7 @@ COMMANDS = {
     "evaluate": ("compare label maps with the truth", ""),
     "next": ("choose the cases to label next", "Which unlabeled cases to label next, and why."),
     "function": ("measure how a heart works", "Volumes over a cycle, ejection fraction and mass, from a cine."),
+    "export": ("write cases as a dataset for nnU-Net and others", ""),
     "report": ("write a page about a segmentation or a training", ""),
     "computer": ("tell what this computer can do", ""),
 }
