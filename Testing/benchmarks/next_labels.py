@@ -2,8 +2,8 @@
 
     python Testing/benchmarks/next_labels.py --data ../shared/data --runs runs/next --minutes 12
 
-Four labeled patients of the cardiac data train a model; three more are chosen by it, and by chance (three draws), of
-the other 66 training patients. Each set of seven trains for the same time of one core, from scratch with the same seed,
+Four labeled patients of the cardiac data train a model; three more are chosen by it (the odd, as with many labels, and
+the typical, as with few), and by chance (three draws), of the other 66 training patients. Each set of seven trains for the same time of one core, from scratch with the same seed,
 on its labeled cases alone. The validation patients are held out of all of it.
 """
 
@@ -21,8 +21,8 @@ from race import choices_of, table
 
 from cmaformer.cases.reading import read_cases
 from cmaformer.models.model import load_model
+from cmaformer.segmenting import next_cases as next_module
 from cmaformer.segmenting.evaluate import evaluate
-from cmaformer.segmenting.next_cases import next_cases
 from cmaformer.training.plan import create
 from cmaformer.training.work import work
 
@@ -66,6 +66,7 @@ def main() -> None:
     parser.add_argument("--data", type=Path, default=Path("../shared/data"))
     parser.add_argument("--runs", type=Path, default=Path("runs/next"))
     parser.add_argument("--minutes", type=float, default=12.0)
+    parser.add_argument("rows", nargs="*", help="of the sets (default: all)")
     options = parser.parse_args()
     options.runs.mkdir(parents=True, exist_ok=True)
     path = options.runs / "all.json"
@@ -77,14 +78,18 @@ def main() -> None:
     first, others = patients[:4], sorted(patients[4:])
     four = listed(source, set(first), options.runs / "four.json")
     model = train("four", four, options.minutes)
-    chosen_path = options.runs / "chosen.txt"
-    if not chosen_path.exists():
-        cases = read_cases(four)
-        found = next_cases(cases, load_model(model), "cpu")
-        names = [cases.cases[one.cases[0] - 1].patient for one in found]
-        chosen_path.write_text("\n".join(f"{name} {one.reason()}" for name, one in zip(names, found)), encoding="utf-8")
-    chosen = [line.split()[0] for line in chosen_path.read_text(encoding="utf-8").splitlines()[:MORE]]
-    sets = {"chosen": chosen, **{f"chance-{n}": random.Random(n).sample(others, MORE) for n in range(1, DRAWS + 1)}}
+    sets = {}
+    for name, few in (("chosen", 0), ("typical", next_module.FEW_LABELS)):
+        told = options.runs / f"{name}.txt"
+        if not told.exists():
+            next_module.FEW_LABELS = few
+            cases = read_cases(four)
+            found = next_module.next_cases(cases, load_model(model), "cpu")
+            lines = [f"{cases.cases[one.cases[0] - 1].patient} {one.reason()}" for one in found]
+            told.write_text("\n".join(lines), encoding="utf-8")
+        sets[name] = [line.split()[0] for line in told.read_text(encoding="utf-8").splitlines()[:MORE]]
+    sets |= {f"chance-{n}": random.Random(n).sample(others, MORE) for n in range(1, DRAWS + 1)}
+    sets = {name: more for name, more in sets.items() if not options.rows or name in options.rows}
     for name, more in sets.items():
         print(name, more, flush=True)
         train(name, listed(source, {*first, *more}, options.runs / f"{name}.json"), options.minutes)

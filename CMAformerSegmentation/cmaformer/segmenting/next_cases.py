@@ -1,14 +1,16 @@
-"""Which unlabeled cases to label next: those that the model is unsure of, and that are unlike those labeled before.
+"""Which unlabeled cases to label next.
 
-Active learning by uncertainty and diversity: each step takes the patient with the largest sum of both, where the
-diversity is the distance to the nearest one that is labeled or was taken before (k-center; O. Sener and S. Savarese,
-*Active Learning for Convolutional Neural Networks: A Core-Set Approach*, ICLR 2018).
+With few labels, those that stand for many others that are not covered yet: a model that has seen little learns more
+from the typical than from the odd (G. Hacohen *et al.*, *Active Learning on a Budget: Opposite Strategies Suit High and
+Low Budgets*, ICML 2022; here as facility location). With more, those that the model is unsure of, and that are unlike
+those labeled before (k-center; O. Sener and S. Savarese, *Active Learning for Convolutional Neural Networks: A Core-Set
+Approach*, ICLR 2018).
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
     from ..models.model import Model
 
 LEAST_ML = 0.01  # what a structure counts as where it was not found
+FEW_LABELS = 20  # labeled patients below which typical ones are chosen
 CLEARLY = 1.0  # standard deviations by which a structure must differ before it is named as the reason
 
 
@@ -54,10 +57,12 @@ class Suggestion:
     least_sure: str
     difference: float
     unlike: tuple[str, bool] | None
+    typical: bool = False  # chosen because it stands for others
 
     def reason(self) -> str:
         """In words."""
-        text = f"the model is least sure of {self.least_sure} (expected Dice {self.expected_dice:.2f})"
+        text = "it is like many that are not labeled; " if self.typical else ""
+        text += f"the model is least sure of {self.least_sure} (expected Dice {self.expected_dice:.2f})"
         if self.unlike is not None:
             name, larger = self.unlike
             text += f"; {name} is {'larger' if larger else 'smaller'} than in those that are labeled"
@@ -124,21 +129,34 @@ def ranked(numbered: Sequence[tuple[int, Case]], looks: Sequence[Look], structur
         if case.role == "unlabeled":
             groups.setdefault(case.patient, []).append(place)
     expected = {name: float(np.mean([looks[place].expected_dice for place in group])) for name, group in groups.items()}
+    few = len({numbered[place][1].patient for place in labeled}) < FEW_LABELS
     known, left = list(labeled), dict(groups)
     found: list[Suggestion] = []
     while left:
         distances = {name: _distance(facts, group, known) for name, group in left.items()}
         unsure = _shares([1 - expected[name] for name in left])
-        value = dict(zip(left, map(sum, zip(unsure, _shares(list(distances.values()))))))
+        others = _shares(_covered(facts, left, known) if few else list(distances.values()))
+        # Among few labels the doubt of a model that knows little decides only between equals.
+        value = {name: share + (0.01 if few else 1.0) * doubt for name, doubt, share in zip(left, unsure, others)}
         name = max(left, key=lambda name: (value[name], -left[name][0]))
         group = left.pop(name)
         worst = min(group, key=lambda place: looks[place].expected_dice)
         unlike = _unlike(facts, worst, known, structures) if known else None
         numbers = tuple(numbered[place][0] for place in group)
         look = looks[worst]
-        found.append(Suggestion(len(found) + 1, numbers, expected[name], look.least_sure, distances[name], unlike))
+        found.append(Suggestion(len(found) + 1, numbers, expected[name], look.least_sure, distances[name], unlike, few))
         known += group
     return found
+
+
+def _covered(facts: np.ndarray, groups: Mapping[str, Sequence[int]], known: Sequence[int]) -> list[float]:
+    """By how much the mean distance of all unlabeled cases to the nearest known one would fall with each group."""
+    places = [place for group in groups.values() for place in group]
+    apart = np.sqrt(((facts[places][:, None] - facts[None]) ** 2).mean(axis=2))  # (unlabeled, all)
+    nearest = apart[:, list(known)].min(axis=1) if known else np.full(len(places), apart.max())
+    return [
+        float((nearest - np.minimum(nearest, apart[:, list(group)].min(axis=1))).mean()) for group in groups.values()
+    ]
 
 
 def _distance(facts: np.ndarray, group: Sequence[int], known: Sequence[int]) -> float:

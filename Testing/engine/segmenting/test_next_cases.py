@@ -15,6 +15,7 @@ from tinymodel import save_tiny
 from cmaformer.cases.case_list import Case, CasesError
 from cmaformer.cases.reading import read_cases
 from cmaformer.models.model import load_model
+from cmaformer.segmenting import next_cases as next_module
 from cmaformer.segmenting.next_cases import Look, next_cases, ranked
 
 STRUCTURES = ["ring", "disc"]
@@ -29,6 +30,26 @@ def look(expected, ring, disc, least="disc"):
     return Look(expected, least, sizes, np.r_[sizes, 0.0])
 
 
+@pytest.fixture
+def manyLabels(monkeypatch):
+    """As with many labeled patients: the odd is worth more than the typical."""
+    monkeypatch.setattr(next_module, "FEW_LABELS", 0)
+
+
+def test_with_few_labels_the_typical_come_first_each_for_others_than_the_one_before():
+    rows = [(case(1, "labeled", "a"), look(0.9, 0.0, 0.0))]
+    for number, (ring, disc) in enumerate(
+        [(1.0, 1.0), (1.1, 1.0), (1.0, 1.1), (-1.0, 2.0), (-1.1, 2.0), (9.0, 9.0)], 2
+    ):
+        rows.append((case(number, "unlabeled", str(number)), look(0.5 if ring == 9.0 else 0.9, ring, disc)))
+    found = ranked([row[0] for row in rows], [row[1] for row in rows], STRUCTURES)
+    assert all(one.typical for one in found) and "like many" in found[0].reason()
+    order = [one.cases[0] for one in found]
+    # One of each cluster before a second one of any.
+    assert len({(number - 2) // 3 for number in order[:3]}) == 2 and 7 in order[:3]
+
+
+@pytest.mark.usefixtures("manyLabels")
 def test_the_unsure_and_the_unlike_come_first_and_what_was_taken_counts_as_known():
     rows = [
         (case(1, "labeled", "a"), look(0.9, 0.0, 0.0)),
@@ -50,6 +71,7 @@ def test_the_unsure_and_the_unlike_come_first_and_what_was_taken_counts_as_known
     assert found[-1].unlike is None and "larger" not in found[-1].reason()
 
 
+@pytest.mark.usefixtures("manyLabels")
 def test_cases_of_a_patient_are_labeled_together():
     rows = [
         (case(1, "labeled", "a"), look(0.9, 0.0, 0.0)),
