@@ -3,8 +3,9 @@
     python Testing/benchmarks/next_labels.py --data ../shared/data --runs runs/next --minutes 12
 
 Four labeled patients of the cardiac data train a model; three more are chosen by it (the odd, as with many labels, and
-the typical, as with few), and by chance (three draws), of the other 66 training patients. Each set of seven trains for the same time of one core, from scratch with the same seed,
-on its labeled cases alone. The validation patients are held out of all of it.
+the typical, as with few), and by chance (three draws), of the other 66 training patients. Each set of seven trains for
+the same time of one core, from scratch with the same seed, on its labeled cases alone. The validation patients are held
+out of all of it.
 """
 
 from __future__ import annotations
