@@ -18,6 +18,7 @@ from ..door.description import Description, Structure
 from ..door.errors import ImageError
 from ..door.files import replaced
 from .dicom import ordered_frames
+from .dicom_headers import Frame
 from .geometry import Geometry
 
 SUFFIX = ".dcm"
@@ -70,51 +71,13 @@ def write_dicom_seg(
         ImageError: highdicom is not there (``no-highdicom``), the series cannot be referred to (``no-reference``), or
             the file cannot be written (``unwritable``).
     """
-    highdicom = _highdicom()
-    import pydicom
-
     frames = ordered_frames(Path(source), phase)
-    structures = model.classes
     numbers = np.zeros(256, np.uint8)  # segments are numbered 1, 2, 3, ... whatever the values of the labels
-    for number, structure in enumerate(structures, 1):
+    for number, structure in enumerate(model.classes, 1):
         numbers[structure.value] = number
-    pixels = numbers[labels]
-    files = list(dict.fromkeys(frame.path for frame in frames))
     try:
-        datasets = [pydicom.dcmread(file) for file in files]
-        for data in datasets:  # what the standard lets be empty, scanners leave out
-            for keyword in MAY_BE_EMPTY:
-                if keyword not in data:
-                    setattr(data, keyword, "")
-            if len(files) == len(frames) and not data.get("SliceThickness"):
-                data.SliceThickness = geometry.spacing[2]
-        if len(files) < len(frames):  # multi-frame: highdicom takes the frames in the order of the file
-            if len(files) > 1 or int(datasets[0].NumberOfFrames) != len(frames):
-                raise ImageError(
-                    "no-reference",
-                    "The DICOM series keeps several phases in one file, of which a DICOM SEG cannot name one here.",
-                    "Write another format.",
-                )
-            stored = np.empty_like(pixels)
-            stored[[frame.number for frame in frames]] = pixels
-            pixels = stored
-        segmentation = highdicom.seg.Segmentation(
-            source_images=datasets,
-            pixel_array=pixels,
-            segmentation_type=highdicom.seg.SegmentationTypeValues.BINARY,
-            segment_descriptions=[_segment(n, structure, model) for n, structure in enumerate(structures, 1)],
-            series_instance_uid=highdicom.UID(),
-            series_number=100,
-            sop_instance_uid=highdicom.UID(),
-            instance_number=1,
-            manufacturer="SlicerCMAformer",
-            manufacturer_model_name=model.id[:64],
-            software_versions=__version__,
-            device_serial_number="0",
-            content_label="SEGMENTATION",
-            content_description=model.title[:64],
-            series_description=f"CMAformer {model.title}"[:64],
-        )
+        datasets = _datasets(frames, geometry)
+        segmentation = _object(datasets, _as_stored(numbers[labels], frames, datasets), model)
         with replaced(Path(path)) as temporary:
             segmentation.save_as(temporary)
     except ImageError:
@@ -130,6 +93,61 @@ def write_dicom_seg(
             f"The DICOM series lacks what a DICOM SEG must repeat of it ({type(error).__name__}: {error}).",
             "Use the images as the scanner wrote them, or write another format.",
         ) from None
+
+
+def _datasets(frames: Sequence[Frame], geometry: Geometry) -> list[Any]:
+    """The files of the images in the order of the slices, with what must be repeated of them."""
+    import pydicom
+
+    datasets = [pydicom.dcmread(path) for path in dict.fromkeys(frame.path for frame in frames)]
+    for data in datasets:  # what the standard lets be empty, scanners leave out
+        for keyword in MAY_BE_EMPTY:
+            if keyword not in data:
+                setattr(data, keyword, "")
+        if len(datasets) == len(frames) and not data.get("SliceThickness"):
+            data.SliceThickness = geometry.spacing[2]
+    return datasets
+
+
+def _as_stored(pixels: np.ndarray, frames: Sequence[Frame], datasets: Sequence[Any]) -> np.ndarray:
+    """The numbers of segments in the order of the frames of a multi-frame file, as highdicom takes them.
+
+    Raises:
+        ImageError: the file holds other frames, too ("no-reference").
+    """
+    if len(datasets) == len(frames):
+        return pixels
+    if len(datasets) > 1 or int(datasets[0].NumberOfFrames) != len(frames):
+        raise ImageError(
+            "no-reference",
+            "The DICOM series keeps several phases in one file, of which a DICOM SEG cannot name one here.",
+            "Write another format.",
+        )
+    stored = np.empty_like(pixels)
+    stored[[frame.number for frame in frames]] = pixels
+    return stored
+
+
+def _object(datasets: Sequence[Any], pixels: np.ndarray, model: Description) -> Any:
+    """The segmentation object, not yet written."""
+    highdicom = _highdicom()
+    return highdicom.seg.Segmentation(
+        source_images=datasets,
+        pixel_array=pixels,
+        segmentation_type=highdicom.seg.SegmentationTypeValues.BINARY,
+        segment_descriptions=[_segment(n, structure, model) for n, structure in enumerate(model.classes, 1)],
+        series_instance_uid=highdicom.UID(),
+        series_number=100,
+        sop_instance_uid=highdicom.UID(),
+        instance_number=1,
+        manufacturer="SlicerCMAformer",
+        manufacturer_model_name=model.id[:64],
+        software_versions=__version__,
+        device_serial_number="0",
+        content_label="SEGMENTATION",
+        content_description=model.title[:64],
+        series_description=f"CMAformer {model.title}"[:64],
+    )
 
 
 def _segment(number: int, structure: Structure, model: Description) -> Any:
