@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import Property, QEvent, QSize, Qt, Signal
+from PySide6.QtCore import Property, QEvent, QRect, QSize, Qt, Signal
 from PySide6.QtGui import QIcon, QPainter, QPalette
 from PySide6.QtWidgets import (
     QAbstractButton,
@@ -13,10 +13,16 @@ from PySide6.QtWidgets import (
     QPushButton,
     QStyle,
     QStyleOption,
+    QStyleOptionButton,
+    QStyleOptionFrame,
+    QStyleOptionGroupBox,
+    QStylePainter,
     QWidget,
 )
 
 from .declare import stored
+
+_NO_LIMIT = (1 << 24) - 1  # QWIDGETSIZE_MAX
 
 
 class _Folding:
@@ -109,7 +115,10 @@ class ctkCollapsibleButton(_Folding, QAbstractButton):
         painter = QPainter(self)
         header = self.rect()
         header.setHeight(self._headerHeight() - 3)
-        painter.fillRect(header, self.palette().brush(QPalette.ColorRole.Button))
+        button = QStyleOptionButton()  # the title is drawn as a push button, as in CTK
+        button.initFrom(self)
+        button.rect = header
+        self.style().drawPrimitive(QStyle.PrimitiveElement.PE_PanelButtonCommand, button, painter, self)
         option = QStyleOption()
         option.initFrom(self)
         option.rect = header.adjusted(6, 0, 0, 0)
@@ -124,7 +133,8 @@ class ctkCollapsibleButton(_Folding, QAbstractButton):
 
 
 class ctkCollapsibleGroupBox(_Folding, QGroupBox):
-    """A group box whose check box shows and hides its contents."""
+    """A group box whose title shows and hides its contents. As in CTK, an arrow stands where a check box would be, and
+    a thin empty frame is left of what is collapsed."""
 
     collapsedHeight = stored("collapsedHeight", int, 14)
 
@@ -132,7 +142,34 @@ class ctkCollapsibleGroupBox(_Folding, QGroupBox):
         super().__init__(*arguments)
         self.setCheckable(True)
         self.setChecked(True)
-        self.toggled.connect(lambda checked: self._fold(not checked))
+        self.toggled.connect(self._onToggled)
+
+    def _onToggled(self, checked: bool) -> None:
+        self._fold(not checked)
+        self.setMaximumHeight(_NO_LIMIT if checked else self.fontMetrics().height() + 4 + self.collapsedHeight)
+
+    def paintEvent(self, event) -> None:
+        painter = QStylePainter(self)
+        option = QStyleOptionGroupBox()
+        self.initStyleOption(option)
+        sub = QStyle.SubControl
+        option.subControls = sub.SC_GroupBoxLabel | sub.SC_GroupBoxFrame  # no check box
+        box, style = QStyle.ComplexControl.CC_GroupBox, self.style()
+        title = style.subControlRect(box, option, sub.SC_GroupBoxLabel, self)
+        frame = style.subControlRect(box, option, sub.SC_GroupBoxFrame, self)
+        arrow, line = QStyleOption(), QStyleOptionFrame()
+        for part in (arrow, line):
+            part.initFrom(self)
+        line.rect, line.lineWidth = frame.adjusted(0, title.height() // 2, 0, 0), 1
+        line.features = QStyleOptionFrame.FrameFeature.None_
+        style.drawPrimitive(QStyle.PrimitiveElement.PE_FrameGroupBox, line, painter, self)
+        arrow.rect = QRect(4, title.top() + (title.height() - 12) // 2, 12, 12)
+        kind = QStyle.PrimitiveElement
+        style.drawPrimitive(
+            kind.PE_IndicatorArrowDown if self.isChecked() else kind.PE_IndicatorArrowRight, arrow, painter, self
+        )
+        painter.setPen(self.palette().color(QPalette.ColorRole.WindowText))
+        painter.drawText(QRect(20, title.top(), self.width() - 20, title.height()), 0, self.title())
 
     collapsed = Property(bool, lambda self: not self.isChecked(), lambda self, value: self.setChecked(not value))
 
