@@ -104,7 +104,7 @@ def _interrupt(*_: object) -> None:
 
 def _report(options: argparse.Namespace, kind: str, text: str, **values: str) -> None:
     if getattr(options, "json", False):
-        given = [getattr(options, name, None) for name in ("image", "cases", "predictions", "output")]
+        given = [getattr(options, name, None) for name in ("image", "files", "job", "cases", "predictions", "output")]
         paths = [path for value in given if value for path in (value if isinstance(value, list) else [value])]
         known = {os.path.basename(os.path.normpath(str(path))) for path in paths}
         texts = {name: without_files(text, known) if name != "code" else text for name, text in values.items()}

@@ -652,7 +652,7 @@ The network follows the CMAformer publication; see the extension&apos;s home pag
         <translation type="unfinished"></translation>
     </message>
     <message>
-        <source>Which unlabeled cases to label next: those of which the model is unsure, and those unlike the labeled ones.</source>
+        <source>Which unlabeled cases to label next: with few labels the typical ones, with many those of which the model is unsure.</source>
         <translation type="unfinished"></translation>
     </message>
     <message>
@@ -2488,6 +2488,10 @@ The network follows the CMAformer publication; see the extension&apos;s home pag
     </message>
     <message>
         <source>No. {rank}: the model is least sure of {name} (expected Dice {dice}).</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>No. {rank}: like many without labels. The model is least sure of {name} (expected Dice {dice}).</source>
         <translation type="unfinished"></translation>
     </message>
     <message>

@@ -14,7 +14,7 @@ from typing import Any
 from slicer.i18n import tr as _
 
 from cmaformer.door.names import IMAGE_SUFFIXES
-from cmaformer.door.pairing import case_name, has_label_name, is_label_map, paired
+from cmaformer.door.pairing import case_name, has_label_name, label_maps, paired
 from cmaformer.door.patients import patient_of
 
 from ..refusal import Refusal
@@ -77,8 +77,8 @@ def _besideEachOther(files: list[Path]) -> FoundCases:
 
     Here also a name that has no image beside it says that a file is a label map: it is never learned from as an image.
     """
-    maps = [path for path in files if has_label_name(path) or is_label_map(path, files)]
-    return _paired([path for path in files if path not in maps], maps)
+    maps = label_maps(files) | {path for path in files if has_label_name(path)}
+    return _paired([path for path in files if path not in maps], [path for path in files if path in maps])
 
 
 def _paired(images: list[Path], maps: list[Path]) -> FoundCases:

@@ -150,7 +150,8 @@ class ComputerCard(SectionPanel):
 
     def _start(self, folder: str | None = None) -> None:
         self._message, self._offline = "", False
-        self.probe.stop()  # it holds files of the PyTorch that there is
+        self.probe.stop()  # it and the engine hold files of the PyTorch that there is
+        self.logic.runner.rest()
         self.installer.start(folder, replace=self.torch.state == "present")
         self._timer.start()
         self.update()

@@ -7,7 +7,7 @@ import vtk
 
 
 def jumpToSlice(volumeNode, axis: str, index: int, segmentationNode=None) -> None:
-    """Let all slice views meet at a slice of a volume.
+    """Turn the slice views to the planes of a volume, and let them meet at one of its slices.
 
     :param axis: "i", "j" or "k", along which the slice is counted.
     :param index: of the slice, from 0.
@@ -34,6 +34,8 @@ def jumpToSlice(volumeNode, axis: str, index: int, segmentationNode=None) -> Non
         toWorld = vtk.vtkGeneralTransform()
         parent.GetTransformToWorld(toWorld)
         point = list(toWorld.TransformPoint(point))
+    for sliceNode in slicer.util.getNodesByClass("vtkMRMLSliceNode"):  # an oblique slice is in no view as it was
+        sliceNode.RotateToVolumePlane(volumeNode)
     slicer.vtkMRMLSliceNode.JumpAllSlices(slicer.mrmlScene, *point)
 
 

@@ -32,6 +32,7 @@ from ..scene import nodes as scene
 from ..scene.labelFiles import writeLabelMap
 from ..scene.labelLayers import placeLabels, segmentLayers
 from ..scene.metaimage import writeMetaImage
+from .corrections import EarlierResult
 from .result import SegmentationResult
 
 _stlHeader = 84  # bytes, of a binary file with the number of its triangles
@@ -106,9 +107,8 @@ def reportWork(segmentationNode, volumeNode, result: SegmentationResult, path: P
     image, labels = folder / "image.mha", folder / "labels.nrrd"
     writeLabels, _others = labelMapWork(segmentationNode, volumeNode, result.model.structures, labels)
     arguments = ["report", str(image), str(labels), "--model", str(result.model.path), "-o", str(path)]
-    isCorrected = any(item.get("corrected") for item in result.structures)
-    command = engineCommand([*arguments, "--corrected"] if isCorrected else arguments)
-    environment = engineEnvironment()
+    earlier = EarlierResult(segmentationNode, volumeNode)
+    command, environment = engineCommand(arguments), engineEnvironment()
 
     def work() -> None:
         sweep(folder.parent)
@@ -116,7 +116,8 @@ def reportWork(segmentationNode, volumeNode, result: SegmentationResult, path: P
         try:
             writeMetaImage(image, snapshot.array, snapshot.geometry.flippedXY())
             writeLabels()
-            callEngine(command, environment, path.name)
+            earlier.look()
+            callEngine([*command, "--corrected"] if earlier.corrected else command, environment, path.name)
         finally:
             shutil.rmtree(folder, ignore_errors=True)
 

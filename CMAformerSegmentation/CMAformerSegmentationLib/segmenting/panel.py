@@ -39,7 +39,7 @@ class SegmentPanel(SectionPanel):
         self._details = ""
         self._inputId = ""
         self._resultIsNew = self._isFresh = False
-        self._result: SegmentationResult | None = None  # the last one that was shown
+        self._results: dict[str, SegmentationResult] = {}  # of this session, by the run that made them
         self.loading = LoadMenu(ui.loadButton, logic.loadVolume, self._onLoad)
         ui.deviceSelector.toolTip = ui.deviceSelector.toolTip + " " + environment.deviceHint()
         self.result = ResultPanel(ui, hub.caseOffered.emit, self.say)
@@ -272,13 +272,13 @@ class SegmentPanel(SectionPanel):
         node = self._parameterNode.outputSegmentation if self._parameterNode else None
         result = resultOf(node, {entry.id: entry for entry in self._catalog.entries}.get)
         if result is not None:
-            if self._result is None or self._result.key != result.key:
-                self._result = result
+            if result.key not in self._results:
+                self._results[result.key] = result
                 if self._isFresh and self.task is not None and self.task.segmentationNode is node:
                     self._isFresh = False
                     result.structures = list(self.task.summary.get("structures", []))  # as the engine has counted
                     result.uncertainty = self.task.uncertainty
-            result = self._result
+            result = self._results[result.key]
         self.result.update(result, node, self._running() is not None)
 
     def _showDetails(self) -> None:

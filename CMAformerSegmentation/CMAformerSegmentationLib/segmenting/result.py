@@ -32,6 +32,7 @@ class SegmentationResult:
     key: str
     structures: list[dict[str, Any]] = field(default_factory=list)
     recounts: int = 0
+    counted: tuple[int, ...] = ()  # when the label maps had been changed last as the numbers were counted
     uncertainty: Any = None  # an `UncertaintyMap`, where it was made in this session
 
     @property

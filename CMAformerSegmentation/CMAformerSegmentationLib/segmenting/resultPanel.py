@@ -34,7 +34,6 @@ class ResultPanel:
         self._result: SegmentationResult | None = None
         self._measuring = PanelWork(waitSeconds=0.015)
         self._showing = PanelWork(waitSeconds=0.015)
-        self._counted: tuple[Any, ...] = ()  # the result, and when its label maps were changed last
         self.export = ExportPanel(ui.exportButton, self._nodes, say)
         header = ui.structuresTable.horizontalHeader()
         header.setSectionResizeMode(1, qt.QHeaderView.Stretch)
@@ -84,16 +83,16 @@ class ResultPanel:
             return
         volumeNode, segmentationNode = nodes
         values = earlierSegments(segmentationNode, result.model.structures)
-        state = (result.key, *labelTimes(segmentationNode, list(values)))
-        if result.structures and self._counted[:1] != state[:1]:
-            self._counted = state  # a new result, whose numbers the engine has counted
-        if self._counted == state:
+        state = labelTimes(segmentationNode, list(values))
+        if result.structures and not result.counted:
+            result.counted = state  # a new result, whose numbers the engine has counted
+        if result.counted == state:
             return
         try:
             measurement = Measurement(segmentationNode, volumeNode, values)
         except ValueError:
             return  # it was put under a transform since
-        self._counted = state
+        result.counted = state
 
         def onMeasured(found: Any, error: BaseException | None) -> None:
             if error is not None:

@@ -74,6 +74,12 @@ class TaskRunner:
         except OSError as error:  # said when it is needed
             logging.warning("CMAformer: the engine cannot be started: %s", error.strerror)
 
+    def rest(self) -> None:
+        """End the engine unless it works: the PyTorch that it has loaded is to be replaced."""
+        if self._engine is not None and not self.tasks:
+            self._engine.kill()
+        self._isWarm = False
+
     def _begin(self) -> qt.QTimer:
         """Make what is needed from the first use to the end."""
         if self._timer is None:

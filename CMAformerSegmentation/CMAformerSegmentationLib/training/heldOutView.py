@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import slicer
 from slicer.i18n import tr as _
 
@@ -96,6 +97,7 @@ class HeldOutView:
         self._device = str(training.request.get("device", "auto"))
         geometry = scene.volumeGeometry(self.volumeNode)
         self._results = {title: (model, *scene.newLabelImage(geometry)) for title, model in models.items()}
+        self._wrong: list[int] = []  # voxels in each slice
         self._reference = self._loadReference(models[_("after")])
 
     def work(self) -> Callable[[], None]:
@@ -114,6 +116,8 @@ class HeldOutView:
                 for command, path, array in commands:
                     callEngine(command, environment, name)
                     readLabels(path, array)
+                after = next(iter(self._results.values()))[2]  # it was put in first
+                self._wrong = [int(np.count_nonzero(a != b)) for a, b in zip(self._truth, after)]
             finally:
                 shutil.rmtree(temporary, ignore_errors=True)
 
@@ -137,9 +141,8 @@ class HeldOutView:
             _outline(node, color)
         if slicer.app.layoutManager() is not None:
             slicer.util.setSliceViewerLayers(background=self.volumeNode, fit=True)
-        wrong = (self._truth != self._results[_("after")][2]).sum(axis=(1, 2))
-        if wrong.any():  # the slice with most wrong voxels
-            jumpToSlice(self.volumeNode, "k", int(wrong.argmax()), nodes[-1])
+        if any(self._wrong):  # the slice with most wrong voxels
+            jumpToSlice(self.volumeNode, "k", self._wrong.index(max(self._wrong)), nodes[-1])
         return nodes
 
     def _loadReference(self, model: ModelEntry):

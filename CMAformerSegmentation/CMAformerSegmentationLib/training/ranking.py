@@ -1,4 +1,4 @@
-"""Which of the unlabeled cases to label next, by the engine: those that the model is unsure of, or that are unlike."""
+"""Which of the unlabeled cases to label next, by the engine: typical ones where few are labeled, else doubtful ones."""
 
 from __future__ import annotations
 
@@ -57,7 +57,9 @@ class CaseRanking(CaseCheck):
 
 def _reason(entry: dict[str, Any]) -> str:
     text = _("No. {rank}: the model is least sure of {name} (expected Dice {dice}).")
-    words = [text.format(rank=entry["rank"], name=entry["least_sure"], dice=f"{entry['expected_dice']:.2f}")]
+    if entry.get("typical"):
+        text = _("No. {rank}: like many without labels. The model is least sure of {name} (expected Dice {dice}).")
+    words = [text.format(rank=entry["rank"], name=entry["least_sure"], dice=f"{entry['least_dice']:.2f}")]
     unlike = entry.get("unlike")
     if unlike:
         text = _("{name} is larger than in the labeled ones.")

@@ -6,6 +6,7 @@ F. Isensee *et al.*, *nnU-Net*, Nature Methods 18, 2021; its layout is in its ``
 from __future__ import annotations
 
 import re
+import secrets
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -32,7 +33,9 @@ def export_dataset(
     channel: str = "MRI",
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> None:
-    """Write images, label maps and ``dataset.json``; held-out cases are the validation of fold 0.
+    """Write images, label maps and ``dataset.json``; held-out cases are the validation in ``splits_final.json``.
+
+    This engine reads the split beside the dataset; nnU-Net looks for it in its folder of preprocessed data.
 
     Cases are called by the number of their patient and their own ("patient002_case003"), as datasets are handed on. The
     images are those of the list: nothing in them is made anonymous but the names of the files.
@@ -52,7 +55,8 @@ def export_dataset(
         raise CasesError("bad-name", f"{folder.name} is no name for nnU-Net.", "Call it Dataset123_Name.")
     if folder.exists():
         raise CasesError("exists", f"{folder.name} is there already, and is not written over.", "Give another name.")
-    part = private_folder(folder.with_name(f".{folder.name}.part"))
+    # Under a name that nobody else has: what a killed run has left is never handed on.
+    part = private_folder(folder.with_name(f".{folder.name}.{secrets.token_hex(4)}.part"))
     try:
         _write(case_list, part, channel, progress)
         part.rename(folder)
@@ -68,17 +72,19 @@ def _write(case_list: CaseList, folder: Path, channel: str, progress: Callable[[
     validation: list[str] = []
     for number, case in enumerate(case_list.cases, 1):
         name = f"patient{patients[case.patient]:03d}_case{number:03d}"
-        images = "imagesTs" if case.labels is None else "imagesTr"
-        _write_case(case, case_list, folder / images / f"{name}_0000{ENDING}", folder / "labelsTr" / f"{name}{ENDING}")
-        if case.labels is not None:
+        if case.role == "unlabeled":  # whether or not it has a label map
+            _write_case(case, case_list, folder / "imagesTs" / f"{name}_0000{ENDING}")
+        else:
+            labels = folder / "labelsTr" / f"{name}{ENDING}"
+            _write_case(case, case_list, folder / "imagesTr" / f"{name}_0000{ENDING}", labels)
             (validation if case.role == "held-out" else training).append(name)
         progress(number, len(case_list.cases))
-    labels = {"background": 0, **{structure.name: structure.value for structure in case_list.structures}}
+    classes = {"background": 0, **{structure.name: structure.value for structure in case_list.structures}}
     write_json(
         folder / "dataset.json",
         {
             "channel_names": {"0": channel},
-            "labels": labels,
+            "labels": classes,
             "numTraining": len(training) + len(validation),
             "file_ending": ENDING,
         },
@@ -88,7 +94,7 @@ def _write(case_list: CaseList, folder: Path, channel: str, progress: Callable[[
         write_json(folder / SPLITS, [{"train": training, "val": validation}], indent=1)
 
 
-def _write_case(case: Case, case_list: CaseList, image: Path, labels: Path) -> None:
+def _write_case(case: Case, case_list: CaseList, image: Path, labels: Path | None = None) -> None:
     volume = read_volume(case.image)
     written = SimpleITK.GetImageFromArray(np.ascontiguousarray(volume.array))
     volume.geometry.apply_to(written)
@@ -97,7 +103,7 @@ def _write_case(case: Case, case_list: CaseList, image: Path, labels: Path) -> N
         exact.patch_nrrd(image, volume.geometry)
     except (RuntimeError, OSError):
         raise EngineError("unwritable", f"{image.name} cannot be written.", "Is the disk full?") from None
-    if case.labels is not None:
+    if labels is not None:
         found = in_order_of(read_labels(case, case_list), volume.geometry)
         if found is None:
             raise CasesError("other-grid", f"{case.name}: the label map does not lie on the voxels of its image.")

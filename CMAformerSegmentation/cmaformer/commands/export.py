@@ -29,4 +29,6 @@ def run(options: argparse.Namespace) -> int:
     with ProgressBar(unit="cases") as bar:
         export_dataset(cases, options.output, options.channel, lambda done, total: bar.show(done, total, None))
     print(f"{len(cases.cases)} cases are in {options.output.name}.")
+    if any(case.role == "held-out" for case in cases.cases):
+        print("For nnU-Net, copy splits_final.json into its folder nnUNet_preprocessed after preprocessing (fold 0).")
     return 0

@@ -5,9 +5,10 @@ from __future__ import annotations
 import argparse
 import json
 
+from ..cases.case_list import CasesError
 from ..models.installed import open_model
 from .case_arguments import add_arguments as add_case_arguments
-from .case_arguments import cases_of, task_of
+from .case_arguments import cases_of, parsed_of, task_of
 from .console import ProgressBar, positive
 
 
@@ -30,7 +31,11 @@ def run(options: argparse.Namespace) -> int:
 
     quiet()
     model = open_model(options.model, options.models)
-    cases = cases_of(options, task_of(options))
+    task = task_of(options)
+    if options.json:  # names stay on the screen of the user
+        for problem in parsed_of(options, task).problems:
+            raise CasesError(problem.code, problem.message, problem.hint)
+    cases = cases_of(options, task, training=False)
     with ProgressBar(enabled=not options.json, unit="images") as bar:
         found = next_cases(cases, model, options.device, lambda done, total: bar.show(done, total, None))
     found = found[: options.count]
@@ -41,6 +46,8 @@ def run(options: argparse.Namespace) -> int:
                 "cases": list(one.cases),
                 "expected_dice": round(one.expected_dice, 4),
                 "least_sure": one.least_sure,
+                "least_dice": round(one.least_dice, 4),
+                "typical": one.typical,
                 "difference": round(one.difference, 4),
                 "unlike": None if one.unlike is None else {"structure": one.unlike[0], "larger": one.unlike[1]},
             }

@@ -40,6 +40,8 @@ def run(options: argparse.Namespace) -> int:
     if options.job is not None or len(options.files) != 2 or not options.model:
         print("Give an image, its label map and --model; or --job of a training.", file=sys.stderr)
         return USAGE
+    import numpy as np
+
     from ..images.reorder import in_order_of
     from ..images.volume import read_volume
     from ..reports.segmentation import write_report
@@ -50,7 +52,7 @@ def run(options: argparse.Namespace) -> int:
     if labels is None:
         raise EngineError("other-grid", "The label map does not lie on the voxels of the image.", "Resample it first.")
     values = {structure.value for structure in model.description.classes}
-    unknown = sorted({int(value) for value in set(labels.ravel().tolist())} - values - {0})
+    unknown = [value for value in np.unique(labels).tolist() if value not in values | {0}]
     if unknown:
         raise EngineError("other-values", f"The label map has values that are no structures of {model.id}: {unknown}.")
     notes = ["A person has corrected the label map."] if options.corrected else []

@@ -8,15 +8,16 @@ nnU-Net with its channels, and Slicer's segmentations.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from .names import stem_of, suffix_of
 
 # What `cmaformer segment` gives the label maps of many images, and what it writes beside them.
-OWN_ENDINGS = ("-labels", "-uncertainty")
-_LABEL_ENDING = re.compile(r"[-_. ](seg|dseg|segmentation|label|labels|labelmap|mask|gt|uncertainty)$", re.IGNORECASE)
+OWN_ENDINGS = LABELS_ENDING, UNSURE_ENDING = "-labels", "-uncertainty"
+_LABEL_ENDING = re.compile(r"[-_. ](seg|dseg|segmentation|label|labels|labelmap|mask|gt)$", re.IGNORECASE)
 _LABEL_BEGINNING = re.compile(r"^(segmentation|label|labels|mask|seg)[-_ ]", re.IGNORECASE)
 _IMAGE_BEGINNING = re.compile(r"^(volume|image|img)[-_ ]", re.IGNORECASE)
 _IMAGE_ENDING = re.compile(r"[-_](T1w|T2w|T2star|FLAIR|PDw|ct|bold|cine)$", re.IGNORECASE)  # of BIDS
@@ -39,25 +40,31 @@ def has_label_name(path: Path) -> bool:
     return bool(_LABEL_ENDING.search(stem(path)))
 
 
-def is_label_map(path: Path, files: Iterable[Path]) -> bool:
-    """Whether a file is the label map of another one beside it, by their names.
+def label_maps(files: Sequence[Path]) -> set[Path]:
+    """Of the files of a folder, those that are label maps of others beside them, by their names.
 
     A name alone does not decide: "heart-label" beside "heart" is a label map, alone it may be an image like any other.
-    What this engine and Slicer write for label maps is one in any case.
+    What this engine and Slicer write for label maps, and the engine's maps of uncertainty, are no images in any case.
     """
+    images = Counter(name for path in files for name in _image_names(path))
+    return {path for path in files if _is_label_map(path, images)}
+
+
+def _is_label_map(path: Path, images: Counter[str]) -> bool:
     name = stem(path)
     if name.endswith(OWN_ENDINGS) or path.name.lower().endswith(".seg.nrrd"):
         return True
-    others = {shared for other in files if other != path for shared in _image_names(other)}
-    return any(shared != name and shared in others for shared in _label_names(path))
+    own = Counter(_image_names(path))
+    return any(shared != name and images[shared] > own[shared] for shared in _label_names(path))
 
 
 def paired(images: Sequence[Path], maps: Sequence[Path]) -> Pairs:
     """Images and label maps by the part that their names share."""
     left = [path for path in images if _FURTHER_CHANNEL.search(stem(path)) or _SEVERAL_TIMES.search(stem(path))]
-    by_name = {name: path for path in maps for name in reversed(_label_names(path))}
-    pairs = []
-    for image in (path for path in images if path not in left):
+    labels = [path for path in maps if not stem(path).endswith(UNSURE_ENDING)]
+    by_name = {name: path for path in labels for name in reversed(_label_names(path))}
+    pairs, skipped = [], set(left)
+    for image in (path for path in images if path not in skipped):
         pairs.append((image, next((by_name[name] for name in _image_names(image) if name in by_name), None)))
     used = {labels for _image, labels in pairs}
     return Pairs(tuple(pairs), (*left, *(path for path in maps if path not in used)))

@@ -7,6 +7,7 @@ engine alone it is the extra ``cmaformer[dicom]``.
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -87,10 +88,12 @@ def write_dicom_seg(
             "unwritable", f"{Path(path).name} cannot be written.", "Is the folder there, writable, and not full?"
         ) from None
     except (ValueError, TypeError, AttributeError, KeyError) as error:
-        # highdicom's words name tags of the file, not patients; they are the true reason.
+        # The words of other errors may quote what the file says of a patient.
+        missing = re.search(r"has no attribute '(\w+)'", str(error))
         raise ImageError(
             "no-reference",
-            f"The DICOM series lacks what a DICOM SEG must repeat of it ({type(error).__name__}: {error}).",
+            "The DICOM series lacks what a DICOM SEG must repeat of it "
+            f"({missing[1] if missing else type(error).__name__}).",
             "Use the images as the scanner wrote them, or write another format.",
         ) from None
 

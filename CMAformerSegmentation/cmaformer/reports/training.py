@@ -11,7 +11,7 @@ import numpy as np
 
 from ..cases.case_list import Case, CaseList
 from ..cases.labels import read_labels
-from ..cases.reading import read_cases
+from ..cases.reading import parse
 from ..door import names
 from ..door.errors import EngineError
 from ..door.files import read_json
@@ -132,13 +132,21 @@ def _history(job: Path) -> tuple[dict[str, list[tuple[float, float]]], dict[str,
     for event in _events(job):
         values = event.get("values") or {}
         if "loss" in values:
-            losses.setdefault(str(event.get("phase")), []).append((event["iteration"], float(values["loss"])))
+            points = losses.setdefault(str(event.get("phase")), [])
+            _append(points, event["iteration"], float(values["loss"]))
         elif "dice_mean" in values and event.get("iteration"):
-            looks["teacher"].append((event["iteration"], float(values["dice_mean"])))
+            _append(looks["teacher"], event["iteration"], float(values["dice_mean"]))
             student = (values.get("student") or {}).get("mean", (values.get("student") or {}).get("dice_mean"))
             if student is not None:
-                looks["student"].append((event["iteration"], float(student)))
+                _append(looks["student"], event["iteration"], float(student))
     return {name: _thinned(points) for name, points in losses.items()}, looks
+
+
+def _append(points: list[tuple[float, float]], iteration: float, value: float) -> None:
+    """Add a point; those that a resumed training has repeated since go."""
+    while points and points[-1][0] >= iteration:
+        points.pop()
+    points.append((iteration, value))
 
 
 def _thinned(points: list[tuple[float, float]]) -> list[tuple[float, float]]:
@@ -151,7 +159,8 @@ def _cases(job: Path, model: Model, kept: list[list[float | None]], device: str)
     """Pictures of the best, the median and the worst held-out case, as far as their images are still there."""
     if not (job / names.CASES).exists():
         return [paragraph("The list of cases was not kept with this training, so no case can be shown.")]
-    listed = read_cases(job / names.CASES, training=False)
+    parsed = parse(job / names.CASES)  # whatever has become of other cases since
+    listed = CaseList(parsed.structures, tuple(parsed.cases.values()), parsed.label_map)
     held = listed.with_role("held-out")
     found = [[value for value in case if value is not None] for case in kept]
     means = [float(np.mean(values)) if values else 1.0 for values in found]
@@ -159,7 +168,9 @@ def _cases(job: Path, model: Model, kept: list[list[float | None]], device: str)
         return [paragraph("The held-out cases have changed since the training, so none is shown.")]
     order = sorted(range(len(means)), key=lambda place: -means[place])
     parts = []
-    for name, place in dict(zip(("best", "median", "worst"), (order[0], order[len(order) // 2], order[-1]))).items():
+    shown = {order[len(order) // 2]: "median", order[-1]: "worst", order[0]: "best"}  # of few, one may be several
+    for place in dict.fromkeys((order[0], order[len(order) // 2], order[-1])):
+        name = shown[place]
         parts += _case(listed, held[place], model, f"{name}, case {place + 1}, Dice {means[place]:.3f}", device)
     return parts
 
@@ -167,9 +178,12 @@ def _cases(job: Path, model: Model, kept: list[list[float | None]], device: str)
 def _case(listed: CaseList, case: Case, model: Model, caption: str, device: str) -> list[str]:
     try:
         volume, reference = read_volume(case.image), read_labels(case, listed)
-    except EngineError:
+    except (EngineError, OSError):
         return [paragraph(f"The {caption}: its image or label map is not there any more.", "quiet")]
-    result = segment(volume, model, device=device)
+    try:
+        result = segment(volume, model, device=device)
+    except EngineError as error:
+        return [paragraph(f"The {caption} could not be segmented ({error.code}).", "quiet")]
     truth = in_order_of(Volume(reference.array.astype(np.uint8), reference.geometry), volume.geometry)
     shown = slice_pictures(volume, result.labels, model.description.classes, 3, truth)
     return [picture(png, f"{caption}, slice {index + 1}") for index, png in shown]

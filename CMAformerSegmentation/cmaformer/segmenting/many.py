@@ -19,7 +19,7 @@ from ..door.errors import CancelledError, EngineError
 from ..door.files import replaced
 from ..door.log import log_traceback
 from ..door.names import stem_of, suffix_of
-from ..door.pairing import OWN_ENDINGS, is_label_map
+from ..door.pairing import LABELS_ENDING, UNSURE_ENDING, label_maps
 from ..images.dicom_headers import is_dicom, read_header
 from ..images.dicom_seg import SUFFIX, check_dicom_seg, write_dicom_seg
 from ..images.phases import ImagePart, phases_of
@@ -32,7 +32,7 @@ from .segment import Segmentation, segment
 if TYPE_CHECKING:
     from ..models.model import Model
 
-ENDING, UNSURE_ENDING = OWN_ENDINGS
+ENDING = LABELS_ENDING
 TABLE = "volumes"
 
 
@@ -65,7 +65,8 @@ def images_of(paths: Sequence[str | os.PathLike[str]], phases: str | int | None 
     for path in map(Path, paths):
         found = sorted(p for p in path.iterdir() if _is_image(p)) if path.is_dir() else []
         if found:
-            images += [image for image in found if not is_label_map(image, found)]
+            maps = label_maps(found)
+            images += [image for image in found if image not in maps]
         else:  # folders of patients, or a file, a DICOM folder, or nothing: reading it tells
             images += _patients(path) or [path]
     return [part for image in images for part in _parts(image, phases)]

@@ -33,10 +33,14 @@ CLEARLY = 1.0  # standard deviations by which a structure must differ before it 
 
 @dataclass(frozen=True)
 class Look:
-    """What the model says of an image: ``sizes`` are logarithms of its structures in ml; ``facts`` (n) hold them."""
+    """What the model says of an image: the mean of the expected Dice, the structure with the lowest, and its own.
+
+    ``sizes`` are logarithms of the structures in ml; ``facts`` (n) hold them, too.
+    """
 
     expected_dice: float
     least_sure: str
+    least_dice: float
     sizes: np.ndarray
     facts: np.ndarray
 
@@ -46,7 +50,8 @@ class Suggestion:
     """A patient to label.
 
     ``cases`` are the numbers of the unlabeled cases in the list, from 1; ``rank`` counts from 1. ``expected_dice`` is
-    the mean over them by the model's own probabilities, ``least_sure`` the structure with the lowest. ``difference`` is
+    the mean over them by the model's own probabilities, ``least_sure`` the structure with the lowest, ``least_dice``,
+    in the case of the patient that the model is least sure of. ``difference`` is
     the distance to the nearest labeled one in standard deviations, and ``unlike`` says what differs most: a structure,
     and whether it is larger; None where nothing differs clearly.
     """
@@ -55,6 +60,7 @@ class Suggestion:
     cases: tuple[int, ...]
     expected_dice: float
     least_sure: str
+    least_dice: float
     difference: float
     unlike: tuple[str, bool] | None
     typical: bool = False  # chosen because it stands for others
@@ -62,7 +68,7 @@ class Suggestion:
     def reason(self) -> str:
         """In words."""
         text = "it is like many that are not labeled; " if self.typical else ""
-        text += f"the model is least sure of {self.least_sure} (expected Dice {self.expected_dice:.2f})"
+        text += f"the model is least sure of {self.least_sure} (expected Dice {self.least_dice:.2f})"
         if self.unlike is not None:
             name, larger = self.unlike
             text += f"; {name} is {'larger' if larger else 'smaller'} than in those that are labeled"
@@ -109,7 +115,8 @@ def look_at(case: Case, model: Model, device: torch.device, cache: NetworkCache)
     grays = [0.0 if entry["mean"] is None else (entry["mean"] - mean) / deviation for entry in result.structures]
     extent = [math.log(count * mm) for count, mm in zip(volume.geometry.size_ijk, volume.geometry.spacing)]
     # Nothing found at all is as unsure as can be.
-    return Look(float(np.mean([d for d, _ in known])) if known else 0.0, worst[1], sizes, np.r_[sizes, grays, extent])
+    mean_dice = float(np.mean([dice for dice, _name in known])) if known else 0.0
+    return Look(mean_dice, worst[1], worst[0], sizes, np.r_[sizes, grays, extent])
 
 
 def ranked(numbered: Sequence[tuple[int, Case]], looks: Sequence[Look], structures: Sequence[str]) -> list[Suggestion]:
@@ -131,11 +138,12 @@ def ranked(numbered: Sequence[tuple[int, Case]], looks: Sequence[Look], structur
     expected = {name: float(np.mean([looks[place].expected_dice for place in group])) for name, group in groups.items()}
     few = len({numbered[place][1].patient for place in labeled}) < FEW_LABELS
     known, left = list(labeled), dict(groups)
+    apart = np.stack([np.sqrt(((facts - row) ** 2).mean(axis=1)) for row in facts])  # (cases, cases)
     found: list[Suggestion] = []
     while left:
-        distances = {name: _distance(facts, group, known) for name, group in left.items()}
+        distances = {name: _distance(apart, group, known) for name, group in left.items()}
         unsure = _shares([1 - expected[name] for name in left])
-        others = _shares(_covered(facts, left, known) if few else list(distances.values()))
+        others = _shares(_covered(apart, left, known) if few else list(distances.values()))
         # Among few labels the doubt of a model that knows little decides only between equals.
         value = {name: share + (0.01 if few else 1.0) * doubt for name, doubt, share in zip(left, unsure, others)}
         name = max(left, key=lambda name: (value[name], -left[name][0]))
@@ -144,27 +152,30 @@ def ranked(numbered: Sequence[tuple[int, Case]], looks: Sequence[Look], structur
         unlike = _unlike(facts, worst, known, structures) if known else None
         numbers = tuple(numbered[place][0] for place in group)
         look = looks[worst]
-        found.append(Suggestion(len(found) + 1, numbers, expected[name], look.least_sure, distances[name], unlike, few))
+        found.append(
+            Suggestion(
+                len(found) + 1, numbers, expected[name], look.least_sure, look.least_dice, distances[name], unlike, few
+            )
+        )
         known += group
     return found
 
 
-def _covered(facts: np.ndarray, groups: Mapping[str, Sequence[int]], known: Sequence[int]) -> list[float]:
+def _covered(apart: np.ndarray, groups: Mapping[str, Sequence[int]], known: Sequence[int]) -> list[float]:
     """By how much the mean distance of all unlabeled cases to the nearest known one would fall with each group."""
     places = [place for group in groups.values() for place in group]
-    apart = np.sqrt(((facts[places][:, None] - facts[None]) ** 2).mean(axis=2))  # (unlabeled, all)
+    apart = apart[places]
     nearest = apart[:, list(known)].min(axis=1) if known else np.full(len(places), apart.max())
     return [
         float((nearest - np.minimum(nearest, apart[:, list(group)].min(axis=1))).mean()) for group in groups.values()
     ]
 
 
-def _distance(facts: np.ndarray, group: Sequence[int], known: Sequence[int]) -> float:
+def _distance(apart: np.ndarray, group: Sequence[int], known: Sequence[int]) -> float:
     """From the case of a group that is farthest from its nearest known one to that; 0 where none is known."""
     if not known:
         return 0.0
-    apart = facts[list(group)][:, None] - facts[list(known)]
-    return float(np.sqrt((apart**2).mean(axis=2)).min(axis=1).max())
+    return float(apart[np.ix_(list(group), list(known))].min(axis=1).max())
 
 
 def _shares(values: Sequence[float]) -> list[float]:

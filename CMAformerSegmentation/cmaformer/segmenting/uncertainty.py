@@ -18,6 +18,7 @@ from ..images.grid import SliceGrid
 
 PERCENT = 100
 WORST = 5  # slices that are named
+TRACE = 1e-5  # of the voxels of a volume: less than this of a structure, found or expected, is nothing
 
 
 class Uncertainty:
@@ -67,8 +68,9 @@ class Uncertainty:
         """
         taken, everywhere, voxels = self._taken.sum(0), self._all.sum(0), self._voxels.sum(0)
         parts = zip(taken[1:], (everywhere + voxels)[1:])
-        # Less than a voxel in all is what a sure network leaves of the classes that are not there.
-        return [float(2 * t / both) if both >= 1 else None for t, both in parts]
+        # A trace in every voxel is what a sure network leaves of the classes that are not there.
+        least = max(1.0, TRACE * float(self._voxels.sum()))
+        return [float(2 * t / both) if both >= least else None for t, both in parts]
 
     def mean_expected_dice(self) -> float | None:
         """The mean over the structures that were found, or may be there; None where there is none."""

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from cmaformer.door.pairing import case_name, is_label_map, paired
+from cmaformer.door.pairing import case_name, label_maps, paired
 from cmaformer.segmenting.many import images_of
 
 LAYOUTS = {
@@ -27,7 +27,7 @@ def test_layouts(layout, tmp_path):
     files = [tmp_path / name for pair in wanted.items() for name in pair if name]
     for path in files:
         path.touch()
-    maps = [path for path in files if is_label_map(path, files)]
+    maps = sorted(label_maps(files))
     assert {path.name for path in maps} == {labels for labels in wanted.values() if labels}
     found = paired([path for path in files if path not in maps], maps)
     assert {image.name: labels.name if labels else None for image, labels in found.pairs} == wanted
@@ -48,4 +48,23 @@ def test_a_name_alone_is_an_image_like_any_other():
     """But for the names that this engine and Slicer give to label maps."""
     names = {"warning-label.nrrd": False, "image-1.nrrd": False, "a-labels.nrrd": True, "b.seg.nrrd": True}
     for name, expected in names.items():
-        assert is_label_map(Path(name), [Path(name), Path("something.nrrd")]) is expected
+        assert (Path(name) in label_maps([Path(name), Path("something.nrrd")])) is expected
+
+
+def test_a_map_of_uncertainty_is_neither_an_image_nor_a_label_map():
+    files = [Path(f"{name}.nrrd") for name in ("a", "a-labels", "a-uncertainty", "b", "b-uncertainty")]
+    maps = label_maps(files)
+    found = paired([path for path in files if path not in maps], sorted(maps))
+    assert {image.name: labels and labels.name for image, labels in found.pairs} == {
+        "a.nrrd": "a-labels.nrrd",
+        "b.nrrd": None,
+    }
+
+
+def test_many_files_take_no_longer_than_their_number():
+    import time
+
+    files = [Path(f"case{n:05d}{ending}.nrrd") for n in range(3000) for ending in ("", "-label")]
+    begin = time.process_time()
+    assert len(label_maps(files)) == 3000
+    assert time.process_time() - begin < 3

@@ -27,7 +27,7 @@ def case(number, role, patient):
 
 def look(expected, ring, disc, least="disc"):
     sizes = np.array([ring, disc])
-    return Look(expected, least, sizes, np.r_[sizes, 0.0])
+    return Look(expected, least, expected - 0.1, sizes, np.r_[sizes, 0.0])
 
 
 @pytest.fixture
@@ -66,6 +66,7 @@ def test_the_unsure_and_the_unlike_come_first_and_what_was_taken_counts_as_known
         *((5,), (6,), (4,), (3,))
     ]
     first = found[0]
+    assert first.least_dice == pytest.approx(first.expected_dice - 0.1)
     assert first.unlike == ("ring", True) and first.least_sure == "ring" and first.difference > 1
     assert "ring is larger than in those that are labeled" in first.reason()
     assert found[-1].unlike is None and "larger" not in found[-1].reason()

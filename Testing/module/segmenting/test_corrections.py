@@ -135,7 +135,8 @@ def test_the_table_belongs_to_the_chosen_segmentation(panel, fakeEngine, result)
 
     segmentId = result.GetSegmentation().GetNthSegmentID(0)
     count = int(np.count_nonzero(correct(result, segmentId, erase)))
-    panel.segmentPanel.task = panel.segmentPanel._result = None
+    panel.segmentPanel.task = None
+    panel.segmentPanel._results.clear()
     panel.segmentPanel.update()
     standin.processUntil(lambda: rows()[0][:3:2] == [f"{made[0][0]} (corrected)", str(count)])
     assert rows()[1:] == made[1:]

@@ -56,7 +56,8 @@ def test_the_engine_is_asked_for_it_and_the_panel_steps_through_the_slices(panel
 
 
 def test_a_saved_scene_knows_the_slices_but_not_the_volume(panel, result):
-    panel.segmentPanel.task = panel.segmentPanel._result = None
+    panel.segmentPanel.task = None
+    panel.segmentPanel._results.clear()
     panel.segmentPanel.update()
     assert panel.ui.reviewButton.enabled and not panel.ui.uncertaintyButton.enabled
 
