@@ -77,3 +77,17 @@ def test_nothing_is_written_over_or_left_half_done(listed, tmp_path):
     with pytest.raises(CasesError, match="does not lie on the voxels"):
         export_dataset(cases, tmp_path / "Dataset009_Liver")
     assert not [path for path in tmp_path.iterdir() if "Dataset009" in path.name]
+
+
+def test_roles_count_and_nothing_of_a_killed_run_is_handed_on(listed, tmp_path):
+    content = json.loads(listed.read_text())
+    content["cases"][1]["role"] = "unlabeled"  # its label map was discarded by the user
+    listed.write_text(json.dumps(content))
+    left = tmp_path / ".Dataset010_Liver.part" / "imagesTr"
+    left.mkdir(parents=True)
+    (left / "patient009_case009_0000.nrrd").touch()
+    out = tmp_path / "Dataset010_Liver"
+    export_dataset(read_cases(listed, training=False), out)
+    names = sorted(path.name for path in (out / "labelsTr").iterdir())
+    assert names == ["patient001_case001.nrrd", "patient003_case004.nrrd"]
+    assert len(list((out / "imagesTs").iterdir())) == 2 and len(list((out / "imagesTr").iterdir())) == 2

@@ -179,6 +179,18 @@ def test_the_page_of_a_training(folder, tmp_path):
     assert page.pictures and page.elsewhere == [] and "Doe" not in text
     assert (tmp_path / "page.html").read_text().count("<polyline") == 3
 
+    # A training that was resumed tells some iterations twice; an image of another case has moved since.
+    with open(job / "events.jsonl", "a") as file:
+        file.write("\n" + "".join(json.dumps(event) + "\n" for event in events[100:]))
+    gone = {"name": "gone", "patient": "9", "role": "unlabeled", "image": str(folder / "gone.nrrd")}
+    (job / "cases.json").write_text(json.dumps({"classes": classes, "cases": [*cases, gone]}))
+    write_training_report(tmp_path / "page.html", job, device="cpu")
+    page = Page((tmp_path / "page.html").read_text())
+    assert page.pictures and "gone" not in " ".join(page.texts)
+    drawn = re.search(r'points="([^"]+)"', (tmp_path / "page.html").read_text()).group(1).split()
+    across = [float(point.split(",")[0]) for point in drawn]
+    assert across == sorted(across) and len(set(across)) == len(across)
+
     (job / "cases.json").unlink()
     write_training_report(tmp_path / "page.html", job, device="cpu")
     assert "no case can be shown" in (tmp_path / "page.html").read_text()

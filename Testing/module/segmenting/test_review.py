@@ -82,3 +82,20 @@ def test_a_volume_of_it_lies_on_the_image(panel, fakeEngine, result):
     assert np.array_equal(slicer.util.arrayFromVolume(node), fakeEngine.percent)
     a, b = (slicer.util.arrayFromVTKMatrix(ijkToRas(n)) for n in (image, node))
     assert np.allclose(a, b) and node.GetTransformNodeID() == image.GetTransformNodeID()
+
+
+def test_the_uncertainty_of_a_result_is_kept_while_another_is_looked_at(panel, fakeEngine, result):
+    first = fakeEngine.percent
+    panel._parameterNode.inputVolume = volume()
+    apply(panel, fakeEngine)
+    fakeEngine.unsure = None
+    finishJob(panel, fakeEngine)
+    assert panel._parameterNode.outputSegmentation is not result and not panel.ui.uncertaintyButton.enabled
+    panel._parameterNode.outputSegmentation = result
+    assert panel.ui.uncertaintyButton.enabled and panel.ui.structuresTable.item(0, 3).text()
+    import slicer
+
+    panel.ui.uncertaintyButton.click()
+    standin.processUntil(lambda: "shows where the model is unsure" in status(panel))
+    (node,) = [n for n in slicer.util.getNodesByClass("vtkMRMLScalarVolumeNode") if "uncertainty" in n.GetName()]
+    assert np.array_equal(slicer.util.arrayFromVolume(node), first)
