@@ -12,23 +12,31 @@ from .environment import moduleFolder
 from .processes import groupOptions
 
 
-def callEngine(command: Sequence[str], environment: dict[str, str], name: str) -> None:
-    """Run the engine, and wait for it.
+def startEngine(command: Sequence[str], environment: dict[str, str]) -> subprocess.Popen[bytes]:
+    """Start a command of the engine, whose words all arrive on its standard output.
 
     :param command: see `engineCommand`. :param environment: see `engineEnvironment`; both are for the main thread.
-    :param name: of what it works on, for the message.
-    :raises Refusal: with its last words when it fails. :raises OSError: when it cannot be started.
+    :raises OSError: when it cannot be started.
     """
-    done = subprocess.run(
+    return subprocess.Popen(
         list(command),
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         env=environment,
         cwd=moduleFolder,
-        check=False,
         **groupOptions(),
     )
-    if done.returncode:
-        said = " ".join(done.stdout.decode("utf-8", "replace").strip().splitlines()[-1:])
+
+
+def callEngine(command: Sequence[str], environment: dict[str, str], name: str) -> None:
+    """Run the engine, and wait for it; see `startEngine`.
+
+    :param name: of what it works on, for the message.
+    :raises Refusal: with its last words when it fails. :raises OSError: when it cannot be started.
+    """
+    process = startEngine(command, environment)
+    output = process.communicate()[0]
+    if process.returncode:
+        said = " ".join(output.decode("utf-8", "replace").strip().splitlines()[-1:])
         raise Refusal(lambda: _("{name}: the engine stopped: {words}").format(name=name, words=said))

@@ -273,7 +273,8 @@ class SegmentPanel(SectionPanel):
         result = resultOf(node, {entry.id: entry for entry in self._catalog.entries}.get)
         if result is not None:
             if result.key not in self._results:
-                self._results[result.key] = result
+                kept = {key: known for key, known in self._results.items() if known.nodes is not None}
+                self._results = {**kept, result.key: result}
                 if self._isFresh and self.task is not None and self.task.segmentationNode is node:
                     self._isFresh = False
                     result.structures = list(self.task.summary.get("structures", []))  # as the engine has counted

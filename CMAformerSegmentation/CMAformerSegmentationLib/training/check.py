@@ -20,10 +20,11 @@ from cmaformer.door.names import CASES
 
 from ..cases.export import CaseExport
 from ..jobs.background import BackgroundCall
-from ..jobs.environment import engineCommand, engineEnvironment, modelsArguments, moduleFolder
+from ..jobs.engineCall import startEngine
+from ..jobs.environment import engineCommand, engineEnvironment, modelsArguments
 from ..jobs.job import JobProblem
 from ..jobs.privateFolders import makePrivate, sweep
-from ..jobs.processes import groupOptions, killGroup
+from ..jobs.processes import killGroup
 from .problems import preparationProblem
 from .request import TrainingRequest
 
@@ -167,15 +168,7 @@ class CaseCheck:
 
     def _engine(self, environment: dict[str, str]) -> Callable[[Sequence[str]], tuple[int, str]]:
         def run(command: Sequence[str]) -> tuple[int, str]:
-            self._process = subprocess.Popen(
-                list(command),
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.STDOUT,
-                env=environment,
-                cwd=moduleFolder,
-                **groupOptions(),
-            )
+            self._process = startEngine(command, environment)
             output = self._process.communicate()[0]
             return self._process.returncode, output.decode("utf-8", "replace")
 

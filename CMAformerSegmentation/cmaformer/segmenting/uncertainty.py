@@ -18,7 +18,7 @@ from ..images.grid import SliceGrid
 
 PERCENT = 100
 WORST = 5  # slices that are named
-TRACE = 1e-5  # of the voxels of a volume: less than this of a structure, found or expected, is nothing
+TRACE = 1e-5  # of the voxels of a volume: so little of a structure that was not found is nothing
 
 
 class Uncertainty:
@@ -67,10 +67,11 @@ class Uncertainty:
         2 sum of p over the answer / (voxels of the answer + sum of p everywhere); None where there is neither.
         """
         taken, everywhere, voxels = self._taken.sum(0), self._all.sum(0), self._voxels.sum(0)
-        parts = zip(taken[1:], (everywhere + voxels)[1:])
         # A trace in every voxel is what a sure network leaves of the classes that are not there.
-        least = max(1.0, TRACE * float(self._voxels.sum()))
-        return [float(2 * t / both) if both >= least else None for t, both in parts]
+        trace = max(1.0, TRACE * float(voxels.sum()))
+        there = (voxels > 0) | (everywhere >= trace)
+        parts = zip(taken[1:], (everywhere + voxels)[1:], there[1:])
+        return [float(2 * t / both) if known else None for t, both, known in parts]
 
     def mean_expected_dice(self) -> float | None:
         """The mean over the structures that were found, or may be there; None where there is none."""

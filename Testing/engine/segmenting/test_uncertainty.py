@@ -127,3 +127,19 @@ def test_the_command_writes_it_beside_the_label_map(tmp_path, folder, volume):
     assert (tmp_path / "images" / "volumes.csv").read_text().count("Expected Dice") == 2
     run(tmp_path / "images", "-o", tmp_path / "images", "--device", "cpu")  # none of them is taken for an image
     assert len(list((tmp_path / "images").iterdir())) == 7
+
+
+def test_a_small_structure_counts_where_it_was_found_and_a_trace_of_it_does_not():
+    grid = SliceGrid(GEOMETRY, "acquired")
+    p = torch.zeros(5, 3, 40, 48)
+    p[:, 2] = 2e-4  # 1.9 voxels in all, of a class that is nowhere the strongest
+    p[:, 0] = 1 - 2e-4
+    p[2, :, 7, 7] = torch.tensor([0.2, 0.8, 0.0])  # one voxel
+    found = Uncertainty(SHAPE, 0, 3)
+    found.add(grid, np.arange(5), p)
+    assert found.expected_dice()[0] == pytest.approx(2 * 0.8 / 1.8, rel=1e-4)
+    assert found.expected_dice()[1] == 0.0  # more than a voxel of it is to be expected, and none was found
+    p[:, 2] = 1e-5
+    found = Uncertainty(SHAPE, 0, 3)
+    found.add(grid, np.arange(5), p)
+    assert found.expected_dice()[1] is None
