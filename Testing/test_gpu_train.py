@@ -25,12 +25,13 @@ def test_packed_slices_come_back(tmp_path):
 
     from cmaformer.cases.reading import read_cases
     from cmaformer.data.slices import SliceStore, prepare
+    from cmaformer.door.input_spec import ImageSpec, InputSpec
 
     gpu_train = benchmark()
     cases = read_cases(write_cases(tmp_path, ["labeled", "held-out"]))
     window = {"type": "window", "low": 0, "high": 400}
-    model_input = {"spacing_mm": [1.5, 1.5], "slicing": "acquired", "normalization": window}
-    prepare(cases, model_input, tmp_path / "slices")
+    source = InputSpec((ImageSpec("", window),), spacing_mm=(1.5, 1.5), slicing="acquired")
+    prepare(cases, source, tmp_path / "slices")
     gpu_train.pack(tmp_path / "slices", tmp_path / "pack.xz")
     gpu_train.unpack(tmp_path / "pack.xz", tmp_path / "unpacked", [1, 2])
     before, after = SliceStore(tmp_path / "slices"), SliceStore(tmp_path / "unpacked" / "2")

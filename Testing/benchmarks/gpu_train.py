@@ -97,12 +97,13 @@ def write_jobs(data: Path, to: Path, recipe: dict[str, Any]) -> None:
     """Prepare the slices once, pack them, and write a job folder without slices for each row."""
     from cmaformer.cases.tasks import SYNAPSE
     from cmaformer.data.slices import prepare
+    from cmaformer.door.input_spec import ImageSpec, InputSpec
     from cmaformer.recipes.presets import preset
     from cmaformer.recipes.recipe import changed
     from cmaformer.training.plan import create
 
     to.mkdir(parents=True, exist_ok=True)
-    model_input = {"spacing_mm": SPACING, "slicing": "axial", "normalization": dict(SYNAPSE.normalization)}
+    source = InputSpec((ImageSpec("", dict(SYNAPSE.normalization)),), spacing_mm=SPACING, slicing="axial")
     for name, (classes, context, network) in ROWS.items():
         shutil.rmtree(to / name, ignore_errors=True)
         create(
@@ -120,7 +121,7 @@ def write_jobs(data: Path, to: Path, recipe: dict[str, Any]) -> None:
         (to / name / "cases.json").write_text("{}")  # paths of this computer mean nothing there
     if not (to / PACK).exists():
         slices = to / "prepared"
-        prepare(case_list(data, 13, False), model_input, slices, lambda done, total: print(done, "of", total))
+        prepare(case_list(data, 13, False), source, slices, lambda done, total: print(done, "of", total))
         pack(slices, to / PACK)
         shutil.rmtree(slices)
 

@@ -29,7 +29,7 @@ def main() -> None:
         if case.role != "held-out":
             volume, _ = finite(read_volume(case.image))
             grid = grids_of(volume.geometry, source.slicing, source.spacing_mm)[0]
-            found.append(facts_of(volume.array, grid, Normalization(source.normalization, volume.array)))
+            found.append(facts_of([volume.array], grid, [Normalization(source.normalization, volume.array)]))
     print(json.dumps(ranges(found)))
 
 

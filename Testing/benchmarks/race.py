@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from cmaformer.cases.case_list import CaseList
-from cmaformer.preflight.report import DEFAULT_INPUT
+from cmaformer.door.input_spec import InputSpec
 
 HERE = Path(__file__).parent
 CARDIAC, HIPPOCAMPUS, ABDOMEN = "cardiac_cine_mr", "hippocampus_mr", "abdomen_ct"
@@ -81,8 +81,8 @@ def choices_of(row: str, variant: str, listed: CaseList) -> dict[str, Any]:
     from cmaformer.training.suggestion import suggested
 
     change = VARIANTS[variant]
-    model_input = {"slicing": "axial" if row.startswith("abdomen") else "oriented", "spacing_mm": None}
-    suggestion, spacing = suggested(check(listed, {**DEFAULT_INPUT, **model_input}))
+    source = InputSpec(slicing="axial" if row.startswith("abdomen") else "oriented")
+    suggestion, spacing = suggested(check(listed, source))
     settings: dict[str, Any] = {"evaluate_every": 0, **suggestion, **change.get("settings", {})}
     if not row.endswith("-alone"):
         settings["semi_iterations"] = round(SECOND_PHASE * preset().iterations)

@@ -14,9 +14,11 @@ NAMES = ["right ventricle", "myocardium", "left ventricle"]
 COLORS = [[0, 80, 200], [220, 180, 0], [200, 30, 30]]
 
 
-def describe(structures: int = 3, context: int = 0, **changes) -> dict:
+def describe(structures: int = 3, context: int = 0, images: tuple[str, ...] = (), **changes) -> dict:
     """Content of a model.json with that many structures and tiny widths; `input` changes are merged."""
-    channels = 2 * context + 1
+    channels = (2 * context + 1) * max(1, len(images))
+    percentiles = {"type": "percentile", "low": 0.5, "high": 99.5}
+    named = [{"name": name, "normalization": percentiles} for name in images]
     network = configuration(
         "small", in_channels=channels, classes=structures + 1, widths=(8, 8, 8, 16, 16, 16), heads=2, depth=1, pooled=4
     )
@@ -37,7 +39,8 @@ def describe(structures: int = 3, context: int = 0, **changes) -> dict:
             "context_slices": context,
             "spacing_mm": [1.5, 1.5],
             "slicing": "acquired",
-            "normalization": {"type": "percentile", "low": 0.5, "high": 99.5},
+            "normalization": percentiles,
+            **({"images": named} if images else {}),
             **changes.pop("input", {}),
         },
         "postprocessing": {"largest_component": [], "fill_holes": []},

@@ -22,7 +22,8 @@ class CasesError(EngineError):
 class Case:
     """One image and what it is used for.
 
-    ``patient`` groups the cases of one person, so that a split never puts one person on both sides.
+    ``patient`` groups the cases of one person, so that a split never puts one person on both sides. ``others`` are
+    further images of the same place, where a list names several (``CaseList.images``).
     """
 
     name: str
@@ -30,6 +31,12 @@ class Case:
     labels: Path | None
     role: str
     patient: str
+    others: tuple[Path, ...] = ()
+
+    @property
+    def images(self) -> tuple[Path, ...]:
+        """The files of all its images, the first one first."""
+        return self.image, *self.others
 
 
 @dataclass(frozen=True)
@@ -52,12 +59,14 @@ class CaseList:
     """The classes to learn and the cases to learn them from.
 
     ``label_map`` says which class (0 for background) each value of the label maps stands for, where they were made with
-    other values; None: the values are the classes. See :func:`cmaformer.cases.labels.read_labels`.
+    other values; None: the values are the classes. See :func:`cmaformer.cases.labels.read_labels`. ``images`` names
+    the images of a case, such as ("T1", "FLAIR"), where there are several: a file each, or one file with a fourth axis.
     """
 
     structures: tuple[Structure, ...]
     cases: tuple[Case, ...]
     label_map: dict[int, int] | None = None
+    images: tuple[str, ...] = ()
 
     def with_role(self, role: str) -> list[Case]:
         """The cases of one role, in the order of the list."""
@@ -72,3 +81,8 @@ class Parsed:
     cases: dict[int, Case]
     problems: tuple[Problem, ...]
     label_map: dict[int, int] | None = None
+    images: tuple[str, ...] = ()
+
+    def case_list(self) -> CaseList:
+        """What was understood, as a list."""
+        return CaseList(self.structures, tuple(self.cases.values()), self.label_map, self.images)

@@ -18,9 +18,10 @@ from ..door.errors import EngineError
 from ..door.files import private_folder, write_json
 from ..images import exact
 from ..images.reorder import in_order_of
-from ..images.volume import read_volume, write_label_map
+from ..images.volume import write_label_map
 from .case_list import Case, CaseList, CasesError
 from .datasets import SPLITS
+from .images import read_images
 from .labels import read_labels
 
 ENDING = ".nrrd"  # keeps the geometry to the last bit, which NIfTI does not
@@ -43,7 +44,7 @@ def export_dataset(
     Args:
         case_list: the cases.
         folder: new, named as nnU-Net wants it: ``Dataset123_Name``. It appears whole or not at all.
-        channel: the name of the channel; "CT" makes nnU-Net normalize as it does for CT.
+        channel: the name of the only channel, where the list names no several; "CT" makes nnU-Net normalize as for CT.
         progress: called with the number of cases done and in all.
 
     Raises:
@@ -73,17 +74,17 @@ def _write(case_list: CaseList, folder: Path, channel: str, progress: Callable[[
     for number, case in enumerate(case_list.cases, 1):
         name = f"patient{patients[case.patient]:03d}_case{number:03d}"
         if case.role == "unlabeled":  # whether or not it has a label map
-            _write_case(case, case_list, folder / "imagesTs" / f"{name}_0000{ENDING}")
+            _write_case(case, case_list, folder / "imagesTs" / name)
         else:
             labels = folder / "labelsTr" / f"{name}{ENDING}"
-            _write_case(case, case_list, folder / "imagesTr" / f"{name}_0000{ENDING}", labels)
+            _write_case(case, case_list, folder / "imagesTr" / name, labels)
             (validation if case.role == "held-out" else training).append(name)
         progress(number, len(case_list.cases))
     classes = {"background": 0, **{structure.name: structure.value for structure in case_list.structures}}
     write_json(
         folder / "dataset.json",
         {
-            "channel_names": {"0": channel},
+            "channel_names": {str(n): image for n, image in enumerate(case_list.images or (channel,))},
             "labels": classes,
             "numTraining": len(training) + len(validation),
             "file_ending": ENDING,
@@ -95,14 +96,16 @@ def _write(case_list: CaseList, folder: Path, channel: str, progress: Callable[[
 
 
 def _write_case(case: Case, case_list: CaseList, image: Path, labels: Path | None = None) -> None:
-    volume = read_volume(case.image)
-    written = SimpleITK.GetImageFromArray(np.ascontiguousarray(volume.array))
-    volume.geometry.apply_to(written)
-    try:
-        SimpleITK.WriteImage(written, str(image), useCompression=True)
-        exact.patch_nrrd(image, volume.geometry)
-    except (RuntimeError, OSError):
-        raise EngineError("unwritable", f"{image.name} cannot be written.", "Is the disk full?") from None
+    volume = read_images(case, case_list)
+    for number, array in enumerate(volume.arrays):
+        path = image.with_name(f"{image.name}_{number:04d}{ENDING}")
+        written = SimpleITK.GetImageFromArray(np.ascontiguousarray(array))
+        volume.geometry.apply_to(written)
+        try:
+            SimpleITK.WriteImage(written, str(path), useCompression=True)
+            exact.patch_nrrd(path, volume.geometry)
+        except (RuntimeError, OSError):
+            raise EngineError("unwritable", f"{path.name} cannot be written.", "Is the disk full?") from None
     if labels is not None:
         found = in_order_of(read_labels(case, case_list), volume.geometry)
         if found is None:

@@ -2,7 +2,8 @@
 
 All three have a ``dataset.json`` beside ``imagesTr`` and ``labelsTr``. The Decathlon and nnU-Net 1 list their files in
 it and name the labels ``{"1": "liver"}``; nnU-Net 2 lists none and names them ``{"liver": 1}``. nnU-Net adds the number
-of the channel to the names of images, ``liver_0_0000.nii.gz``, and not to those of label maps.
+of the channel to the names of images, ``liver_0_0000.nii.gz``, and not to those of label maps; the Decathlon has the
+images of a case along the fourth axis of one file.
 
 Sources: http://medicaldecathlon.com, and ``documentation/dataset_format.md``, ``documentation/dataset_conversion.md``
 (version 1) and ``documentation/manual_data_splits.md`` of https://github.com/MIC-DKFZ/nnUNet.
@@ -13,14 +14,15 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from ..door.description import Structure
 from ..door.files import read_text
-from ..door.names import IMAGE_SUFFIXES, PALETTE, suffix_of
+from ..door.input_spec import MOST_IMAGES
+from ..door.names import IMAGE_SUFFIXES, PALETTE, stem_of, suffix_of
 from ..door.patients import patient_of
 from .case_list import LARGEST_LABEL, Case, CaseList, CasesError
 
@@ -44,18 +46,18 @@ def read_dataset(path: str | os.PathLike[str], fold: int | None = None) -> CaseL
             without their labels. Held-out cases of the dataset itself are then left alone, for the final test.
 
     Raises:
-        CasesError: it is no such dataset, has several channels, regions or labels to ignore, its values
+        CasesError: it is no such dataset, a case lacks a channel, it has regions or labels to ignore, its values
             are not 1, 2, ... without gaps, or there is no such fold. The message says what to do.
     """
     path = Path(path)
     file = path / FILE if path.is_dir() else path
     content = _content(file)
     structures = _structures(content.get("labels"))
-    _one_channel(content.get("channel_names", content.get("modality")))
-    cases = _listed(file, content) if _lists(content) else _found(file, content)
+    images = _image_names(content.get("channel_names", content.get("modality")))
+    cases = _listed(file, content, images) if _lists(content) else _found(file, content, images)
     if fold is not None:
         cases = _of_fold(cases, _splits(file), fold)
-    return CaseList(structures, tuple(cases))
+    return CaseList(structures, tuple(cases), images=images)
 
 
 def _content(file: Path) -> dict[str, Any]:
@@ -117,14 +119,20 @@ def _structures(labels: Any) -> tuple[Structure, ...]:
     )
 
 
-def _one_channel(channels: Any) -> None:
-    if isinstance(channels, dict) and len(channels) > 1:
+def _image_names(channels: Any) -> tuple[str, ...]:
+    """Names of the images of a case in the order of their numbers; empty where there is one."""
+    if not isinstance(channels, dict) or len(channels) < 2:
+        return ()
+    numbers = [str(number) for number in range(len(channels))]
+    names = [str(channels.get(number, "")).strip() for number in numbers]
+    if not all(names) or len(names) > MOST_IMAGES:
         raise CasesError(
-            "several-channels",
-            f"The dataset has {len(channels)} channels ({', '.join(map(str, channels.values()))}); one image a case is "
-            "read.",
-            f"Make a dataset of one of them: its images alone, as _0000, and one entry in {FILE}.",
+            "bad-cases",
+            f"{FILE}: the channels must be numbered 0, 1, ... and named, at most {MOST_IMAGES}, not {channels}.",
         )
+    if len({name.casefold() for name in names}) < len(names):  # as in nnU-Net's own examples
+        names = [f"{name} {number}" for number, name in enumerate(names, 1)]
+    return tuple(names)
 
 
 # --- cases ------------------------------------------------------------------------------------------------------------
@@ -135,7 +143,7 @@ def _lists(content: dict[str, Any]) -> bool:
     return isinstance(content.get("training"), list) and "channel_names" not in content
 
 
-def _listed(file: Path, content: dict[str, Any]) -> list[Case]:
+def _listed(file: Path, content: dict[str, Any], names: Sequence[str]) -> list[Case]:
     cases = []
     for key, role in (("training", "labeled"), ("validation", "held-out"), ("test", "unlabeled")):
         for entry in content.get(key) or []:
@@ -143,10 +151,10 @@ def _listed(file: Path, content: dict[str, Any]) -> list[Case]:
             if not isinstance(image, str) or not (label is None or isinstance(label, str)):
                 raise CasesError("bad-cases", f'{FILE}: an entry of "{key}" names no image.')
             if not _shadow(_path(image)):
-                cases.append(_case(file, _path(image), _path(label) if label else None, role))
+                cases.append(_case(file, _path(image), _path(label) if label else None, role, names))
     # Further images without a label map are worth having; those with one were left out of the list on purpose.
     known = {case.name for case in cases}
-    further = _images(file, "imagesTr", _ending(content))
+    further = _images(file, "imagesTr", _ending(content), names)
     return cases + [case for case in further if case.labels is None and case.name not in known]
 
 
@@ -155,60 +163,76 @@ def _path(text: str) -> Path:
     return Path(text.replace("\\", "/"))
 
 
-def _case(file: Path, image: Path, label: Path | None, role: str) -> Case:
+def _case(file: Path, image: Path, label: Path | None, role: str, names: Sequence[str]) -> Case:
     """A case of the list; nnU-Net 1 lists images without the number of the channel that their files have."""
     ending = suffix_of(image.name)
     name = re.sub(r"_0000$", "", image.name[: len(image.name) - len(ending)])
     numbered = image.with_name(f"{name}_0000{ending}")
+    others: list[Path] = []
     if not (file.parent / image).exists() and (file.parent / numbered).exists():
         image = numbered
+        others = [image.with_name(f"{name}_{number:04d}{ending}") for number in range(1, len(names))]
     if label is None:
         label = _label(file, image.parent.name, name, ending)
         role = "held-out" if label and image.parent.name == "imagesTs" else role
-    return _made(file, name, image, label, role)
+    return _made(file, name, [image, *others], label, role)
 
 
-def _made(file: Path, name: str, image: Path, label: Path | None, role: str) -> Case:
+def _made(file: Path, name: str, images: Sequence[Path], label: Path | None, role: str) -> Case:
     labels = file.parent / label if label else None
-    return Case(name, file.parent / image, labels, role if label else "unlabeled", patient_of(name))
+    image, *others = (file.parent / path for path in images)
+    return Case(name, image, labels, role if label else "unlabeled", patient_of(name), tuple(others))
 
 
-def _found(file: Path, content: dict[str, Any]) -> list[Case]:
+def _found(file: Path, content: dict[str, Any], names: Sequence[str]) -> list[Case]:
     """The cases of nnU-Net 2: those of a "dataset" in the file, or those in the folders."""
     explicit, ending = content.get("dataset"), _ending(content)
     if not isinstance(explicit, dict):
-        return _images(file, "imagesTr", ending) + _images(file, "imagesTs", ending)
+        return _images(file, "imagesTr", ending, names) + _images(file, "imagesTs", ending, names)
     cases: list[Case] = []
     for name, entry in explicit.items():
         images = entry.get("images") if isinstance(entry, dict) else None
         if not isinstance(images, list) or not images or not all(isinstance(image, str) for image in images):
             raise CasesError("bad-cases", f'{FILE}: the case {name!r} of "dataset" needs "images" and "label".')
-        _one_channel(dict(enumerate(images)))
+        if len(images) != max(1, len(names)):
+            raise _channels(name, len(images), names)
         label = entry.get("label")
-        image = Path(os.path.expandvars(images[0]))
-        cases.append(_made(file, name, image, Path(os.path.expandvars(label)) if label else None, "labeled"))
-    return cases + _images(file, "imagesTs", ending)
+        files = [Path(os.path.expandvars(image)) for image in images]
+        cases.append(_made(file, name, files, Path(os.path.expandvars(label)) if label else None, "labeled"))
+    return cases + _images(file, "imagesTs", ending, names)
 
 
-def _images(file: Path, folder: str, ending: str | None) -> list[Case]:
+def _channels(name: str, found: int, names: Sequence[str]) -> CasesError:
+    wanted = f"{len(names)} channels ({', '.join(names)})" if names else "one channel"
+    return CasesError(
+        "several-channels",
+        f"{name} has {found} image(s), and {FILE} names {wanted}.",
+        f"Name each channel in {FILE}, and give every case an image of each: NAME_0000, NAME_0001, ...",
+    )
+
+
+def _images(file: Path, folder: str, ending: str | None, names: Sequence[str]) -> list[Case]:
     """The cases of ``imagesTr`` or ``imagesTs`` by their files."""
-    cases = []
+    found: dict[str, dict[int, Path]] = {}
+    endings: dict[str, str] = {}
     for image in sorted((file.parent / folder).glob("*")):
         suffix = ending or suffix_of(image.name)
         if _shadow(image) or not suffix or not image.name.endswith(suffix):
             continue
         name = image.name[: -len(suffix)]
         channel = re.search(r"_(\d{4})$", name)
-        if channel and int(channel[1]) > 0:
-            raise CasesError(
-                "several-channels",
-                f"{folder} holds further channels ({image.name[len(name) - 5 :]}); one image a case is read.",
-                f"Make a dataset of one channel: its images alone, as _0000, and one entry in {FILE}.",
-            )
         name = name[:-5] if channel else name
-        label = _label(file, folder, name, suffix)
+        found.setdefault(name, {})[int(channel[1]) if channel else 0] = Path(folder) / image.name
+        endings[name] = suffix
+    cases = []
+    for name, files in found.items():
+        # The Decathlon's one file has all of them along its fourth axis.
+        one = set(files) == {0} and not re.search(r"_0000$", stem_of(files[0].name))
+        if sorted(files) != list(range(max(1, len(names)))) and not one:
+            raise _channels(name, len(files), names)
+        label = _label(file, folder, name, endings[name])
         role = "held-out" if folder == "imagesTs" else "labeled"
-        cases.append(_made(file, name, Path(folder) / image.name, label, role))
+        cases.append(_made(file, name, [files[number] for number in sorted(files)], label, role))
     return cases
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from ..door.description import Structure
 from ..door.files import read_text
+from ..door.input_spec import MOST_IMAGES
 from ..door.names import PALETTE
 from ..door.patients import patient_of
 from .case_list import LARGEST_LABEL, ROLES, Case, CaseList, CasesError, Parsed, Problem
@@ -28,6 +29,9 @@ def read_cases(path: str | os.PathLike[str], fold: int | None = None, training: 
     "patient": optional, else from the name (``door/patients.py``)}], "label_map": optional, {"6": 1, "11": 2, "3": 0}:
     the class of each value of the label maps, where they have other values than the classes}``
 
+    Cases of several images have ``"images": {"T1": path, "FLAIR": path}`` in place of "image"; or one "image" with a
+    fourth axis, where the list itself names them, ``"images": ["T1", "FLAIR"]``.
+
     Raises:
         CasesError: the file is not such a list, an image or label map is missing, or a patient is both trained on and
             held out. The message names the first such case and what to do.
@@ -36,7 +40,7 @@ def read_cases(path: str | os.PathLike[str], fold: int | None = None, training: 
     for problem in parsed.problems:
         if training or problem.code != NO_LABELED:
             raise CasesError(problem.code, problem.named, problem.hint)
-    return CaseList(parsed.structures, tuple(parsed.cases.values()), parsed.label_map)
+    return parsed.case_list()
 
 
 def parse(path: str | os.PathLike[str], fold: int | None = None) -> Parsed:
@@ -61,15 +65,16 @@ def parse(path: str | os.PathLike[str], fold: int | None = None) -> Parsed:
         return Parsed((), {}, (_about_list("bad-cases", path, 'needs "classes" and a list "cases".'),))
     problems: list[Problem] = []
     structures = _structures(path, content.get("classes"), problems)
+    images = _image_names(path, content, problems)
     cases = {}
     for number, entry in enumerate(content["cases"], 1):
-        case = _case(path.parent, number, entry, problems)
+        case = _case(path.parent, number, entry, images, problems)
         if case is not None:
             cases[number] = case
             problems += _missing(number, case)
     problems += _contradictions(path, cases)
     label_map = _label_map(path, content.get("label_map"), len(structures), problems)
-    return Parsed(structures, cases, tuple(problems), label_map)
+    return Parsed(structures, cases, tuple(problems), label_map, images)
 
 
 def examine(case_list: CaseList) -> Parsed:
@@ -77,7 +82,7 @@ def examine(case_list: CaseList) -> Parsed:
     cases = dict(enumerate(case_list.cases, 1))
     problems = [problem for number, case in cases.items() for problem in _missing(number, case)]
     problems += _contradictions(Path("The list"), cases)
-    return Parsed(case_list.structures, cases, tuple(problems), case_list.label_map)
+    return Parsed(case_list.structures, cases, tuple(problems), case_list.label_map, case_list.images)
 
 
 def _about_list(code: str, path: Path, text: str, hint: str = "") -> Problem:
@@ -139,14 +144,45 @@ def _color(values: Any) -> tuple[int, int, int] | None:
     return (red, green, blue) if all(0 <= value <= 255 for value in (red, green, blue)) else None
 
 
-def _case(folder: Path, number: int, entry: Any, problems: list[Problem]) -> Case | None:
+def _image_names(path: Path, content: dict[str, Any], problems: list[Problem]) -> tuple[str, ...]:
+    """Names of the images of each case: those of the list, or of its first case with several."""
+    entries = [entry.get("images") for entry in content["cases"] if isinstance(entry, dict)]
+    names = content.get("images", next((list(entry) for entry in entries if isinstance(entry, dict)), []))
+    good = isinstance(names, list) and all(isinstance(name, str) and name.strip() for name in names)
+    if not good or len({name.strip().casefold() for name in names}) != len(names) or len(names) > MOST_IMAGES:
+        text = f'needs as "images" a list of the names of the images of a case, at most {MOST_IMAGES}, all different.'
+        problems.append(_about_list("bad-cases", path, text))
+        return ()
+    return tuple(name.strip() for name in names) if len(names) > 1 else ()
+
+
+def _files(number: int, entry: dict[str, Any], images: tuple[str, ...], problems: list[Problem]) -> list[str]:
+    """The paths of the images of a case in the order of their names, or one path; empty where some are missing."""
+    given = entry.get("images")
+    if given is None:
+        image = entry.get("image")
+        if isinstance(image, str) and image:
+            return [image]
+        text, hint = "it has no image.", 'Give the path as "image".'
+    else:
+        files = {str(key).strip().casefold(): file for key, file in given.items()} if isinstance(given, dict) else {}
+        wanted = images or tuple(files)
+        missing = [name for name in wanted if not isinstance(files.get(name.casefold()), str)]
+        if files and not missing and len(files) == len(wanted):
+            return [str(files[name.casefold()]) for name in wanted]
+        known = ", ".join(images) or "one"
+        text = f"it has no image {missing[0]}." if missing else f"it must have these images: {known}."
+        hint = 'Give each as "images": {"NAME": path}, with the same names in all cases.'
+    problems.append(_about_case("bad-cases", number, f"case {number}", text, hint))
+    return []
+
+
+def _case(folder: Path, number: int, entry: Any, images: tuple[str, ...], problems: list[Problem]) -> Case | None:
     entry = entry if isinstance(entry, dict) else {}
-    image, labels = entry.get("image"), entry.get("labels")
+    labels = entry.get("labels")
     name = str(entry.get("name") or f"case {number}")
-    if not isinstance(image, str) or not image:
-        problems.append(
-            _about_case("bad-cases", number, f"case {number}", "it has no image.", 'Give the path as "image".')
-        )
+    files = _files(number, entry, images, problems)
+    if not files:
         return None
     if labels is not None and not isinstance(labels, str):
         problems.append(_about_case("bad-cases", number, name, 'its "labels" must be a path or null.'))
@@ -159,7 +195,8 @@ def _case(folder: Path, number: int, entry: Any, problems: list[Problem]) -> Cas
         )
         role = "labeled" if labels else "unlabeled"
     patient = str(entry.get("patient") or patient_of(name))
-    return Case(name, _within(folder, image), _within(folder, labels) if labels else None, role, patient)
+    image, *others = (_within(folder, file) for file in files)
+    return Case(name, image, _within(folder, labels) if labels else None, role, patient, tuple(others))
 
 
 def _within(folder: Path, path: str) -> Path:
@@ -170,12 +207,11 @@ def _within(folder: Path, path: str) -> Path:
 
 def _missing(number: int, case: Case) -> list[Problem]:
     problems = []
-    if not case.image.exists():
-        text = "its image {}is not there."
-        hint = "Correct the path in the list."
-        problems.append(
-            _about_case("no-image", number, case.name, text.format(""), hint, text.format(f"{case.image.name} "))
-        )
+    for image in case.images:
+        if not image.exists():
+            text, hint = "its image {}is not there.", "Correct the path in the list."
+            named = text.format(f"{image.name} ")
+            problems.append(_about_case("no-image", number, case.name, text.format(""), hint, named))
     if case.role != "unlabeled" and case.labels is None:
         text, hint = f"it is {case.role} but has no label map.", "Give one, or make it unlabeled."
         problems.append(_about_case("no-labels", number, case.name, text, hint))

@@ -7,11 +7,12 @@ import json
 import sys
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from ..cases.case_list import Case, CaseList, CasesError
 from ..cases.reading import examine
 from ..cases.split import draw, keep_labels
+from ..door.input_spec import InputSpec
 from ..door.slicing import SLICINGS
 from ..models.installed import open_model
 from ..preflight.report import ERROR, NOTE, WARNING, Report
@@ -23,7 +24,7 @@ from .case_arguments import apply_task, cases_of, parsed_of, window_of
 if TYPE_CHECKING:
     from ..cases.tasks import Task
     from ..models.model import Model
-    from ..training.plan import Choices
+    from ..training.choices import Choices
 
 
 def table(report: Report, names: dict[int, str]) -> str:
@@ -83,7 +84,7 @@ def run(args: argparse.Namespace) -> int:
     """Run the command; EngineErrors go to the caller. Returns the exit code: 1 if there are errors."""
     from ..images.volume import quiet
     from ..preflight.check import check
-    from ..training.plan import Choices
+    from ..training.choices import Choices
 
     quiet()
     base = open_model(args.base, args.models) if args.base else None
@@ -91,7 +92,7 @@ def run(args: argparse.Namespace) -> int:
     recipe = configured(preset(), settings, base)
     parsed = parsed_of(args, apply_task(args))
     choices = Choices(spacing_mm=args.spacing, slicing=args.slicing, normalization=window_of(args))
-    report = check(parsed, choices.model_input(base), base, args.job, _progress)
+    report = check(parsed, choices.source(base, parsed.images), base, args.job, _progress)
     if args.minutes is not None and report.ok:
         from ..training.suggestion import completed, suggested
         from ..training.trial import estimate
@@ -129,20 +130,20 @@ def checked_cases(
     from ..preflight.check import check
 
     quiet()
-    model_input = choices.model_input(base)
+    source = choices.source(base, parsed_of(args, task).images)
     try:
-        usable = _without_broken(args, task, base, model_input) if args.skip_broken else cases_of(args, task)
+        usable = _without_broken(args, task, base, source) if args.skip_broken else cases_of(args, task)
         # Who is left out in turn need not be held out as well.
         case_list = draw(usable, 0 if args.leave_one_out else args.held_out)
     except CasesError:
         parsed = parsed_of(args, task)
-        report = check(parsed, model_input, base, args.job, _progress)
+        report = check(parsed, source, base, args.job, _progress)
         print(summary(report, _names(parsed.cases)), file=sys.stderr)
         report.raise_errors()
         raise
     if args.labeled is not None:
         case_list = keep_labels(case_list, args.labeled)
-    report = check(case_list, model_input, base, args.job, _progress)
+    report = check(case_list, source, base, args.job, _progress)
     if args.leave_one_out:  # what these notes advise
         kept = [finding for finding in report.findings if finding.code not in ("few-patients", "no-held-out")]
         report = replace(report, findings=tuple(kept))
@@ -151,9 +152,7 @@ def checked_cases(
     return case_list, report
 
 
-def _without_broken(
-    args: argparse.Namespace, task: Task | None, base: Model | None, model_input: dict[str, Any]
-) -> CaseList:
+def _without_broken(args: argparse.Namespace, task: Task | None, base: Model | None, source: InputSpec) -> CaseList:
     """The cases that have no error of their own; the others are named on standard error.
 
     Raises:
@@ -162,7 +161,7 @@ def _without_broken(
     from ..preflight.check import check
 
     parsed = parsed_of(args, task)
-    report = check(parsed, model_input, base, None, _progress)
+    report = check(parsed, source, base, None, _progress)
     errors = report.of_severity(ERROR)
     if any(finding.case is None for finding in errors):
         report.raise_errors()
@@ -173,10 +172,11 @@ def _without_broken(
     if broken:
         print(f"{len(broken)} of {len(report.cases) or len(broken)} cases are left out.", file=sys.stderr)
     kept = tuple(case for number, case in parsed.cases.items() if number not in broken)
-    rest = examine(CaseList(parsed.structures, kept, parsed.label_map))
+    left = replace(parsed.case_list(), cases=kept)
+    rest = examine(left)
     for problem in rest.problems:
         raise CasesError(problem.code, problem.named, problem.hint)
-    return CaseList(parsed.structures, kept, parsed.label_map)
+    return left
 
 
 def _names(cases: dict[int, Case]) -> dict[int, str]:

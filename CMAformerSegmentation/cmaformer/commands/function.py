@@ -84,8 +84,8 @@ def _volumes(
 
     cache, phases = NetworkCache(), []
     device: Any = None
-    for number, (path, phase) in enumerate(parts, 1):
-        volume = read_volume(path, phase)
+    for number, part in enumerate(parts, 1):
+        volume = read_volume(part.path, part.phase)
         if options.labels:
             ml = float(np.prod(volume.geometry.spacing)) / 1000
             counts = {s.name: np.count_nonzero(volume.array == s.value) for s in model.description.classes}

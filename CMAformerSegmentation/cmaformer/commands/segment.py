@@ -36,6 +36,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--phase", dest="phases", type=positive, metavar="N", help="of an image with several phases (a cine), this one"
     )
     parser.add_argument("--phases", choices=("all",), help="all phases of such images, a label map each, into a folder")
+    parser.add_argument(
+        "--channels", action="store_true", help="the images are those of one patient, in the order of the model"
+    )
     parser.add_argument("--device", default="auto", help="auto (default), cpu, cuda, cuda:N or mps")
     parser.add_argument("--batch-size", type=positive, metavar="N", help="slices at a time (default: by device)")
     parser.add_argument("--no-cleanup", action="store_true", help="keep the network's answer as it is")
@@ -63,9 +66,12 @@ def run(options: argparse.Namespace) -> int:
     from ..images.volume import quiet
 
     quiet()
-    one = len(options.image) == 1 and options.output.lower().endswith((*LABEL_SUFFIXES, SUFFIX))
+    one = (len(options.image) == 1 or options.channels) and options.output.lower().endswith((*LABEL_SUFFIXES, SUFFIX))
     if one and options.phases == "all":
         print("--phases all writes a label map each; OUT is then a folder.", file=sys.stderr)
+        return USAGE
+    if options.channels and (options.phases is not None or not one):
+        print("With --channels, OUT is a file, and there is no --phase.", file=sys.stderr)
         return USAGE
     return _segment_one(options) if one else _segment_many(options)
 
@@ -73,6 +79,7 @@ def run(options: argparse.Namespace) -> int:
 def _segment_one(options: argparse.Namespace) -> int:
     """Segment one volume; its label map appears whole or not at all."""
     from ..door.names import LABEL_SUFFIXES
+    from ..images.channels import read_images
     from ..images.dicom_seg import SUFFIX, check_dicom_seg, write_dicom_seg
     from ..images.volume import read_volume, write_label_map
     from ..network.device import choose_device
@@ -83,7 +90,7 @@ def _segment_one(options: argparse.Namespace) -> int:
     if not output.absolute().parent.is_dir():
         print(f"OUT must be a file {', '.join(LABEL_SUFFIXES)} in a folder that exists.", file=sys.stderr)
         return USAGE
-    if output.exists() and Path(options.image[0]).exists() and output.samefile(options.image[0]):
+    if output.exists() and any(Path(image).exists() and output.samefile(image) for image in options.image):
         print("OUT is the image itself, which is never overwritten; give another name.", file=sys.stderr)
         return USAGE
     as_dicom = output.name.lower().endswith(SUFFIX)
@@ -105,8 +112,9 @@ def _segment_one(options: argparse.Namespace) -> int:
             if not options.json:
                 bar.line(f"Note: {message} {hint}".rstrip())
 
+        given = read_volume(options.image[0], options.phases) if options.phases else options.image
         result = segment(
-            options.image[0] if options.phases is None else read_volume(options.image[0], options.phases),
+            given,
             model,
             device=options.device,
             batch_size=options.batch_size,
@@ -129,7 +137,7 @@ def _segment_one(options: argparse.Namespace) -> int:
 
         write_report(
             options.report,
-            read_volume(options.image[0], options.phases),
+            read_images(given, model.description.input.names),
             result.labels,
             model,
             result.summary(),
@@ -173,7 +181,7 @@ def _segment_many(options: argparse.Namespace) -> int:
         return USAGE
     events = Events(print_line if options.json else lambda line: None)
     model = open_model(options.model, options.models)
-    images = images_of(options.image, options.phases)
+    images = images_of(options.image, options.phases, model.description.input.names)
     start, done, kept = time.monotonic(), 0, 0
     events.emit("started", total=len(images))
     with ProgressBar(enabled=not options.json, unit="images") as bar:

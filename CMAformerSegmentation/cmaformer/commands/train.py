@@ -134,7 +134,8 @@ def create_or_tell(args: argparse.Namespace) -> None:
 
 
 def _create_from(args: argparse.Namespace) -> None:
-    from ..training.plan import Choices, TrainingPlan
+    from ..training.choices import Choices
+    from ..training.plan import TrainingPlan
     from ..training.suggestion import completed, suggested
 
     task = apply_task(args)

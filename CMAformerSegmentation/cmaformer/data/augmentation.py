@@ -55,7 +55,8 @@ def augment(
     ``patch``, which says how much of the window is seen.
     """
     images = torch.from_numpy(windows["images"]).to(device)
-    size, _, side, _ = images.shape
+    size, count, neighbors, side, _ = images.shape
+    images = images.flatten(1, 2)
     rows = rows or Rows.all(size)
     matrices, zooms = (rows.of(drawn) for drawn in _matrices(rows.size, patch / side, settings, rng))
     theta = torch.from_numpy(matrices).to(device)
@@ -66,7 +67,9 @@ def augment(
         field = F.interpolate(torch.from_numpy(coarse).to(device), size=(patch, patch), mode="bicubic")
         grid = grid + field.permute(0, 2, 3, 1)
     plain = F.grid_sample(images, grid, padding_mode="zeros", align_corners=False)
-    changed = _intensities(plain, settings, rng, rows)
+    # The contrast of one image changes apart from that of another.
+    each = [_intensities(image, settings, rng, rows) for image in plain.split(neighbors, dim=1)]
+    changed = each[0] if count == 1 else torch.cat(each, dim=1)
     batch = Batch(
         changed.contiguous(memory_format=torch.channels_last),
         plain.contiguous(memory_format=torch.channels_last),

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ..parallel.rows import Rows
-from .slices import SliceStore, signed_distance
+from .slices import SliceStore, by_image, signed_distance
 
 
 class Place(NamedTuple):
@@ -80,9 +80,10 @@ class Sampler:
         """Batch ``number`` of the training, or some rows of it.
 
         Returns:
-            images float32 (B, Cin, window, window), labels uint8 (B, window, window), distances int8
-            (B, C-1, window, window), frames float32 (B, 4): top, left, bottom, right of each window in slice
-            coordinates ([-1, 1] from border to border), slices int64 (B, 2): number of the case and of the slice.
+            images float32 (B, M, N, window, window), of each of M images a slice and its neighbors; labels uint8
+            (B, window, window), distances int8 (B, C-1, window, window), frames float32 (B, 4): top, left, bottom,
+            right of each window in slice coordinates ([-1, 1] from border to border), slices int64 (B, 2): number of
+            the case and of the slice.
         """
         rng = np.random.default_rng([self.seed, number])
         drawn = [self._draw(rng) for _ in range(size)]
@@ -126,7 +127,7 @@ class Sampler:
 
     def _window(self, place: Place) -> dict[str, np.ndarray]:
         number, index, row, column, (depth, *plane) = place
-        images = self.store.array(number, "images")
+        images = by_image(self.store.array(number, "images"))
         height, width = (side.stop - side.start for side in plane)
         side = self.window
         top, left = row - side // 2, column - side // 2
@@ -134,8 +135,8 @@ class Sampler:
         columns = slice(max(plane[1].start, left), min(plane[1].stop, left + side))
         inside = (slice(rows.start - top, rows.stop - top), slice(columns.start - left, columns.stop - left))
         neighbors = np.arange(index - self.context, index + self.context + 1).clip(depth.start, depth.stop - 1)
-        item = {"images": np.zeros((len(neighbors), side, side), np.float32)}
-        item["images"][(slice(None), *inside)] = images[neighbors, rows, columns]
+        item = {"images": np.zeros((len(images), len(neighbors), side, side), np.float32)}
+        item["images"][(slice(None), slice(None), *inside)] = images[:, neighbors, rows, columns]
         if self.store.cases[number].pixels:
             labels = self.store.array(number, "labels")[index]
             item["labels"] = np.zeros((side, side), np.uint8)

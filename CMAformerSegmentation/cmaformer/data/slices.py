@@ -12,15 +12,16 @@ import zlib
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from scipy import ndimage
 
 from ..cases.case_list import Case, CaseList, CasesError
+from ..cases.images import read_images
 from ..cases.labels import read_labels
 from ..door.errors import CancelledError, EngineError, JobError
 from ..door.files import write_json
+from ..door.input_spec import InputSpec
 from ..door.slicing import SLICINGS
 from .slice_entry import SliceEntry
 
@@ -43,7 +44,7 @@ def signed_distance(mask: np.ndarray) -> np.ndarray:
 
 def prepare(
     case_list: CaseList,
-    model_input: dict[str, Any],
+    source: InputSpec,
     folder: Path,
     progress: Callable[[int, int], None] = lambda done, total: None,
     cancelled: Callable[[], bool] = lambda: False,
@@ -55,7 +56,7 @@ def prepare(
 
     Args:
         case_list: the cases; labels are needed for labeled and held-out ones.
-        model_input: the ``input`` part of a ``model.json``: spacing_mm, slicing, normalization.
+        source: how the model eats them.
         folder: where the cache goes.
         progress: called with the number of entries done and in all.
         cancelled: asked again and again, also within a case.
@@ -68,7 +69,7 @@ def prepare(
     Errors name a case by its number in the list, from 1: they end in the events of a job.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    first, *further = SLICINGS[model_input["slicing"]]
+    first, *further = SLICINGS[source.slicing]
     work = [(number, first) for number in range(len(case_list.cases))]
     work += [(n, axis) for axis in further for n, case in enumerate(case_list.cases) if case.role != "held-out"]
     entries = []
@@ -79,7 +80,7 @@ def prepare(
         if not about.exists():
             case = case_list.cases[of]
             try:
-                entry = _prepare_case(case, number, case_list, {**model_input, "slicing": axis}, folder, cancelled)
+                entry = _prepare_case(case, number, case_list, source.along(axis), folder, cancelled)
             except CancelledError:
                 raise
             except EngineError as error:
@@ -96,7 +97,7 @@ def _prepare_case(
     case: Case,
     number: int,
     case_list: CaseList,
-    model_input: dict[str, Any],
+    source: InputSpec,
     folder: Path,
     cancelled: Callable[[], bool],
 ) -> SliceEntry:
@@ -104,21 +105,23 @@ def _prepare_case(
     from ..images.grid import SliceGrid
     from ..images.intensity import Normalization, tamed
     from ..images.likeness import facts_of
-    from ..images.volume import finite, read_volume
+    from ..images.volume import finite
 
-    volume, _ = finite(read_volume(case.image))
-    array = tamed(volume.array, model_input["normalization"])
-    grid = SliceGrid(volume.geometry, model_input["slicing"], model_input["spacing_mm"])
+    volume, _ = finite(read_images(case, case_list))
+    specs = [image.normalization for image in source.images]
+    arrays = [tamed(array, spec) for array, spec in zip(volume.arrays, specs)]
+    grid = SliceGrid(volume.geometry, source.slicing, source.spacing_mm)
     every = np.arange(grid.count)
-    normalize = Normalization(model_input["normalization"], array)
-    images = normalize(grid.to_model(array, every)).astype(np.float16)
+    normalize = [Normalization(spec, array) for spec, array in zip(specs, arrays)]
+    each = [n(grid.to_model(array, every)).astype(np.float16) for n, array in zip(normalize, arrays)]
+    images = each[0] if len(each) == 1 else np.stack(each)
     entry = SliceEntry(
         number,
         case.role,
-        images.shape,
-        spacing_mm=(grid.slice_spacing, *(model_input["spacing_mm"] or grid.pixel_spacing)),
+        (grid.count, *grid.model_shape),
+        spacing_mm=(grid.slice_spacing, *(source.spacing_mm or grid.pixel_spacing)),
         crc32={"images": _save(folder / f"{number:05d}.images.npy", images)},
-        facts=facts_of(array, grid, normalize),
+        facts=facts_of(arrays, grid, normalize),
     )
     if case.labels is None:
         return entry
@@ -186,10 +189,15 @@ def verify(folder: Path, between: Callable[[], None] = lambda: None) -> None:
 def _by_number(error: EngineError, case: Case, number: int) -> EngineError:
     """The error without the names of the case and its files."""
     message = error.message.removeprefix(f"{case.name}: ")
-    for path in (case.image, case.labels):
+    for path in (*case.images, case.labels):
         if path is not None:
             message = message.replace(path.name, "its file")
     return type(error)(error.code, f"Case {number}: {message}", error.hint)
+
+
+def by_image(images: np.ndarray) -> np.ndarray:
+    """Stored slices of one image (S, H, W) or of several as (M, S, H, W): a view."""
+    return images if images.ndim == 4 else images[None]
 
 
 def share(slices: Path, folder: Path, roles: Callable[[SliceEntry], str]) -> None:
@@ -240,7 +248,8 @@ class SliceStore:
     def array(self, number: int, kind: str) -> np.ndarray:
         """One case, memory-mapped.
 
-        ``kind`` is "images", float16 (S, H, W), "labels", uint8 (S, H, W), or "distances", int8 (S, C-1, H, W).
+        ``kind`` is "images", float16 (S, H, W), or (M, S, H, W) of several images a case; "labels", uint8 (S, H, W); or
+        "distances", int8 (S, C-1, H, W).
         """
         key = (number, kind)
         if key not in self._arrays:

@@ -55,7 +55,17 @@ class Job:
         """Path of one input file. Raises JobError if the job names none or the file is not there."""
         if not isinstance(self.inputs.get(name), str):
             raise JobError("bad-job", f'{JOB} has no "inputs.{name}".')
-        path = self.folder / self.inputs[name]
+        return self._there(self.inputs[name])
+
+    def input_list(self, name: str) -> list[Path]:
+        """Paths of several input files; none if the job names none. Raises JobError if one is not there."""
+        listed = self.inputs.get(name, [])
+        if not isinstance(listed, list) or not all(isinstance(entry, str) for entry in listed):
+            raise JobError("bad-job", f'{JOB}: "inputs.{name}" must be a list of file names.')
+        return [self._there(entry) for entry in listed]
+
+    def _there(self, file: str) -> Path:
+        path = self.folder / file
         if not path.exists():
             raise JobError("no-input", f"The input {path.name} is not in the job folder.")
         return path

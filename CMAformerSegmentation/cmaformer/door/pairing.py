@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -56,6 +56,45 @@ def _is_label_map(path: Path, images: Counter[str]) -> bool:
         return True
     own = Counter(_image_names(path))
     return any(shared != name and images[shared] > own[shared] for shared in _label_names(path))
+
+
+def further_channels(files: Sequence[Path]) -> set[Path]:
+    """Of the files of a folder, the further images of a patient beside a first one: "a_0001" beside "a_0000"."""
+    first = {(path.parent, _CHANNEL.sub("", stem(path))) for path in files if _CHANNEL.search(stem(path))}
+    further = (path for path in files if _FURTHER_CHANNEL.search(stem(path)))
+    return {path for path in further if (path.parent, _FURTHER_CHANNEL.sub("", stem(path))) in first}
+
+
+def together(files: Sequence[Path], names: Sequence[str]) -> list[tuple[str, list[Path]]]:
+    """The images of each patient, in the order of ``names``, by the ends of the names of their files.
+
+    Known are nnU-Net's numbers ("a_0000", "a_0001") and the names of the images ("a_T1", "a_FLAIR"). What is neither,
+    or is not complete, stays alone: reading it tells what is missing.
+
+    Returns:
+        What the names of a patient's files share, and the files.
+    """
+    places = {f"{number:04d}": number for number in range(len(names))}
+    places |= {name.casefold(): number for number, name in enumerate(names)}
+    groups: dict[tuple[Path, str], dict[int, Path]] = {}
+    alone: list[tuple[str, list[Path]]] = []
+    for path in files:
+        base, ending = _ending_of(stem(path), places)
+        group = groups.setdefault((path.parent, base), {}) if ending is not None else {}
+        if ending is None or ending in group:
+            alone.append((stem(path), [path]))
+        else:
+            group[ending] = path
+    found = [(base, [group[number] for number in sorted(group)]) for (_folder, base), group in groups.items()]
+    return sorted(found + alone, key=lambda entry: entry[1][0])
+
+
+def _ending_of(name: str, places: Mapping[str, int]) -> tuple[str, int | None]:
+    for mark in "_-. ":
+        base, _, ending = name.rpartition(mark)
+        if base and ending.casefold() in places:
+            return base, places[ending.casefold()]
+    return name, None
 
 
 def paired(images: Sequence[Path], maps: Sequence[Path]) -> Pairs:

@@ -57,15 +57,26 @@ class Geometry:
 
 @dataclass(frozen=True)
 class Volume:
-    """Voxels (K, J, I) with their geometry; ``notes`` are remarks about the source that its user should read."""
+    """Voxels (K, J, I) with their geometry.
+
+    ``notes`` are remarks about the source that its user should read; ``others`` further images on the same grid, for
+    models that look at several (see ``images/channels.py``).
+    """
 
     array: np.ndarray
     geometry: Geometry
     notes: tuple[str, ...] = ()
+    others: tuple[np.ndarray, ...] = ()
 
     def __post_init__(self) -> None:
-        if tuple(self.array.shape) != self.geometry.shape_kji:
-            raise ValueError(f"array {self.array.shape} does not fit the geometry {self.geometry.shape_kji} (K, J, I)")
+        for array in self.arrays:
+            if tuple(array.shape) != self.geometry.shape_kji:
+                raise ValueError(f"array {array.shape} does not fit the geometry {self.geometry.shape_kji} (K, J, I)")
+
+    @property
+    def arrays(self) -> tuple[np.ndarray, ...]:
+        """The voxels of all its images, each (K, J, I)."""
+        return self.array, *self.others
 
     @classmethod
     def of_image(cls, image: SimpleITK.Image, name: str) -> Volume:

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ..door.description import check_normalization
+from ..door.input_spec import check_normalization
 
 # Above this many voxels the percentiles of a floating-point volume come from an even subset: the order statistics of
 # ten million voxels do not change in the digits that matter, and sorting a copy of a large CT would double its memory.

@@ -31,28 +31,40 @@ NARROWEST = 8
 Ranges = Mapping[str, tuple[float, float]]
 
 
-def facts_of(array: np.ndarray, grid: SliceGrid, normalization: Normalization) -> dict[str, float]:
+def facts_of(
+    arrays: Sequence[np.ndarray], grid: SliceGrid, normalizations: Sequence[Normalization]
+) -> dict[str, float]:
     """The statistics of an image.
 
     Args:
-        array: (K, J, I), finite.
+        arrays: its images, each (K, J, I), finite.
         grid: how it is cut into slices.
-        normalization: of the model, made for this image.
+        normalizations: of the model, made for these images.
 
     Returns:
         "pixel_mm" and "field_mm", in plane, the geometric means of rows and columns; "shortest_mm", the shortest side
-        of the volume; "negative", the part of voxels below zero; "skewness" of the normalized gray values.
+        of the volume; "negative", the part of voxels below zero; "skewness" of the normalized gray values. Those of
+        further images are "negative 2", "skewness 2" and so on.
     """
+    rows, columns = (count * mm for count, mm in zip(grid.source_shape, grid.pixel_spacing))
+    facts = {
+        "pixel_mm": math.sqrt(math.prod(grid.pixel_spacing)),
+        "field_mm": math.sqrt(rows * columns),
+        "shortest_mm": min(rows, columns, grid.count * grid.slice_spacing),
+    }
+    for number, (array, normalization) in enumerate(zip(arrays, normalizations), 1):
+        for key, value in _grays(array, normalization).items():
+            facts[key if number == 1 else f"{key} {number}"] = value
+    return facts
+
+
+def _grays(array: np.ndarray, normalization: Normalization) -> dict[str, float]:
     step = max(1, array.size // SAMPLE)
     values = array.reshape(-1)[::step] if array.flags.c_contiguous else array.ravel()[::step]
     gray = normalization(values.astype(np.float32)).astype(np.float64)
     gray -= gray.mean()
     deviation = float(gray.std())
-    rows, columns = (count * mm for count, mm in zip(grid.source_shape, grid.pixel_spacing))
     return {
-        "pixel_mm": math.sqrt(math.prod(grid.pixel_spacing)),
-        "field_mm": math.sqrt(rows * columns),
-        "shortest_mm": min(rows, columns, grid.count * grid.slice_spacing),
         "negative": float((values < 0).mean()),
         "skewness": float((gray**3).mean() / deviation**3) if deviation > 1e-6 else 0.0,
     }
@@ -80,12 +92,16 @@ def remarks(facts: Mapping[str, float], seen: Any) -> list[str]:
     ):
         if key in known and not known[key][0] / factor <= facts[key] <= known[key][1] * factor:
             found.append(text.format(value=facts[key], seen=_span(*known[key])))
-    if "negative" in known and facts["negative"] > known["negative"][1] + NEGATIVE:
-        found.append("it has many negative values, as CT has, and the model has seen none or few")
-    if "skewness" in known:
-        low, high = known["skewness"]
-        if not low - SKEWNESS <= facts["skewness"] <= high + SKEWNESS:
-            found.append("its bright and dark parts are distributed unlike those that the model has seen")
+    for key in facts:
+        kind, _, number = key.partition(" ")
+        its = f"of its images, number {number}" if number else "it"
+        if kind == "negative" and key in known and facts[key] > known[key][1] + NEGATIVE:
+            found.append(f"{its} has many negative values, as CT has, and the model has seen none or few")
+        if kind == "skewness" and key in known:
+            low, high = known[key]
+            if not low - SKEWNESS <= facts[key] <= high + SKEWNESS:
+                its = f"{its} has" if number else "its"
+                found.append(f"{its} bright and dark parts are distributed unlike those that the model has seen")
     return found
 
 

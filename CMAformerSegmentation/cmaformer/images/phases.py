@@ -20,10 +20,14 @@ class ImagePart(NamedTuple):
     Attributes:
         path: of the image.
         phase: its number, from 1; None for an image of one volume.
+        others: further images of the same patient, which the model looks at, too.
+        shared: what the names of these files share; empty where there is but one.
     """
 
     path: Path
     phase: int | None = None
+    others: tuple[Path, ...] = ()
+    shared: str = ""
 
     @property
     def name(self) -> str:
@@ -33,7 +37,7 @@ class ImagePart(NamedTuple):
     @property
     def stem(self) -> str:
         """The beginning of the names of what is made of it."""
-        stem = stem_of(self.path.name).removesuffix(".seq")
+        stem = self.shared or stem_of(self.path.name).removesuffix(".seq")
         return stem if self.phase is None else f"{stem}-phase{self.phase:02d}"
 
 

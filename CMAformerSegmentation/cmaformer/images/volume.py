@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import struct
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -101,16 +102,24 @@ def finite(volume: Volume) -> tuple[Volume, int]:
     NaN and minus infinity become the smallest finite value, plus infinity the largest (0 if nothing is finite). A
     volume without such voxels is returned as it is; otherwise its array is copied.
     """
-    array = volume.array
-    if array.dtype.kind != "f":
-        return volume, 0
-    bad = sum(int(part.size - np.count_nonzero(np.isfinite(part))) for part in array)
+    found = [_finite(array) for array in volume.arrays]
+    bad = sum(count for _, count in found)
     if not bad:
         return volume, 0
+    array, *others = (array for array, _ in found)
+    return replace(volume, array=array, others=tuple(others)), bad
+
+
+def _finite(array: np.ndarray) -> tuple[np.ndarray, int]:
+    if array.dtype.kind != "f":
+        return array, 0
+    bad = sum(int(part.size - np.count_nonzero(np.isfinite(part))) for part in array)
+    if not bad:
+        return array, 0
     lows = [part[np.isfinite(part)].min(initial=np.inf) for part in array]
     highs = [part[np.isfinite(part)].max(initial=-np.inf) for part in array]
     low, high = (min(lows), max(highs)) if bad < array.size else (0.0, 0.0)
-    return Volume(np.nan_to_num(array, nan=low, neginf=low, posinf=high), volume.geometry, volume.notes), bad
+    return np.nan_to_num(array, nan=low, neginf=low, posinf=high), bad
 
 
 def write_label_map(path: str | os.PathLike[str], labels: np.ndarray, geometry: Geometry) -> None:

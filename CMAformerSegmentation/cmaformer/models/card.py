@@ -17,6 +17,7 @@ def card(description: dict[str, Any]) -> str:
         f"- Structures: {', '.join(c['name'] for c in description['classes'])}",
         f"- Trained on: {facts['labeled_cases']} labeled and {facts['unlabeled_cases']} unlabeled images",
         f"- Tested on: {facts['held_out_cases']} held-out images of other patients",
+        *_images(description["input"]),
         f"- In-plane spacing: {description['input']['spacing_mm']} mm, slices: {description['input']['slicing']}",
         f"- Parent model: {description['parent'] or 'none'}",
         f"- Date: {facts['date']}; engine {facts['engine_version']}",
@@ -29,6 +30,12 @@ def card(description: dict[str, Any]) -> str:
         lines += [facts["reason"], ""]
     lines.append("For research; not a medical device. Check every result before you rely on it.")
     return "\n".join(lines) + "\n"
+
+
+def _images(source: dict[str, Any]) -> list[str]:
+    """Which images of a patient the model needs, where it is more than one."""
+    names = [image["name"] for image in source.get("images", [])]
+    return [f"- Needs {len(names)} images of each patient, in this order: {', '.join(names)}"] if names else []
 
 
 def _table(metrics: dict[str, Any]) -> list[str]:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from ..door.description import MIRRORS
+from ..door.input_spec import MIRRORS
 from .cmaformer import Prediction
 
 

@@ -7,12 +7,13 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
-from ..cases.case_list import Case, CasesError
+from ..cases.case_list import Case, CaseList, CasesError
+from ..cases.images import read_images
 from ..door.errors import ImageError
+from ..door.input_spec import InputSpec
 from ..images.geometry import Geometry
 from ..images.grid import SliceGrid, grids_of
 from ..images.volume import read_volume
@@ -42,7 +43,8 @@ class CaseCheck:
         findings: about this case alone.
         geometry: of the image, None if it cannot be read.
         digest: of the voxels as numbers, the same for the same image in another file format.
-        itemsize: bytes of a stored voxel.
+        itemsize: bytes of a stored voxel of all its images.
+        images: how many it has.
     """
 
     facts: CaseFacts
@@ -50,18 +52,24 @@ class CaseCheck:
     geometry: Geometry | None = None
     digest: str = ""
     itemsize: int = 0
+    images: int = 1
 
 
 def check_case(
-    number: int, case: Case, classes: Callable[[Case], dict[int, int]], model_input: dict[str, Any]
+    number: int,
+    case: Case,
+    case_list: CaseList,
+    classes: Callable[[Case], dict[int, int]],
+    source: InputSpec,
 ) -> CaseCheck:
     """Read one case, and forget its voxels again.
 
     Args:
         number: of the case in the list, from 1.
+        case_list: that it belongs to, which names its images.
         case: its files; a missing one is passed over, because the list's own check has told.
         classes: class of each value that its label map may hold (`labels.classes_of`); if empty, any value will do.
-        model_input: the "slicing" and "spacing_mm" (may be None) of the model.
+        source: what the model eats.
     """
     findings: list[Finding] = []
 
@@ -69,17 +77,17 @@ def check_case(
         findings.append(Finding(severity, code, number, message, hint))
 
     geometry, digest, itemsize, intensity = None, "", 0, None
-    if case.image.exists():
+    if all(image.exists() for image in case.images):
         try:
-            volume = read_volume(case.image)
+            volume = read_images(case, case_list)
         except ImageError as error:
-            tell(ERROR, "unreadable-image", f"The image cannot be used: {_reason(error, case.image)}", error.hint)
+            tell(ERROR, "unreadable-image", f"The image cannot be used: {_reason(error, *case.images)}", error.hint)
         else:
             for note in volume.notes:
                 tell(NOTE, "image-note", note, "Look at the image before you train on it.")
-            geometry, itemsize = volume.geometry, volume.array.itemsize
-            digest, intensity = _digest(volume.array), _intensity(volume.array, case, tell)
-            grids = grids_of(geometry, model_input["slicing"], model_input.get("spacing_mm"))
+            geometry, itemsize = volume.geometry, sum(array.itemsize for array in volume.arrays)
+            digest, intensity = _digest(*volume.arrays), _intensity(volume.array, case, tell)
+            grids = grids_of(geometry, source.slicing, source.spacing_mm)
             _check_side(min(grids, key=lambda grid: min(*grid.source_shape, *grid.model_shape)), tell)
             del volume  # the label map is read without it
     voxels: dict[int, int] = {}
@@ -109,7 +117,7 @@ def check_case(
         extent,
         field,
     )
-    return CaseCheck(facts, tuple(findings), geometry, digest, itemsize)
+    return CaseCheck(facts, tuple(findings), geometry, digest, itemsize, max(1, len(case_list.images)))
 
 
 def _extent_mm(array: np.ndarray, known: dict[int, int], geometry: Geometry, slice_axis: int) -> float | None:
@@ -130,15 +138,19 @@ def _extent_mm(array: np.ndarray, known: dict[int, int], geometry: Geometry, sli
     return max(side for axis, side in enumerate(sides) if axis != slice_axis)
 
 
-def _reason(error: ImageError, path: Path) -> str:
-    """What is wrong, without the name of the file."""
-    return error.message.replace(path.name, "the file")
+def _reason(error: ImageError, *paths: Path) -> str:
+    """What is wrong, without the names of the files."""
+    message = error.message
+    for path in paths:
+        message = message.replace(path.name, "the file")
+    return message
 
 
-def _digest(array: np.ndarray) -> str:
-    digest = hashlib.blake2b(repr(array.shape).encode(), digest_size=16)
-    for part in array:
-        digest.update(np.ascontiguousarray(part, np.float32).tobytes())
+def _digest(*arrays: np.ndarray) -> str:
+    digest = hashlib.blake2b(repr(arrays[0].shape).encode(), digest_size=16)
+    for array in arrays:
+        for part in array:
+            digest.update(np.ascontiguousarray(part, np.float32).tobytes())
     return digest.hexdigest()
 
 

@@ -11,7 +11,7 @@ import os
 import shutil
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -20,11 +20,12 @@ from ..cases.labels import classes_of
 from ..cases.reading import examine, parse
 from ..door import job as jobs
 from ..door.errors import CancelledError
+from ..door.input_spec import InputSpec
 from ..door.names import CASES, PREFLIGHT
 from ..images.grid import grids_of, median_spacing
 from .case_facts import CaseCheck, check_case
 from .comparison import compare, compare_with_base
-from .report import DEFAULT_INPUT, ERROR, MOST_FOR_MEDIAN, NOTE, WARNING, Finding, Report
+from .report import ERROR, MOST_FOR_MEDIAN, NOTE, WARNING, Finding, Report
 
 if TYPE_CHECKING:
     from ..models.model import Model
@@ -35,7 +36,7 @@ CHECKPOINTS_MB = 200.0
 
 def check(
     cases: str | os.PathLike[str] | CaseList | Parsed,
-    model_input: dict[str, Any] | None = None,
+    source: InputSpec | None = None,
     base: Model | None = None,
     folder: Path | None = None,
     progress: Callable[[int, int], None] = lambda done, total: None,
@@ -45,7 +46,7 @@ def check(
 
     Args:
         cases: what ``read_cases`` takes, or what it or ``parse`` gave.
-        model_input: the ``input`` part of the new model's ``model.json``; the base's, or that of a fresh one, if None.
+        source: what the new model will eat; as the base does, or a fresh one, if None.
         base: the model that the training starts from.
         folder: the job folder, there or not; its disk is checked. None: no disk is.
         progress: called with the number of cases done and in all.
@@ -58,9 +59,9 @@ def check(
         parsed = cases
     else:
         parsed = examine(cases) if isinstance(cases, CaseList) else parse(cases)
-    if model_input is None:
-        model_input = dict(base.description["input"]) if base else DEFAULT_INPUT
-    whole = CaseList(parsed.structures, tuple(parsed.cases.values()), parsed.label_map)
+    whole = CaseList(parsed.structures, tuple(parsed.cases.values()), parsed.label_map, parsed.images)
+    if source is None:
+        source = base.description.input if base else InputSpec.fresh(parsed.images)
     # Where the classes themselves are wrong, every label value would seem to be so too.
     unsure = any(problem.case is None and problem.code == "bad-cases" for problem in parsed.problems)
 
@@ -72,14 +73,14 @@ def check(
     for number, case in parsed.cases.items():
         if cancelled():
             raise CancelledError()
-        checks.append(check_case(number, case, classes_in, model_input))
+        checks.append(check_case(number, case, whole, classes_in, source))
         findings += checks[-1].findings
         progress(len(checks), len(parsed.cases))
-    findings += compare(parsed.cases, checks, () if unsure else parsed.structures, model_input)
+    findings += compare(parsed.cases, checks, () if unsure else parsed.structures, source)
     if base is not None and not unsure:
         findings += compare_with_base(base, parsed.structures)
-    spacing = model_input.get("spacing_mm") or _usual_spacing(checks, model_input["slicing"])
-    needs = _needs(checks, len(parsed.structures) + 1, model_input["slicing"], spacing)
+    spacing = source.spacing_mm or _usual_spacing(checks, source.slicing)
+    needs = _needs(checks, len(parsed.structures) + 1, source.slicing, spacing)
     if folder is not None:
         findings += _check_disk(folder, needs["disk_mb"])
     ranks = {ERROR: 0, WARNING: 1, NOTE: 2}
@@ -101,7 +102,7 @@ def check_job(job: jobs.Job, events: jobs.Events) -> Report:
     if report is None or not report.ok:
         report = check(
             job.folder / CASES,
-            job.parameters["description"]["input"],
+            InputSpec.of(job.parameters["description"]["input"]),
             folder=job.folder,
             progress=lambda done, total: events.progress(done, total, unit="checked cases"),
             cancelled=lambda: jobs.cancel_requested(job.folder),
@@ -124,9 +125,9 @@ def _kept(path: Path) -> Report | None:
 # --- memory and disk --------------------------------------------------------------------------------------------------
 
 
-def slice_bytes(shape: Sequence[int], classes: int, labeled: bool) -> int:
-    """Bytes of the prepared slices (S, H, W) of a case: float16, and a byte for the label and each distance."""
-    return int(np.prod(shape)) * (2 + (classes if labeled else 0))
+def slice_bytes(shape: Sequence[int], classes: int, labeled: bool, images: int = 1) -> int:
+    """Bytes of the prepared slices (S, H, W) of a case: float16 an image, and a byte for label and each distance."""
+    return int(np.prod(shape)) * (2 * images + (classes if labeled else 0))
 
 
 def _usual_spacing(checks: Sequence[CaseCheck], slicing: str) -> list[float] | None:
@@ -148,10 +149,10 @@ def _needs(
             shape = (grid.count, *grid.model_shape)
             # While a case is prepared: the image as stored and as float32, its slices as float32 (resampled,
             # normalized) and float16, and the distances once as a list and once as an array.
-            source = int(np.prod(grid.source_shape)) * grid.count * (one.itemsize + 4)
+            source = int(np.prod(grid.source_shape)) * grid.count * (one.itemsize + 4 * one.images)
             distances = int(np.prod(shape)) * 2 * (classes - 1) if labeled else 0
-            memory = max(memory, source + int(np.prod(shape)) * 10 + distances)
-            disk += slice_bytes(shape, classes, labeled)
+            memory = max(memory, source + int(np.prod(shape)) * 10 * one.images + distances)
+            disk += slice_bytes(shape, classes, labeled, one.images)
     return {"disk_mb": round(disk / 1e6, 3), "memory_mb": round(memory / 1e6, 3)}
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -13,6 +13,7 @@ from .report import ERROR, NOTE, WARNING, Finding
 
 if TYPE_CHECKING:
     from ..door.description import Structure
+    from ..door.input_spec import InputSpec
     from ..models.model import Model
 
 # An image whose voxels are so many times longer or shorter than is usual in the list is told of, and the same for the
@@ -24,7 +25,7 @@ FEWEST_PATIENTS = 5
 
 
 def compare(
-    cases: dict[int, Case], checks: Sequence[CaseCheck], structures: Sequence[Structure], model_input: dict[str, Any]
+    cases: dict[int, Case], checks: Sequence[CaseCheck], structures: Sequence[Structure], source: InputSpec
 ) -> Iterator[Finding]:
     """Findings about the cases beside each other.
 
@@ -32,11 +33,11 @@ def compare(
         cases: by their numbers.
         checks: one a case.
         structures: the classes of the list.
-        model_input: "normalization" of the model.
+        source: what the model eats.
     """
     yield from _duplicates(cases, checks)
     yield from _odd_spacing(checks)
-    if model_input["normalization"]["type"] == "window":
+    if source.normalization["type"] == "window":
         yield from _odd_intensity(checks)
     yield from _classes(checks, structures)
     yield from _roles(cases)

@@ -14,12 +14,6 @@ ERROR, WARNING, NOTE = "error", "warning", "note"
 SHOWN = 3
 # The spacing of a fresh model is the median of so many labeled images.
 MOST_FOR_MEDIAN = 20
-# The input of a fresh model where nothing else is chosen.
-DEFAULT_INPUT: dict[str, Any] = {
-    "slicing": "oriented",
-    "spacing_mm": None,
-    "normalization": {"type": "percentile", "low": 0.5, "high": 99.5},
-}
 
 
 @dataclass(frozen=True)

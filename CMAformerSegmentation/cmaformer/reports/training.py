@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from ..cases.case_list import Case, CaseList
+from ..cases.images import read_images
 from ..cases.labels import read_labels
 from ..cases.reading import parse
 from ..door import names
@@ -17,7 +18,6 @@ from ..door.errors import EngineError
 from ..door.files import read_json
 from ..images.geometry import Volume
 from ..images.reorder import in_order_of
-from ..images.volume import read_volume
 from ..models.model import Model, load_model
 from ..segmenting.segment import segment
 from .page import Name, curves, heading, number, page, paragraph, picture, table, write_page
@@ -160,7 +160,7 @@ def _cases(job: Path, model: Model, kept: list[list[float | None]], device: str)
     if not (job / names.CASES).exists():
         return [paragraph("The list of cases was not kept with this training, so no case can be shown.")]
     parsed = parse(job / names.CASES)  # whatever has become of other cases since
-    listed = CaseList(parsed.structures, tuple(parsed.cases.values()), parsed.label_map)
+    listed = parsed.case_list()
     held = listed.with_role("held-out")
     found = [[value for value in case if value is not None] for case in kept]
     means = [float(np.mean(values)) if values else 1.0 for values in found]
@@ -177,7 +177,7 @@ def _cases(job: Path, model: Model, kept: list[list[float | None]], device: str)
 
 def _case(listed: CaseList, case: Case, model: Model, caption: str, device: str) -> list[str]:
     try:
-        volume, reference = read_volume(case.image), read_labels(case, listed)
+        volume, reference = read_images(case, listed), read_labels(case, listed)
     except (EngineError, OSError):
         return [paragraph(f"The {caption}: its image or label map is not there any more.", "quiet")]
     try:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..cases.case_list import Case, CaseList, CasesError
+from ..cases.images import read_images
 from ..cases.labels import read_labels
 from ..cases.reading import read_cases
 from ..images.geometry import Volume
@@ -117,7 +118,7 @@ def evaluate(
         if model is not None:
             from .segment import segment
 
-            result = segment(case.image, model, device=device)
+            result = segment(read_images(case, case_list), model, device=device)
             found = Volume(result.labels, result.geometry)
         else:
             found = _prediction(case, Path(str(predictions)))

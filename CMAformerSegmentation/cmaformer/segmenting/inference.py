@@ -86,7 +86,7 @@ class Inference:
     """One volume on its way through the network.
 
     Args:
-        volume: what is segmented.
+        volume: what is segmented, with all images that the model needs.
         model: its description says how the volume is cut and normalized, and which values the classes have.
         network: maps (B, channels, H, W) to an object with ``logits``, on ``device``.
         device: where it computes.
@@ -119,7 +119,8 @@ class Inference:
             if replaced:
                 self.warn("not-finite", f"{replaced} voxels of the image are not numbers; they count as its minimum.")
             source = model.description.input
-            self.array = tamed(volume.array, source.normalization)
+            specs = [image.normalization for image in source.images]
+            self.arrays = [tamed(array, spec) for array, spec in zip(volume.arrays, specs)]
             grids = grids_of(volume.geometry, source.slicing, source.spacing_mm)
             seen = model.description.training.get("images")
             wide = recognizable(grids, seen)
@@ -141,13 +142,15 @@ class Inference:
                     )
             self.directions = [_Direction(grid, wanted.region) for grid in grids]
             # Of the whole volume, also where a region is segmented: a part has other statistics.
-            self.normalize = Normalization(source.normalization, self.array)
-            if volume.array.min() == volume.array.max():
+            self.normalize = [Normalization(spec, array) for array, spec in zip(self.arrays, specs)]
+            empty = [number for number, array in enumerate(volume.arrays) if array.min() == array.max()]
+            for number in empty:
+                which = "the image" if not number else source.images[number].name
                 self.warn(
-                    "constant-image", "All voxels of the image have the same value; there is nothing to see in it."
+                    "constant-image", f"All voxels of {which} have the same value; there is nothing to see in it."
                 )
-            else:
-                facts = facts_of(self.array, grids[0], self.normalize)
+            if not empty:
+                facts = facts_of(self.arrays, grids[0], self.normalize)
                 unlike = remarks(facts, seen)
                 if unlike:
                     self.warn(
@@ -216,13 +219,13 @@ class Inference:
         return result
 
     def _input(self, grid: SliceGrid, indices: np.ndarray) -> torch.Tensor:
-        """Normalized slices (n, channels, rows, cols); channels are a slice's neighbors, repeated at the ends."""
+        """Normalized slices (n, channels, rows, cols): slices of each image with neighbors, repeated at the ends."""
         first = max(0, indices[0] - self.context)
         last = min(grid.count - 1, indices[-1] + self.context)
-        slices = self.normalize(grid.to_model(self.array, np.arange(first, last + 1)))
-        around = np.arange(-self.context, self.context + 1)
+        wanted, around = np.arange(first, last + 1), np.arange(-self.context, self.context + 1)
         neighbors = np.clip(indices[:, None] + around, first, last) - first
-        return torch.from_numpy(slices[neighbors])
+        images = [n(grid.to_model(array, wanted))[neighbors] for array, n in zip(self.arrays, self.normalize)]
+        return torch.from_numpy(images[0] if len(images) == 1 else np.concatenate(images, axis=1))
 
     @torch.inference_mode()
     def _predict(

@@ -19,7 +19,7 @@ from ..door.errors import CancelledError, EngineError
 from ..door.files import replaced
 from ..door.log import log_traceback
 from ..door.names import stem_of, suffix_of
-from ..door.pairing import LABELS_ENDING, UNSURE_ENDING, label_maps
+from ..door.pairing import LABELS_ENDING, UNSURE_ENDING, further_channels, label_maps, together
 from ..images.dicom_headers import is_dicom, read_header
 from ..images.dicom_seg import SUFFIX, check_dicom_seg, write_dicom_seg
 from ..images.phases import ImagePart, phases_of
@@ -52,11 +52,14 @@ class Outcome:
         return self.result is None and self.error is None
 
 
-def images_of(paths: Sequence[str | os.PathLike[str]], phases: str | int | None = None) -> list[ImagePart]:
+def images_of(
+    paths: Sequence[str | os.PathLike[str]], phases: str | int | None = None, names: Sequence[str] = ()
+) -> list[ImagePart]:
     """The images that are named: files, folders of one DICOM series, and all images in other folders but label maps.
 
     A folder with a folder of DICOM images for each patient is all of these. ``phases`` is "all", or the number of one,
-    of images that have several; None takes images of one volume.
+    of images that have several; None takes images of one volume. ``names`` are those of the images of a patient that
+    the model looks at together (see :func:`cmaformer.door.pairing.together`); without, further ones are left alone.
 
     Raises:
         EngineError: a folder of files has none that is an image ("no-images").
@@ -66,9 +69,12 @@ def images_of(paths: Sequence[str | os.PathLike[str]], phases: str | int | None 
         found = sorted(p for p in path.iterdir() if _is_image(p)) if path.is_dir() else []
         if found:
             maps = label_maps(found)
+            maps |= set() if names else further_channels(found)
             images += [image for image in found if image not in maps]
         else:  # folders of patients, or a file, a DICOM folder, or nothing: reading it tells
             images += _patients(path) or [path]
+    if names:
+        return [ImagePart(files[0], None, tuple(files[1:]), base) for base, files in together(images, names)]
     return [part for image in images for part in _parts(image, phases)]
 
 
@@ -185,15 +191,15 @@ def _segment_one(outcome: Outcome, model: Model, cache: NetworkCache, device: st
         outcome.notes.append(f"{message} {hint}".strip())
 
     try:
-        path, phase = outcome.image
+        path, phase, others, _ = outcome.image
         as_dicom = outcome.output.suffix == SUFFIX
         if as_dicom:
             check_dicom_seg(path)
-        volume = path if phase is None else read_volume(path, phase)
+        given = [path, *others] if others else path if phase is None else read_volume(path, phase)
         result = with_fallback(
             device,
             lambda where: segment(
-                volume,
+                given,
                 model,
                 device=where,
                 network=cache.get(model, where),

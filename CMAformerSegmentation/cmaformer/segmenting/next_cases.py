@@ -18,7 +18,8 @@ import numpy as np
 import torch
 
 from ..cases.case_list import Case, CaseList, CasesError
-from ..images.volume import read_volume
+from ..cases.images import read_images
+from ..images.geometry import Volume
 from ..network.device import choose_device
 from .network_cache import NetworkCache
 from .segment import Segmentation, segment
@@ -96,14 +97,13 @@ def next_cases(
     where, cache = choose_device(device), NetworkCache()
     looks: list[Look] = []
     for done, (_number, case) in enumerate(numbered, 1):
-        looks.append(look_at(case, model, where, cache))
+        looks.append(look_at(read_images(case, cases), model, where, cache))
         progress(done, len(numbered))
     return ranked(numbered, looks, [structure.name for structure in model.description.classes])
 
 
-def look_at(case: Case, model: Model, device: torch.device, cache: NetworkCache) -> Look:
-    """Segment the image of a case, and keep what is needed to compare it with others."""
-    volume = read_volume(case.image)
+def look_at(volume: Volume, model: Model, device: torch.device, cache: NetworkCache) -> Look:
+    """Segment the images of a case, and keep what is needed to compare it with others."""
     result: Segmentation = segment(volume, model, device=device, network=cache.get(model, device), uncertainty=True)
     assert result.uncertainty is not None
     expected = result.uncertainty.expected_dice()

@@ -13,8 +13,8 @@ import torch
 
 from .. import __version__
 from ..door.errors import EngineError
-from ..images.geometry import Geometry, Volume
-from ..images.volume import read_volume
+from ..images.channels import Images, read_images
+from ..images.geometry import Geometry
 from ..models.model import Model, load_model
 from ..network.device import choose_device, is_out_of_memory, out_of_memory, release, with_fallback
 from ..network.mirroring import MirroredNetwork
@@ -63,7 +63,7 @@ class Segmentation:
 
 
 def segment(
-    image: str | os.PathLike[str] | Volume,
+    image: Images,
     model: Model | str | os.PathLike[str],
     *,
     device: str | torch.device = "auto",
@@ -78,10 +78,12 @@ def segment(
 ) -> Segmentation:
     """Segment one volume.
 
-    ``image`` is a path (file or DICOM folder) or a Volume; ``model`` a Model or its folder. ``network`` is given by
-    callers that keep one warm on the device; it maps (B, channels, H, W) to an object with ``logits``. ``region``
-    restricts the work to a box, a Region or six voxel indices (I0, I1, J0, J1, K0, K1), inclusive: outside of it the
-    labels are 0, inside they are those of the whole volume but for the clean-up, which sees the region alone.
+    ``image`` is a path (file or DICOM folder) or a Volume; of a model that looks at several images of a patient, a list
+    of them in its order, or a dictionary by their names (see ``images/channels.py``). ``model`` is a Model or its
+    folder. ``network`` is given by callers that keep one warm on the device; it maps (B, channels, H, W) to an object
+    with ``logits``. ``region`` restricts the work to a box, a Region or six voxel indices (I0, I1, J0, J1, K0, K1),
+    inclusive: outside of it the labels are 0, inside they are those of the whole volume but for the clean-up, which
+    sees the region alone.
     ``uncertainty`` asks for how sure the model is of each voxel, slice and structure, of a whole volume.
     ``progress(done, total, eta_s)`` is called after each batch, ``warning(code, message, hint)`` when
     something should be known, ``cancelled()`` is asked before each batch.
@@ -100,7 +102,7 @@ def segment(
         model = load_model(model)
     listener.check()
     with steps.time("read"):
-        volume = image if isinstance(image, Volume) else read_volume(image)
+        volume = read_images(image, model.description.input.names)
     notices: list[tuple[str, str]] = []
 
     def warn(code: str, message: str, hint: str = "") -> None:

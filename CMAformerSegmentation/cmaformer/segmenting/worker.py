@@ -103,7 +103,7 @@ def _segment(job: Job, models: Sequence[str | os.PathLike[str]], cache: NetworkC
     if job.kind != "segment":
         raise JobError("bad-job", f"This worker segments; it does not do jobs of the kind {job.kind}.")
     parameters = _Parameters.of(job)
-    image = job.input("image")
+    first, *further = job.input("image"), *job.input_list("others")
     name, sha256 = job.model.get("id"), job.model.get("sha256")
     if not isinstance(name, str) or not (sha256 is None or isinstance(sha256, str)):
         raise JobError("bad-job", 'job.json: "model" needs an "id" and may have a "sha256".')
@@ -121,7 +121,7 @@ def _segment(job: Job, models: Sequence[str | os.PathLike[str]], cache: NetworkC
         loaded = time.perf_counter()
         try:
             result = segment(
-                image,
+                [first, *further] if further else first,
                 model,
                 device=device,
                 batch_size=parameters.batch_size,

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import shutil
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,6 +22,7 @@ from ..door import job as jobs
 from ..door.files import write_json
 from ..parallel import processes
 from . import schedule
+from .parameters import TrainParameters
 
 if TYPE_CHECKING:
     import torch
@@ -70,7 +71,7 @@ def run(
     """Train and test the folds of a job that are not done yet, each as long as the final training is.
 
     Args:
-        job: whose slices are prepared; ``job.parameters["leave_one_out"]`` is its :func:`plan`, if it has one.
+        job: whose slices are prepared; its parameters name the folds of its :func:`plan`, if it has any.
         events: of the job; events of a fold carry its number, "fold".
         device: where to train.
         initial: weights to start from.
@@ -83,37 +84,37 @@ def run(
         CancelledError: asked to stop; what is done is kept.
         EngineError: a fold failed.
     """
-    folds = job.parameters.get("leave_one_out") or []
+    parameters = TrainParameters.of(job)
+    folds = parameters.folds
     # There is no model to be compared before and after, and no curve to be drawn, on the patient who is left out.
-    entries = {key: value for key, value in job.parameters.items() if key != "base"}
-    entries["recipe"] = {**job.parameters["recipe"], "evaluate_every": 0}
+    alone = replace(parameters, base=None, recipe=replace(parameters.recipe, evaluate_every=0))
     done = processes.on_rank_zero(lambda: [(_folder(job, n) / SCORES).exists() for n in range(1, len(folds) + 1)])
     for number, fold in enumerate(folds, 1):
         if not done[number - 1]:
             part = _Part(events, number - 1, len(folds) + 1, {"fold": number})
-            _train_fold(replace(job, parameters=entries), number, fold, part, device, initial, clock)
+            _train_fold(replace(job, parameters=alone.to_dict()), number, fold, part, device, initial, clock)
     return _Part(events, len(folds), len(folds) + 1, {}) if folds else events
 
 
 def trainings(job: jobs.Job) -> int:
     """How many equally long trainings of the job are left: its folds that are not done, and the final one."""
-    folds = range(1, 1 + len(job.parameters.get("leave_one_out") or []))
-    return sum(not (_folder(job, number) / SCORES).exists() for number in folds) + 1
+    folds = len(TrainParameters.of(job).folds)
+    return sum(not (_folder(job, number) / SCORES).exists() for number in range(1, 1 + folds)) + 1
 
 
 def results(job: jobs.Job) -> tuple[dict[str, Any], dict[str, Any]]:
     """What the folds found: entries for the report and for the metrics of the model; empty if there were none."""
     dice: list[list[float | None]] = []
     tested: list[int] = []
-    for number, fold in enumerate(job.parameters.get("leave_one_out") or [], 1):
+    parameters = TrainParameters.of(job)
+    for number, fold in enumerate(parameters.folds, 1):
         scores = json.loads((_folder(job, number) / SCORES).read_text(encoding="utf-8"))["dice"]
         dice += scores
         tested += [case + 1 for case in fold["test"]]
     if not dice:
         return {}, {}
     columns = np.array(dice, float).T  # None becomes NaN
-    names = [entry["name"] for entry in job.parameters["description"]["classes"]]
-    metrics = {name: _summary(column[~np.isnan(column)]) for name, column in zip(names, columns)}
+    metrics = {name: _summary(column[~np.isnan(column)]) for name, column in zip(parameters.structures, columns)}
     report = {"leave_one_out": {"cases": tested, "dice": dice}}
     return report, {"leave_one_out_dice": metrics, "grid": "model", "cleanup": False}
 
@@ -131,7 +132,7 @@ def _folder(job: jobs.Job, number: int) -> Path:
 def _train_fold(
     job: jobs.Job,
     number: int,
-    fold: dict[str, list[int]],
+    fold: Mapping[str, list[int]],
     events: jobs.Events,
     device: torch.device,
     initial: dict[str, Tensor] | None,
@@ -166,7 +167,7 @@ def _same_length(job: jobs.Job, trainer: Trainer, folder: Path) -> None:
             schedule.keep(entries, folder)
 
 
-def roles_of(fold: dict[str, list[int]]) -> Callable[[SliceEntry], str]:
+def roles_of(fold: Mapping[str, list[int]]) -> Callable[[SliceEntry], str]:
     """The role in a fold, "test" and "unused" numbers of cases, of an entry of the index of slices."""
 
     def role(entry: SliceEntry) -> str:

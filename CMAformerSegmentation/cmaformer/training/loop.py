@@ -23,9 +23,9 @@ from ..door.errors import CancelledError
 from ..door.names import CHECKPOINT, SUPERVISED
 from ..objectives.consistency import class_weights
 from ..parallel import processes
-from ..recipes.recipe import Recipe
 from . import checkpoints
 from .anatomy import Anatomy, learned
+from .parameters import TrainParameters
 from .phases import SemiSupervisedPhase, SupervisedPhase, Windows
 from .schedule import Schedule, fitted
 from .state import TrainingState
@@ -51,7 +51,7 @@ class Trainer:
     """One training on a job folder whose slices are prepared.
 
     Args:
-        job: the job; ``job.parameters`` holds "network", "recipe" and "context_slices".
+        job: the job; see :class:`cmaformer.training.parameters.TrainParameters`.
         events: where progress, metrics and warnings go.
         device: where to train.
         initial: weights to start from (already fitting), or None for a fresh network.
@@ -73,16 +73,16 @@ class Trainer:
     ) -> None:
         self.job, self.events, self.device, self.seed = job, events, device, job.seed
         self.watched, self.clock = watched or job.folder, clock
+        self.parameters = TrainParameters.of(job)
         self.store = SliceStore(job.folder / job.inputs["slices"])
-        recipe = processes.on_rank_zero(lambda: fitted(Recipe.from_dict(job.parameters["recipe"]), job.folder))
+        recipe = processes.on_rank_zero(lambda: fitted(self.parameters.recipe, job.folder))
         if not self.store.numbers("unlabeled"):
             # All the time is for the labeled cases then.
             recipe = recipe.with_overrides(
                 {"iterations": recipe.iterations + recipe.semi_iterations, "semi_iterations": 0}
             )
         self.recipe = recipe
-        self.context = int(job.parameters["context_slices"])
-        self.window: int | None = job.parameters["description"]["input"].get("patch")
+        self.context, self.window = self.parameters.input.context_slices, self.parameters.input.patch
         self.beta = class_weights(self.store.class_shares(self.store.numbers("labeled"))[1:].tolist()).to(device)
         self.state = TrainingState(job, recipe, self.store, device, initial, self.check)
         self.stepper = Stepper(self.state, events, device, self.load_checkpoint)

@@ -8,98 +8,27 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..cases.case_list import CaseList, CasesError
+from ..cases.case_list import Case, CaseList, CasesError
+from ..cases.images import read_images
 from ..door import job as jobs
 from ..door.errors import JobError
 from ..door.files import private_folder, write_json
+from ..door.input_spec import InputSpec
 from ..door.names import CASES, SLICES
 from ..door.privacy import identifying
-from ..door.slicing import SLICINGS
 from ..door.version import __version__
-from ..preflight.report import DEFAULT_INPUT, MOST_FOR_MEDIAN
-from ..recipes.recipe import Recipe
+from ..preflight.report import MOST_FOR_MEDIAN
 from . import leave_one_out
+from .choices import Choices, fresh
+from .parameters import TrainParameters
 
 if TYPE_CHECKING:
     from ..models.model import Model
     from ..network.cmaformer import NetworkConfig
-
-# Of a fresh network: batch norm learns more in the same time (Testing/benchmarks/README.md).
-FRESH: dict[str, Any] = {"norm": "batch"}
-# Parts that have not paid in a short time: without them a network takes 1.4 times the steps, and knows more (as above).
-ATTENTION = ("transformer", "cross_attention", "channel_attention", "spatial_attention")
-# Up to so many minutes a training is short.
-SHORT = 120.0
-
-
-def fresh(minutes: float | None) -> dict[str, Any]:
-    """Settings of a fresh network that nobody has chosen, for a training of so many minutes (None: no limit).
-
-    The attention of the paper is left out of short trainings.
-    """
-    short = minutes is not None and minutes <= SHORT
-    return {**FRESH, **(dict.fromkeys(ATTENTION, False) if short else {})}
-
-
-@dataclass(frozen=True)
-class Choices:
-    """What a user may choose of a training; the rest follows from the cases and from the model to start from.
-
-    Attributes:
-        size: configuration of a fresh network.
-        network: settings of :class:`cmaformer.network.cmaformer.NetworkConfig` that differ from it; the others are as
-            in :func:`fresh`.
-        spacing_mm: (row, column) in mm of a fresh model's grid; None: the median of the labeled images.
-        slicing: one of :data:`cmaformer.door.slicing.SLICINGS`; None: that of the base, or "oriented". An axial base
-            can become an orthogonal model, and the other way round.
-        normalization: of a fresh model; see :class:`cmaformer.images.intensity.Normalization`.
-        context_slices: neighbors on each side of a fresh model.
-        largest_component: values of classes of which the model's clean-up keeps the largest component alone; None:
-            those classes of which the base does, by name; without a base, what the labeled cases show (see
-            :mod:`cmaformer.training.anatomy`).
-        together: values of classes that touch each other, of which only the largest connected part as one is kept
-            before that; None likewise.
-        recipe: how to train.
-        seed: of weights, batches and augmentation.
-        facts: title, task, modality, description and license of a fresh model.
-        leave_one_out: also train without each labeled patient, to test on that one.
-        minutes: a budget of time, to which the length of both phases is fitted on the computer that trains.
-    """
-
-    size: str = "small"
-    network: Mapping[str, Any] | None = None
-    spacing_mm: Sequence[float] | None = None
-    slicing: str | None = None
-    normalization: Mapping[str, Any] | None = None
-    context_slices: int = 0
-    largest_component: Sequence[int] | None = None
-    together: Sequence[int] | None = None
-    recipe: Recipe = field(default_factory=Recipe)
-    seed: int = 0
-    facts: Mapping[str, str] = field(default_factory=dict)
-    leave_one_out: bool = False
-    minutes: float | None = None
-
-    def model_input(self, base: Model | None) -> dict[str, Any]:
-        """The ``input`` part of the new model as far as it is chosen; its spacing is None where the images decide.
-
-        Raises:
-            JobError: the slices of the base are cut in another direction.
-        """
-        if base is not None:
-            given = dict(base.description["input"])
-            return {**given, "slicing": _slicing(given["slicing"], self.slicing)}
-        return {
-            "channels": 2 * self.context_slices + 1,
-            "context_slices": self.context_slices,
-            "spacing_mm": None if self.spacing_mm is None else [float(s) for s in self.spacing_mm],
-            "slicing": self.slicing or DEFAULT_INPUT["slicing"],
-            "normalization": dict(self.normalization or DEFAULT_INPUT["normalization"]),
-        }
 
 
 @dataclass(frozen=True)
@@ -112,7 +41,7 @@ class TrainingPlan:
         base: the model that it starts from.
         choices: what was chosen.
         config: of the network.
-        model_input: the ``input`` part of the new ``model.json``.
+        source: what the new model eats.
         postprocessing: likewise.
         folds: of a leave-one-out evaluation; empty without.
     """
@@ -122,7 +51,7 @@ class TrainingPlan:
     base: Model | None
     choices: Choices
     config: NetworkConfig
-    model_input: Mapping[str, Any]
+    source: InputSpec
     postprocessing: Mapping[str, list[int]]
     folds: Sequence[Mapping[str, list[int]]]
 
@@ -150,22 +79,22 @@ class TrainingPlan:
         classes = len(case_list.structures) + 1
         postprocessing = _postprocessing(case_list, base, choices)
         folds = leave_one_out.plan(case_list) if choices.leave_one_out else []
-        model_input = choices.model_input(base)
+        source = choices.source(base, case_list.images)
         if base is not None:
             config = NetworkConfig.from_dict({**base.description.network, "classes": classes})
         else:
             try:
                 settings = {**fresh(choices.minutes), **(choices.network or {})}
-                config = configuration(choices.size, in_channels=model_input["channels"], classes=classes, **settings)
+                config = configuration(choices.size, in_channels=source.channels, classes=classes, **settings)
             except (TypeError, ValueError) as error:
                 raise JobError("bad-network", f"The settings of the network cannot be used: {error}.") from None
-            if model_input["spacing_mm"] is None:
-                model_input["spacing_mm"] = _median_spacing(case_list, model_input["slicing"])
+            if source.spacing_mm is None:
+                source = replace(source, spacing_mm=_median_spacing(case_list, source.slicing))
         # Batch norm has learned its statistics, so that whole slices are no news to it (Testing/benchmarks/README.md).
-        model_input["patch"] = None if config.norm == "batch" else choices.recipe.patch
+        source = replace(source, patch=None if config.norm == "batch" else choices.recipe.patch)
         if not choices.recipe.augmentation.flip:
-            model_input.pop("mirror", None)  # it will not know mirror images any more
-        plan = cls(case_list, name, base, choices, config, model_input, postprocessing, folds)
+            source = replace(source, mirror=())  # it will not know mirror images any more
+        plan = cls(case_list, name, base, choices, config, source, postprocessing, folds)
         plan.refuse_names()
         return plan
 
@@ -197,7 +126,7 @@ class TrainingPlan:
                 {"value": s.value, "name": s.name, "color": list(s.color), "terminology": s.terminology}
                 for s in structures
             ],
-            "input": dict(self.model_input),
+            "input": self.source.to_dict(),
             "postprocessing": dict(self.postprocessing),
             "network": self.config.to_dict(),
             "license": facts.get("license", base.description.license if base else "not stated"),
@@ -216,25 +145,25 @@ class TrainingPlan:
         """
         private_folder(folder)
         inputs, base = {"slices": SLICES}, self.base
-        parameters: dict[str, Any] = {
-            "recipe": self.choices.recipe.to_dict(),
-            "network": self.config.to_dict(),
-            "context_slices": self.model_input["context_slices"],
-            "description": self.description(),
-        }
-        if self.choices.minutes is not None:
-            parameters["minutes"] = self.choices.minutes
-        if base is None and self.choices.largest_component is None and self.choices.together is None:
-            parameters["learn_clean_up"] = True
+        taken: dict[str, Any] | None = None
         if base is not None:
             from .warm_start import write
 
             names = [structure.name for structure in self.case_list.structures]
             files, account = write(base, self.config, names, folder, self.choices.seed)
             inputs.update(files)
-            parameters["base"] = asdict(account)
-        if self.folds:
-            parameters["leave_one_out"] = [dict(fold) for fold in self.folds]
+            taken = asdict(account)
+        choices = self.choices
+        parameters = TrainParameters(
+            choices.recipe,
+            self.config.to_dict(),
+            self.description(),
+            self.source,
+            choices.minutes,
+            base is None and choices.largest_component is None and choices.together is None,
+            taken,
+            self.folds,
+        )
         job = jobs.write_job(
             folder,
             {
@@ -243,7 +172,7 @@ class TrainingPlan:
                 "id": jobs.new_id(),
                 "inputs": inputs,
                 "model": {"id": base.id, "sha256": base.sha256} if base else {},
-                "parameters": parameters,
+                "parameters": parameters.to_dict(),
                 "seed": self.choices.seed,
                 "engine_version": __version__,
             },
@@ -264,17 +193,6 @@ def create(case_list: CaseList, folder: Path, name: str, base: Model | None = No
 def _slug(name: str) -> str:
     """Letters and digits of any script, as the name of a folder."""
     return re.sub(r"[\W_]+", "-", unicodedata.normalize("NFC", name).lower()).strip("-")
-
-
-def _slicing(given: str, wanted: str | None) -> str:
-    """The slicing of a model whose base has another: the base is compared on slices that it knows."""
-    if wanted is not None and SLICINGS[wanted][0] != SLICINGS[given][0]:
-        raise JobError(
-            "bad-slicing",
-            f"The slices of the model to start from are {given}, and cannot become {wanted}.",
-            "Leave the slicing as it is, or train from scratch.",
-        )
-    return wanted or given
 
 
 def _postprocessing(case_list: CaseList, base: Model | None, choices: Choices) -> dict[str, list[int]]:
@@ -306,7 +224,7 @@ def _write_cases(path: Path, case_list: CaseList) -> None:
         "cases": [
             {
                 "name": case.name,
-                "image": str(case.image.resolve()),
+                **_image_entry(case, case_list.images),
                 "labels": str(case.labels.resolve()) if case.labels else None,
                 "role": case.role,
                 "patient": case.patient,
@@ -314,16 +232,24 @@ def _write_cases(path: Path, case_list: CaseList) -> None:
             for case in case_list.cases
         ],
     }
+    if case_list.images:
+        content["images"] = list(case_list.images)
     if case_list.label_map is not None:
         content["label_map"] = {str(value): class_ for value, class_ in case_list.label_map.items()}
     write_json(path, content, indent=1)
 
 
-def _median_spacing(case_list: CaseList, slicing: str) -> list[float]:
+def _image_entry(case: Case, names: Sequence[str]) -> dict[str, Any]:
+    if not case.others:
+        return {"image": str(case.image.resolve())}
+    return {"images": {name: str(path.resolve()) for name, path in zip(names, case.images)}}
+
+
+def _median_spacing(case_list: CaseList, slicing: str) -> tuple[float, float]:
     """The in-plane spacing of the first labeled images, which are read for it."""
     # Reading images needs SimpleITK, which a computer that trains a prepared job may not have.
     from ..images.grid import median_spacing
-    from ..images.volume import read_volume
 
     labeled = case_list.with_role("labeled")[:MOST_FOR_MEDIAN]
-    return median_spacing([read_volume(case.image).geometry for case in labeled], slicing)
+    rows, columns = median_spacing([read_images(case, case_list).geometry for case in labeled], slicing)
+    return rows, columns

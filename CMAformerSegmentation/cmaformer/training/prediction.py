@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..data.slices import SliceStore
+from ..data.slices import SliceStore, by_image
 from ..network.device import is_out_of_memory, out_of_memory, release
 from ..segmenting.metrics import dice
 
@@ -28,7 +28,7 @@ def predict_stack(
 
     Args:
         network: (B, Cin, H, W) -> logits (B, C, H, W); what it raises ends the work.
-        images: (S, H, W), any floating type.
+        images: (S, H, W), or (M, S, H, W) of several images a case; any floating type.
         context: neighboring slices on each side that become channels (repeated at the ends).
         device: where the network is.
         batch_size: slices at once; fewer where memory is short.
@@ -41,14 +41,16 @@ def predict_stack(
     Raises:
         EngineError: code ``out-of-memory``: not even one slice at a time fits into memory.
     """
-    count = len(images)
-    result = np.empty(images.shape, np.uint8)
+    images = by_image(images)
+    count = images.shape[1]
+    result = np.empty(images.shape[1:], np.uint8)
     start = 0
     while start < count:
         indices = np.arange(start, min(count, start + batch_size))
         neighbors = np.clip(indices[:, None] + np.arange(-context, context + 1), 0, count - 1)
         try:
-            batch = torch.from_numpy(images[neighbors].astype(np.float32)).to(device)
+            slices = images[:, neighbors].astype(np.float32).swapaxes(0, 1)  # (B, M, N, H, W)
+            batch = torch.from_numpy(slices.reshape(len(indices), -1, *images.shape[2:])).to(device)
             logits = network(batch.contiguous(memory_format=torch.channels_last))
             result[indices] = logits.argmax(1).to(torch.uint8).cpu().numpy()
             if unsure is not None and confidence > 0:

@@ -115,11 +115,11 @@ def _write(trainer: Trainer, kept: Kept) -> Path:
     if kept.scores:
         report["held_out_dice"] = {phase: scores.tolist() for phase, scores in kept.scores.items()}
     description = {
-        **job.parameters["description"],
+        **trainer.parameters.description,
         "training": _facts(trainer, kept),
         "metrics": {**_metrics(trainer, kept), **fold_metrics},
     }
-    if job.parameters.get("learn_clean_up"):
+    if trainer.parameters.learn_clean_up:
         shapes = trainer.anatomy
         learned = {"largest_component": list(shapes.single), "together": list(shapes.together)}
         description["postprocessing"] = {**description["postprocessing"], **learned}
@@ -161,7 +161,7 @@ def _facts(trainer: Trainer, kept: Kept) -> dict[str, Any]:
 def _metrics(trainer: Trainer, kept: Kept) -> dict[str, Any]:
     if not kept.scores:
         return {}
-    names = [c["name"] for c in trainer.job.parameters["description"]["classes"]]
+    names = trainer.parameters.structures
     metrics: dict[str, Any] = {"held_out_dice": _by_name(names, kept.scores[kept.phase])}
     baseline, before = trainer.validation.baseline, trainer.validation.before
     if baseline is not None and before:
@@ -174,7 +174,7 @@ def _comparison(trainer: Trainer, kept: Kept) -> dict[str, Any]:
     validation = trainer.validation
     if validation.baseline is None or not validation.before or not kept.scores:
         return {"before": None, "after": None, "verdict": None}
-    names = [c["name"] for c in trainer.job.parameters["description"]["classes"]]
+    names = trainer.parameters.structures
     classes = [names[value - 1] for value in validation.baseline.compared]
     after = validation.compared(kept.scores[kept.phase])
     told = verdict(validation.before, after.tolist())

@@ -18,6 +18,7 @@ from ..objectives import build
 from ..parallel import distributed
 from ..recipes.recipe import Recipe
 from . import optimizer
+from .parameters import TrainParameters
 
 
 class TrainingState:
@@ -53,9 +54,9 @@ class TrainingState:
         initial: dict[str, Tensor] | None,
         interrupt: Callable[[], None],
     ) -> None:
-        self.recipe = recipe
+        self.recipe, parameters = recipe, TrainParameters.of(job)
         torch.manual_seed(job.seed)
-        network = PortionedNetwork(NetworkConfig.from_dict(job.parameters["network"]))
+        network = PortionedNetwork(NetworkConfig.from_dict(dict(parameters.network)))
         if initial is not None:
             network.load_state_dict(initial)
         student: PortionedNetwork = network.to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
@@ -65,7 +66,7 @@ class TrainingState:
         self.student: CMAformer = self._portioned[0]
         self.learner: Callable[[Tensor, Tensor], Prediction] = distributed.shared(self.student, device)
         self.teacher: CMAformer = self._portioned[1]
-        context = int(job.parameters["context_slices"])
+        context = parameters.input.context_slices
         self.terms = build.build(recipe, store.classes, lambda: patch_pixels(store, recipe, context, job.seed)).to(
             device
         )

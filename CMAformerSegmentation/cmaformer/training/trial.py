@@ -15,8 +15,8 @@ from ..objectives.consistency import consistency_loss
 from ..objectives.supervised import supervised_loss
 from ..recipes.recipe import Recipe
 from . import optimizer
+from .choices import fresh
 from .phases import autocast
-from .plan import fresh
 
 if TYPE_CHECKING:
     from ..models.model import Model

@@ -16,6 +16,7 @@ from ..door.names import BASE, INITIAL
 from ..network.cmaformer import CMAformer, NetworkConfig
 from ..network.memory import PortionedNetwork
 from .checkpoints import save_atomically
+from .parameters import TrainParameters
 
 if TYPE_CHECKING:
     from ..models.model import Model
@@ -146,11 +147,11 @@ class Baseline:
 
 def of_job(job: jobs.Job) -> Baseline | None:
     """The base of a training's job; None if it starts from a fresh network (or is older than this account)."""
-    if "base" not in job.parameters:
+    parameters = TrainParameters.of(job)
+    if parameters.base is None:
         return None
-    account = WarmStart(**job.parameters["base"])
-    names = [entry["name"] for entry in job.parameters["description"]["classes"]]
-    classes = np.array([0, *common(account.classes, names)], np.uint8)
+    account = WarmStart(**parameters.base)
+    classes = np.array([0, *common(account.classes, parameters.structures)], np.uint8)
     return Baseline(account, classes, job.folder / job.inputs.get("base", INITIAL))
 
 

@@ -22,6 +22,7 @@ from ..door.lock import Lock
 from ..door.names import CANCEL, CASES
 from ..parallel import processes
 from . import leave_one_out, schedule
+from .parameters import TrainParameters
 from .plan import create
 
 if TYPE_CHECKING:
@@ -187,7 +188,7 @@ def _work(
         check_job(job, events)
         prepare(
             read_cases(job.folder / CASES),
-            job.parameters["description"]["input"],
+            TrainParameters.of(job).input,
             slices,
             lambda done, total: events.progress(done, total, unit="cases"),
             lambda: jobs.cancel_requested(job.folder),
@@ -215,7 +216,7 @@ def _work(
         tell_warm_start(job, events)
     minutes = anew
     if minutes is None and not processes.on_rank_zero(lambda: schedule.kept(job.folder)) and not at:
-        minutes = job.parameters.get("minutes")
+        minutes = TrainParameters.of(job).minutes
     each = minutes / processes.on_rank_zero(lambda: leave_one_out.trainings(job)) if minutes else None
     decided, estimate = plan(trainer, each, clock() - begun)
     events = leave_one_out.run(job, events, chosen, initial, clock)

@@ -167,6 +167,7 @@ def test_folds_are_for_datasets(tmp_path):
     ("changes", "code", "word"),
     [
         ({"channel_names": {"0": "T1", "1": "T2"}}, "several-channels", "T1, T2"),
+        ({"channel_names": {"0": "T1", "2": "T2"}}, "bad-cases", "numbered 0, 1"),
         ({"labels": {"background": 0, "whole": [1, 2], "core": 2}}, "regions", "'whole'"),
         ({"labels": {"background": 0, "ring": 1, "ignore": 2}}, "ignore-label", "value 2"),
         ({"labels": {"background": 0, "ring": 1, "disc": 4}}, "label-gap", "1, 4"),
@@ -176,7 +177,7 @@ def test_folds_are_for_datasets(tmp_path):
         ({"labels": {"background": 0, "ring": 1.5}}, "bad-cases", "1.5"),
         ({"labels": None}, "bad-cases", "labels"),
         ({"dataset": {"a": {"label": "a.nii.gz"}}}, "bad-cases", "images"),
-        ({"dataset": {"a": {"images": ["a.nii.gz", "b.nii.gz"]}}}, "several-channels", "2 channels"),
+        ({"dataset": {"a": {"images": ["a.nii.gz", "b.nii.gz"]}}}, "several-channels", "2 image(s)"),
         ({"file_ending": ".mha"}, "no-labeled-case", "no labeled"),
     ],
 )
@@ -190,7 +191,7 @@ def test_what_cannot_be_read_is_explained(tmp_path, changes, code, word):
 
 def test_further_channels_in_the_folder(tmp_path):
     touch(nnunet(tmp_path), "imagesTr/case_0_0001.nii.gz")
-    with pytest.raises(CasesError, match="one image a case"):
+    with pytest.raises(CasesError, match="names one channel"):
         read_cases(tmp_path)
 
 

@@ -9,6 +9,7 @@ from trainingdata import write_cases
 from cmaformer.cases.reading import read_cases
 from cmaformer.data.sampler import Sampler
 from cmaformer.data.slices import SliceStore, prepare, signed_distance
+from cmaformer.door.input_spec import InputSpec
 
 SIDE = 48
 
@@ -16,12 +17,7 @@ SIDE = 48
 @pytest.fixture
 def store(tmp_path):
     cases = read_cases(write_cases(tmp_path, ["labeled", "labeled", "unlabeled"]))
-    model_input = {
-        "spacing_mm": [1.5, 1.5],
-        "slicing": "acquired",
-        "normalization": {"type": "percentile", "low": 0.5, "high": 99.5},
-    }
-    prepare(cases, model_input, tmp_path / "slices")
+    prepare(cases, InputSpec(spacing_mm=(1.5, 1.5), slicing="acquired"), tmp_path / "slices")
     return SliceStore(tmp_path / "slices")
 
 
@@ -33,7 +29,7 @@ def test_whole_slices_lie_in_the_middle_and_larger_ones_fill_the_window(store):
     for image, labels, (number, index) in zip(batch["images"], batch["labels"], batch["slices"]):
         top, left = roomy // 2 - height // 2, roomy // 2 - width // 2
         place = (slice(top, top + height), slice(left, left + width))
-        np.testing.assert_array_equal(image[0][place], store.array(int(number), "images")[index].astype(np.float32))
+        np.testing.assert_array_equal(image[0, 0][place], store.array(int(number), "images")[index].astype(np.float32))
         assert labels[place].any() and np.count_nonzero(labels) == np.count_nonzero(labels[place])
     batch = Sampler(store, [0, 1], tight, 0, 0.5, seed=1, whole=True).batch(20, 0)
     frames = batch["frames"]
@@ -51,7 +47,7 @@ def test_a_cut_window_is_that_of_the_cut_volume(store):
     """Every array of the window is what the same window of a volume without the rest would show."""
     batch = Sampler(store, [0, 1], SIDE, 1, 0.8, seed=2, cut=0.5).batch(60, 0)
     cut = 0
-    for images, labels, distances, frame, (number, index) in zip(*(batch[key] for key in batch)):
+    for (images,), labels, distances, frame, (number, index) in zip(*(batch[key] for key in batch)):
         rows, columns = seen(frame)
         outside = np.ones((SIDE, SIDE), bool)
         outside[rows, columns] = False
@@ -78,7 +74,7 @@ def test_a_cut_window_is_that_of_the_cut_volume(store):
 
 def test_a_slice_at_a_cut_end_is_its_own_neighbor(store):
     def alone(cut):
-        images = Sampler(store, [0, 1], SIDE, 1, 0.8, seed=2, cut=cut).batch(60, 0)["images"]
+        images = Sampler(store, [0, 1], SIDE, 1, 0.8, seed=2, cut=cut).batch(60, 0)["images"][:, 0]
         return np.mean([np.array_equal(one[0], one[1]) and np.array_equal(one[1], one[2]) for one in images])
 
     assert alone(0.0) == 0 and alone(1.0) == 1 and 0.1 < alone(0.5) < 0.45

@@ -13,13 +13,10 @@ from cmaformer.data.augmentation import DISTANCE_PIXELS, augment
 from cmaformer.data.sampler import Sampler
 from cmaformer.data.slices import CACHED_PIXELS, SliceStore, prepare, signed_distance
 from cmaformer.door.errors import ImageError
+from cmaformer.door.input_spec import InputSpec
 from cmaformer.recipes.augmentation import Augmentation
 
-INPUT = {
-    "spacing_mm": [1.5, 1.5],
-    "slicing": "acquired",
-    "normalization": {"type": "percentile", "low": 0.5, "high": 99.5},
-}
+INPUT = InputSpec(spacing_mm=(1.5, 1.5), slicing="acquired")
 STILL = Augmentation(
     rotation=0, zoom=(1, 1), stretch=1, right_angle=0, elastic=0, gamma=1, contrast=1, brightness=0, noise=0, blur=0
 )
@@ -113,10 +110,10 @@ def test_centred_windows_are_balanced_over_the_classes(store):
 def test_windows_show_neighbors_and_pad_with_the_mean(store):
     sampler = Sampler(store, [0], 64, 1, 0.5, seed=0)
     batch = sampler.batch(6, 0)
-    assert batch["images"].shape == (6, 3, 64, 64)  # wider than the 40 columns of the slices
+    assert batch["images"].shape == (6, 1, 3, 64, 64)  # wider than the 40 columns of the slices
     for top, left, bottom, right in batch["frames"]:
         assert bottom - top == pytest.approx(64 / 48 * 2) and right - left == pytest.approx(64 / 40 * 2)
-    assert ((batch["images"] == 0).all((1,))).mean() > 0.2
+    assert ((batch["images"] == 0).all((1, 2))).mean() > 0.2
 
 
 def test_unlabeled_cases_give_images_alone(store):
@@ -140,7 +137,7 @@ def test_patch_without_changes_is_the_middle_of_the_window(store):
 
     batch = augment(windows, 32, STILL, Center(), "cpu")  # type: ignore[arg-type]
     torch.testing.assert_close(
-        batch.images, torch.from_numpy(windows["images"][:, :, 8:40, 8:40]), atol=1e-4, rtol=1e-4
+        batch.images, torch.from_numpy(windows["images"][:, 0, :, 8:40, 8:40]), atol=1e-4, rtol=1e-4
     )
     np.testing.assert_array_equal(batch.labels.numpy(), windows["labels"][:, 8:40, 8:40])
     wanted = windows["distances"][:, :, 8:40, 8:40] / 127 * CACHED_PIXELS / DISTANCE_PIXELS
@@ -167,7 +164,7 @@ def test_image_labels_distances_and_frame_move_together(store):
     # The image is made a picture of its own labels and coordinates: whatever happens to one must happen to all.
     height, top = 48, windows["frames"][:, 0]
     rows = (np.arange(48) + 0.5) / height * 2
-    windows["images"] = (top[:, None] + rows)[:, None, :, None].repeat(48, 3).astype(np.float32)
+    windows["images"] = (top[:, None] + rows)[:, None, None, :, None].repeat(48, 4).astype(np.float32)
     moved = Augmentation(**{**vars(STILL), "rotation": 0, "zoom": (0.8, 1.3), "stretch": 1.2})
     batch = augment(windows, 24, moved, np.random.default_rng(0), "cpu")
     found = batch.images[:, 0, :, 12]  # the slice coordinate of each row, read from the moved image

@@ -56,7 +56,7 @@ def test_a_trained_model_knows_its_images_and_tells_of_others(model, tmp_path: P
 def test_a_model_that_does_not_know_says_nothing(tmp_path: Path) -> None:
     grid = SliceGrid(read_volume(write_volume_of(tmp_path)).geometry, "acquired", (1.5, 1.5))
     image = phantom(1)[0]
-    facts = facts_of(image, grid, Normalization({"type": "percentile", "low": 0.5, "high": 99.5}, image))
+    facts = facts_of([image], grid, [Normalization({"type": "percentile", "low": 0.5, "high": 99.5}, image)])
     assert remarks(facts, None) == remarks(facts, {}) == remarks(facts, {"pixel_mm": "small", "other": [1, 2]}) == []
     assert len(remarks({**facts, "field_mm": 900.0}, {"field_mm": [50, 60], "skewness": [20, 30]})) == 2
 
@@ -74,7 +74,7 @@ def test_the_bundled_model_takes_hearts_and_wonders_about_other_images() -> None
 
     def wonders(array: np.ndarray, geometry) -> list[str]:
         grid = SliceGrid(geometry, source["slicing"], source["spacing_mm"])
-        return remarks(facts_of(array, grid, Normalization(source["normalization"], array)), seen)
+        return remarks(facts_of([array], grid, [Normalization(source["normalization"], array)]), seen)
 
     validation = json.loads((DATA / "split.json").read_text())["validation"]
     for patient in validation:

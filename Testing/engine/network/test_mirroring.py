@@ -11,8 +11,8 @@ import torch
 from geometries import GRIDS, blobs
 from tinymodel import save_tiny
 
-from cmaformer.door.description import MIRRORS
 from cmaformer.door.errors import ModelError
+from cmaformer.door.input_spec import MIRRORS
 from cmaformer.images.geometry import Volume
 from cmaformer.models.model import Model, load_model
 from cmaformer.network.mirroring import MirroredNetwork

@@ -18,6 +18,7 @@ from cmaformer.cases.reading import read_cases
 from cmaformer.data.slices import prepare
 from cmaformer.door import job as jobs
 from cmaformer.door.errors import CancelledError
+from cmaformer.door.input_spec import ImageSpec, InputSpec
 from cmaformer.door.names import PREFLIGHT
 from cmaformer.images.volume import read_volume
 from cmaformer.preflight.check import check, check_job
@@ -25,7 +26,8 @@ from cmaformer.preflight.report import PreflightError, Report
 from cmaformer.training.plan import create
 
 WINDOW = {"type": "window", "low": -100.0, "high": 600.0}
-INPUT = {"slicing": "acquired", "spacing_mm": [1.5, 1.5], "normalization": {"type": "percentile", "low": 1, "high": 99}}
+PERCENTILES = {"type": "percentile", "low": 1, "high": 99}
+INPUT = InputSpec((ImageSpec("", PERCENTILES),), spacing_mm=(1.5, 1.5), slicing="acquired")
 
 
 class Folder:
@@ -138,7 +140,7 @@ def test_warnings_do_not_stop_and_say_which_case_is_odd(folder):
     folder.add("unlabeled", image=np.zeros_like(image))  # 9
     folder.add()
     folder.cases[-1]["labels"] = folder.cases[0]["labels"]  # 10
-    report = check(folder.write(), {**INPUT, "normalization": WINDOW})
+    report = check(folder.write(), replace(INPUT, images=(ImageSpec("", WINDOW),)))
     assert found(report) == {
         ("warning", "odd-spacing", 4),
         ("warning", "odd-intensity", 5),
@@ -204,9 +206,9 @@ def test_classes_unlike_those_of_the_base_are_noted(folder, tmp_path):
 def test_needed_space_is_that_of_the_slices(folder, tmp_path, spacing):
     for role in ("labeled", "unlabeled"):
         folder.add(role, image=np.tile(phantom(1)[0], (3, 2, 2)), labels=np.tile(phantom(1)[1], (3, 2, 2)))
-    model_input = {**INPUT, "spacing_mm": spacing}
-    report = check(folder.write(), model_input)
-    prepare(read_cases(folder.write()), model_input, tmp_path / "slices")
+    source = replace(INPUT, spacing_mm=tuple(spacing))
+    report = check(folder.write(), source)
+    prepare(read_cases(folder.write()), source, tmp_path / "slices")
     written = sum(path.stat().st_size for path in (tmp_path / "slices").glob("*.npy")) / 1e6
     assert report.needs["disk_mb"] == pytest.approx(written, rel=0.01)
     assert report.needs["memory_mb"] > 15 * 96 * 80 * 6 / 1e6
@@ -243,7 +245,8 @@ def test_one_volume_is_in_memory_at_a_time(folder, monkeypatch):
         weakref.finalize(volume, alive.discard, number)
         return volume
 
-    monkeypatch.setattr("cmaformer.preflight.case_facts.read_volume", read)
+    for room in ("preflight.case_facts", "images.channels"):
+        monkeypatch.setattr(f"cmaformer.{room}.read_volume", read)
     assert check(folder.write(), INPUT).ok
     assert most == [0] * 6
 

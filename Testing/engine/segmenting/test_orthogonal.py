@@ -21,6 +21,7 @@ from cmaformer.__main__ import main
 from cmaformer.cases.reading import read_cases
 from cmaformer.data.slices import SliceStore, prepare
 from cmaformer.door.errors import EngineError
+from cmaformer.door.input_spec import ImageSpec, InputSpec
 from cmaformer.door.slicing import PLANES
 from cmaformer.images.geometry import Volume
 from cmaformer.images.grid import SliceGrid, grids_of
@@ -30,8 +31,6 @@ from cmaformer.segmenting import votes
 from cmaformer.training import leave_one_out
 from cmaformer.training.plan import create
 from cmaformer.training.work import train, work
-
-INPUT = {"slicing": "orthogonal", "spacing_mm": [1.5, 1.5], "normalization": WINDOW["normalization"]}
 
 
 @pytest.fixture(scope="module")
@@ -160,7 +159,7 @@ def test_a_volume_that_does_not_fit_into_the_memory_is_told(model: Path, monkeyp
 
 def test_cases_to_learn_from_are_cut_three_times_and_held_out_ones_once(tmp_path: Path) -> None:
     cases = read_cases(write_cases(tmp_path, ["labeled", "unlabeled", "held-out"]))
-    prepare(cases, {**INPUT, "spacing_mm": None}, tmp_path / "slices")
+    prepare(cases, InputSpec((ImageSpec("", WINDOW["normalization"]),), slicing="orthogonal"), tmp_path / "slices")
     store = SliceStore(tmp_path / "slices")
     assert [(entry.number, entry.of_case) for entry in store.cases] == [
         (0, None), (1, None), (2, None), (3, 0), (4, 1), (5, 0), (6, 1)

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ...data.slices import SliceStore
+from ...data.slices import SliceStore, by_image
 from ..prediction import predict_stack
 
 # Pixels that are remembered of each structure in a slice.
@@ -50,9 +50,9 @@ class FoundStructures:
         chosen = self.slices[rng.permutation(len(self.slices))[:count]]
         rows = [row for row in self.found.tolist() if (row[1], row[2]) not in {tuple(s) for s in chosen.tolist()}]
         for number, index in chosen.tolist():
-            images = self.store.array(number, "images")
-            near = np.clip(np.arange(index - self.context, index + self.context + 1), 0, len(images) - 1)
-            labels = predict_stack(network, images[near], self.context, device)[self.context]
+            images = by_image(self.store.array(number, "images"))
+            near = np.clip(np.arange(index - self.context, index + self.context + 1), 0, images.shape[1] - 1)
+            labels = predict_stack(network, images[:, near], self.context, device)[self.context]
             for value in range(1, self.store.classes):
                 pixels = np.argwhere(labels == value)
                 if len(pixels) >= SMALLEST:

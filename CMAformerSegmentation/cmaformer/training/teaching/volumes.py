@@ -114,7 +114,7 @@ class Labeler:
     def _label(self, number: int, folder: Path) -> dict[str, list[int]]:
         """Label a volume; returns the pixels of each class in each slice."""
         images, classes = self.store.array(number, "images"), range(1, self.store.classes)
-        unsure = np.zeros(images.shape, bool)
+        unsure = np.zeros(images.shape[-3:], bool)
         labels = predict_stack(
             self.network, images, self.context, self.device, confidence=self.confidence, unsure=unsure
         )
