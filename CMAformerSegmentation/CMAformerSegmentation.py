@@ -72,6 +72,7 @@ class CMAformerSegmentationParameterNode:
     """What the user has chosen; saved with the scene.
 
     inputVolume - The volume to segment.
+    secondImage, thirdImage, fourthImage - Further images of the patient, for models that look at several.
     outputSegmentation - Receives the result; a new one is made when nothing is chosen.
     modelId - The model; empty for the first one there is.
     device - Where the network runs.
@@ -83,6 +84,9 @@ class CMAformerSegmentationParameterNode:
     modelId: str = ""
     device: Device = Device.AUTO
     regionOfInterest: vtkMRMLMarkupsROINode
+    secondImage: vtkMRMLScalarVolumeNode
+    thirdImage: vtkMRMLScalarVolumeNode
+    fourthImage: vtkMRMLScalarVolumeNode
 
 
 class CMAformerSegmentationWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):

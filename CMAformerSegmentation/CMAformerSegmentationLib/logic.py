@@ -15,7 +15,7 @@ from .cases.structures import segmentKey, structuresToLearn
 from .jobs.environment import bundledModelFolders, deviceArgument, engineVersion, userModelFolder
 from .models.catalog import Catalog, findModels
 from .scene.loading import loadVolume
-from .segmenting.request import Request
+from .segmenting.request import Request, volumesInOrder
 from .segmenting.taskRunner import TaskRunner
 from .training.queue import TrainingQueue
 from .training.request import TrainingRequest
@@ -64,6 +64,8 @@ class Logic(ScriptedLoadableModuleLogic):
     def startSegmentation(self, volumeNode, model=None, segmentation=None, device="auto", onChanged=None, roi=None):
         """Start segmenting and return at once.
 
+        :param volumeNode: a scalar volume; of a model that looks at several images of a patient, a list of volumes in
+            its order, or a dictionary by their names; the result lies on the first.
         :param model: a model of `models()`, or its id; None for the first one there is.
         :param segmentation: segmentation node for the result; None for a new one.
         :param device: "auto", "gpu" or "cpu".
@@ -79,8 +81,7 @@ class Logic(ScriptedLoadableModuleLogic):
     def segment(self, volumeNode, model=None, segmentation=None, device="auto", wait=True, progress=None, roi=None):
         """Segment a volume.
 
-        :param volumeNode: a scalar volume.
-        :param model, segmentation, device, roi: see `startSegmentation`.
+        :param volumeNode, model, segmentation, device, roi: see `startSegmentation`.
         :param wait: False returns the running task instead of waiting for the result.
         :param progress: called with (slices done, slices in all, seconds left or None) while waiting.
         :return: the segmentation node.
@@ -192,9 +193,12 @@ class Logic(ScriptedLoadableModuleLogic):
         if entry is None:
             raise ValueError(_("There are no models on this computer."))
         where, version = deviceArgument(device), engineVersion()
-        return entry, lambda volume, segmentation=None, roi=None: Request(
-            volume, entry, segmentation, where, version, roi
-        )
+
+        def makeRequest(volumes, segmentation=None, roi=None):
+            first, *others = volumesInOrder(volumes, entry)
+            return Request(first, entry, segmentation, where, version, roi, tuple(others))
+
+        return entry, makeRequest
 
     def _startBatch(self, batch, wait, progress):
         self._batches.add(batch)

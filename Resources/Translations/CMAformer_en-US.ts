@@ -281,6 +281,22 @@ The network follows the CMAformer publication; see the extension&apos;s home pag
         <translation type="unfinished"></translation>
     </message>
     <message>
+        <source>Image 2:</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>Another image of the same patient, which the chosen model looks at, too.</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>Image 3:</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>Image 4:</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
         <source>Model:</source>
         <translation type="unfinished"></translation>
     </message>
@@ -1872,6 +1888,13 @@ The network follows the CMAformer publication; see the extension&apos;s home pag
     </message>
 </context>
 <context>
+    <name>segmenting.otherImages</name>
+    <message>
+        <source>{image}:</source>
+        <translation type="unfinished"></translation>
+    </message>
+</context>
+<context>
     <name>segmenting.panel</name>
     <message>
         <source>Cancel</source>
@@ -1899,6 +1922,10 @@ The network follows the CMAformer publication; see the extension&apos;s home pag
     </message>
     <message>
         <source>Several volumes are being segmented. Wait, or cancel that.</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>The model looks at more images than the panel can show: use the Python console.</source>
         <translation type="unfinished"></translation>
     </message>
     <message>
@@ -1941,6 +1968,41 @@ The network follows the CMAformer publication; see the extension&apos;s home pag
     </message>
     <message>
         <source>Only the region was segmented.</source>
+        <translation type="unfinished"></translation>
+    </message>
+</context>
+<context>
+    <name>segmenting.request</name>
+    <message>
+        <source>The model looks at one image, and several were given.</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>fewer images</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>The model looks at {names} of the same patient. Choose, too: {missing}.</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>The same volume is chosen for two images. Choose {names} of the same patient.</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>Its transform and that of the first image are not rigid to each other. Harden them first.</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>{name}: {problem}</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>The model looks at {names}; volumes of these names are needed.</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>one image</source>
         <translation type="unfinished"></translation>
     </message>
 </context>
@@ -2511,6 +2573,10 @@ The network follows the CMAformer publication; see the extension&apos;s home pag
     </message>
     <message>
         <source>A training needs more than 0 minutes.</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>The model to start from looks at several images of a patient: train it with the command train.</source>
         <translation type="unfinished"></translation>
     </message>
     <message>

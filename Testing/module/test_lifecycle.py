@@ -153,9 +153,9 @@ def test_own_segments_are_untouched_until_success(fakeLogic, fakeEngine, volume)
 def test_an_interrupted_script_leaves_nothing_behind(fakeLogic, fakeEngine, volume, monkeypatch):
     import time
 
-    from CMAformerSegmentationLib.segmenting import segmentation
+    from CMAformerSegmentationLib.segmenting import inputVolumes
 
-    write = segmentation.writeMetaImage
+    write = inputVolumes.writeMetaImage
 
     def slowly(path, *arguments):
         end = time.monotonic() + 0.3  # the interrupt comes while the copy of the image is being written
@@ -163,7 +163,7 @@ def test_an_interrupted_script_leaves_nothing_behind(fakeLogic, fakeEngine, volu
             path.touch()
         write(path, *arguments)
 
-    monkeypatch.setattr(segmentation, "writeMetaImage", slowly)
+    monkeypatch.setattr(inputVolumes, "writeMetaImage", slowly)
     task = fakeLogic.segment(volume, wait=False)
 
     def interrupt():

@@ -46,7 +46,8 @@ def listed(folder: Path, text: str) -> None:
     content = json.loads(text)
     for seed, case in enumerate(content["cases"]):
         labels = case.get("labels")
-        heart(folder / case["image"], labels and folder / labels, seed, len(content["classes"]))
+        for image in case.get("images", {"": case.get("image")}).values():
+            heart(folder / image, labels and folder / labels, seed, len(content["classes"]))
 
 
 def command_line(folder: Path) -> None:

@@ -42,7 +42,8 @@ class StructureClass:
 @dataclass(frozen=True)
 class ModelEntry:
     """One usable model of the catalog. `pixelMm` are the rows' and the columns' distance that it sees, None for the
-    image's own; `measurements` what can be measured in its results, such as "cardiac-function"."""
+    image's own; `measurements` what can be measured in its results, such as "cardiac-function"; `images` the names of
+    the images of a patient that it looks at together, empty for one."""
 
     id: str
     title: str
@@ -57,6 +58,7 @@ class ModelEntry:
     slicing: str = "acquired"
     pixelMm: tuple[float, float] | None = None
     measurements: tuple[str, ...] = ()
+    images: tuple[str, ...] = ()
 
     @property
     def card(self) -> str:
@@ -144,6 +146,7 @@ def readModel(folder: Path, bundled: bool = False) -> ModelEntry:
         slicing=about.input.slicing,
         pixelMm=about.input.spacing_mm,
         measurements=about.measurements,
+        images=about.input.names,
     )
 
 

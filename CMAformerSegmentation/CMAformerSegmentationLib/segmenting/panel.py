@@ -17,6 +17,7 @@ from ..widgets.hub import Choices, Hub
 from ..widgets.section import SectionPanel
 from . import words
 from .loadMenu import LoadMenu
+from .otherImages import OtherImages, fields
 from .regionPanel import RegionPanel
 from .request import Request
 from .result import SegmentationResult, resultOf
@@ -44,6 +45,7 @@ class SegmentPanel(SectionPanel):
         ui.deviceSelector.toolTip = ui.deviceSelector.toolTip + " " + environment.deviceHint()
         self.result = ResultPanel(ui, hub.caseOffered.emit, self.say)
         self.region = RegionPanel(ui, self.update)
+        self.others = OtherImages(ui)
         self.connections.add(ui.applyButton, "clicked(bool)", self.onApply)
         self.connections.add(ui.modelSelector, "currentIndexChanged(int)", self.onModelChosen)
         self.connections.add(ui.termsCheckBox, "clicked(bool)", self.onTerms)
@@ -90,6 +92,7 @@ class SegmentPanel(SectionPanel):
     def update(self) -> None:
         """Bring every widget up to date with the choices and the task."""
         self._onInputChanged()
+        self.others.update(self.model, self._parameterNode, self._running() is None)
         if self._resultIsGone():
             self.task = None
         task = self._running()
@@ -142,7 +145,7 @@ class SegmentPanel(SectionPanel):
         self._message = self._details = ""
         try:
             self.task = self.logic.startSegmentation(
-                choices.inputVolume,
+                [choices.inputVolume, *self.others.chosen(entry, choices)],
                 entry.id,
                 choices.outputSegmentation,
                 choices.device.value,
@@ -230,7 +233,10 @@ class SegmentPanel(SectionPanel):
             return _("Several volumes are being segmented. Wait, or cancel that.")
         if problem or entry is None or node is None:
             return problem
-        return Request(node.inputVolume, entry, node.outputSegmentation, roiNode=node.regionOfInterest).problem()
+        if len(entry.images) > 1 + len(fields):
+            return _("The model looks at more images than the panel can show: use the Python console.")
+        others, roi = self.others.chosen(entry, node), node.regionOfInterest
+        return Request(node.inputVolume, entry, node.outputSegmentation, roiNode=roi, others=others).problem()
 
     def _status(self, problem: str) -> str:
         running = self._running()

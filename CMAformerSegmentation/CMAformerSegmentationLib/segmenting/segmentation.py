@@ -23,15 +23,16 @@ import vtk
 from slicer.i18n import tr as _
 from slicer.util import VTKObservationMixin
 
-from cmaformer.door.names import IMAGE, LABELS, UNCERTAINTY
+from cmaformer.door.names import LABELS, UNCERTAINTY
 
 from ..jobs.background import BackgroundCall
 from ..jobs.engineProcess import EngineProtocol, explainExit
 from ..jobs.job import CANCELLED, FAILED, FINISHED, INTERRUPTED, QUEUED, Job, JobProblem
 from ..scene import nodes as scene
-from ..scene.metaimage import readLabels, writeMetaImage
+from ..scene.metaimage import readLabels
 from .corrections import EarlierResult, fingerprint
 from .fileProblem import fileProblem
+from .inputVolumes import InputVolumes
 from .regionResult import RegionResult
 from .request import Request, SegmentationError
 from .result import runFacts
@@ -79,8 +80,8 @@ class SegmentationTask(VTKObservationMixin):
         self._cancelTime: float | None = None
         self._submissions = self._engineStart = 0
         self._startTime = self._lastSign = time.monotonic()
-        self._volumeId = request.volumeNode.GetID()
-        self._snapshot = scene.snapshotVolume(request.volumeNode)
+        self._volumes = InputVolumes((request.volumeNode, *request.others))
+        self._snapshot, self._volumeId = self._volumes.first, request.volumeNode.GetID()
         # Of a region the user says that it is to be done again; else nothing that was corrected is lost.
         self._earlier = EarlierResult(None if self.isPartial else request.segmentationNode, request.volumeNode)
         self._fingerprint = ""
@@ -198,11 +199,11 @@ class SegmentationTask(VTKObservationMixin):
             self._onEngineGone()
 
     def _save(self) -> None:
-        writeMetaImage(self.job.folder / IMAGE, self._snapshot.array, self._snapshot.geometry.flippedXY())
+        self._volumes.write(self.job.folder)
         self._earlier.look()
 
     def _submit(self) -> None:
-        self._snapshot.releaseVoxels()
+        self._volumes.releaseVoxels()
         try:
             self._submissions += 1
             self._engine.submit(self.job.folder)
@@ -281,7 +282,7 @@ class SegmentationTask(VTKObservationMixin):
 
     def _description(self) -> dict[str, Any]:
         return {
-            "inputs": {"image": IMAGE},
+            "inputs": self._volumes.inputs(),
             "model": {"id": self.model.id, "sha256": self.model.sha256},
             "parameters": self._parameters,
             "seed": 0,

@@ -60,6 +60,8 @@ class TrainingRequest:
             return _("Give the new model a name with letters or digits.")
         if not self.minutes > 0:
             return _("A training needs more than 0 minutes.")
+        if self.base is not None and self.base.images:
+            return _("The model to start from looks at several images of a patient: train it with the command train.")
         if not any(case.role == LABELED for case in self.cases):
             return _("At least one labeled case is needed.")
         if not self.structures:

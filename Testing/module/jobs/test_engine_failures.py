@@ -67,12 +67,12 @@ def test_an_engine_that_cannot_be_started(fakeLogic, fakeEngine, volume):
 
 
 def test_a_full_disk(fakeLogic, volume, monkeypatch):
-    from CMAformerSegmentationLib.segmenting import segmentation
+    from CMAformerSegmentationLib.segmenting import inputVolumes
 
     def full(*_arguments):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(segmentation, "writeMetaImage", full)
+    monkeypatch.setattr(inputVolumes, "writeMetaImage", full)
     task = end(fakeLogic.startSegmentation(volume))
     assert (
         task.state == "failed" and "No space left" in str(task.problem) and "Free some disk space" in str(task.problem)
