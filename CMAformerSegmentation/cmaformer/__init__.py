@@ -32,6 +32,7 @@ _LAZY = {
     "evaluate": "segmenting.evaluate",
     "read_volume": "images.volume",
     "write_label_map": "images.volume",
+    "Watcher": "door.watcher",
     "Geometry": "images.geometry",
     "Volume": "images.geometry",
     "CMAformer": "network.cmaformer",

@@ -14,6 +14,7 @@ from ..cases.reading import examine
 from ..cases.split import draw, keep_labels
 from ..door.input_spec import InputSpec
 from ..door.slicing import SLICINGS
+from ..door.watcher import Watcher
 from ..models.installed import open_model
 from ..preflight.report import ERROR, NOTE, WARNING, Report
 from ..recipes.presets import preset
@@ -92,7 +93,7 @@ def run(args: argparse.Namespace) -> int:
     recipe = configured(preset(), settings, base)
     parsed = parsed_of(args, apply_task(args))
     choices = Choices(spacing_mm=args.spacing, slicing=args.slicing, normalization=window_of(args))
-    report = check(parsed, choices.source(base, parsed.images), base, args.job, _progress)
+    report = check(parsed, choices.source(base, parsed.images), base, args.job, Watcher(_progress))
     if args.minutes is not None and report.ok:
         from ..training.suggestion import completed, suggested
         from ..training.trial import estimate
@@ -137,13 +138,13 @@ def checked_cases(
         case_list = draw(usable, 0 if args.leave_one_out else args.held_out)
     except CasesError:
         parsed = parsed_of(args, task)
-        report = check(parsed, source, base, args.job, _progress)
+        report = check(parsed, source, base, args.job, Watcher(_progress))
         print(summary(report, _names(parsed.cases)), file=sys.stderr)
         report.raise_errors()
         raise
     if args.labeled is not None:
         case_list = keep_labels(case_list, args.labeled)
-    report = check(case_list, source, base, args.job, _progress)
+    report = check(case_list, source, base, args.job, Watcher(_progress))
     if args.leave_one_out:  # what these notes advise
         kept = [finding for finding in report.findings if finding.code not in ("few-patients", "no-held-out")]
         report = replace(report, findings=tuple(kept))
@@ -161,7 +162,7 @@ def _without_broken(args: argparse.Namespace, task: Task | None, base: Model | N
     from ..preflight.check import check
 
     parsed = parsed_of(args, task)
-    report = check(parsed, source, base, None, _progress)
+    report = check(parsed, source, base, None, Watcher(_progress))
     errors = report.of_severity(ERROR)
     if any(finding.case is None for finding in errors):
         report.raise_errors()
@@ -183,6 +184,6 @@ def _names(cases: dict[int, Case]) -> dict[int, str]:
     return {number: case.name for number, case in cases.items()}
 
 
-def _progress(done: int, total: int) -> None:
+def _progress(done: int, total: int, eta_s: float | None) -> None:
     if sys.stderr.isatty():
         print(f"\r{done}/{total} cases", end="\n" if done == total else "", file=sys.stderr, flush=True)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from ..door.errors import JobError
 from ..door.job import Events, throttled
+from ..door.watcher import Watcher
 from ..models.installed import open_model
 from .console import FAILED, USAGE, ProgressBar, cohort_table, positive, print_line, structure_table
 
@@ -121,8 +122,7 @@ def _segment_one(options: argparse.Namespace) -> int:
             cleanup=not options.no_cleanup,
             region=options.region,
             uncertainty=options.uncertainty,
-            progress=progress,
-            warning=warning,
+            watcher=Watcher(progress, warning),
         )
     with result.steps.time("write"):
         if as_dicom:
@@ -203,7 +203,7 @@ def _segment_many(options: argparse.Namespace) -> int:
         settings = {"batch_size": options.batch_size, "cleanup": not options.no_cleanup, "skip_done": options.skip_done}
         settings |= {"uncertainty": options.uncertainty, "suffix": SUFFIX if options.dicom else ".nrrd"}
         if options.json:
-            settings["progress"] = throttled(events)  # of the slices of one image, between those of the images
+            settings["watcher"] = Watcher(throttled(events))  # of the slices of one image, between those of the images
         try:
             outcomes = segment_all(images, model, folder, options.device, report=report, **settings)
         except OSError as error:

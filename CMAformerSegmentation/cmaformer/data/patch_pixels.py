@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import torch
 from torch import Tensor
 
 from ..recipes.recipe import Recipe
 from .augmentation import augment
-from .sampler import Sampler
+from .sampler import Sampler, WindowSpec
 from .slices import SliceStore
 
 # Patches a labeled case from which the size of its structures is taken.
@@ -23,9 +25,11 @@ def patch_pixels(store: SliceStore, recipe: Recipe, context: int, seed: int) -> 
     """
     counts = []
     # Unlabeled windows are centered on structures where the teacher has labeled whole volumes, or looks for structures.
-    window, centered = recipe.window, recipe.centered if recipe.look_every or recipe.teaching == "volumes" else 0.0
+    spec = replace(WindowSpec.of(recipe, context), cut=0.0)
+    if not recipe.look_every and recipe.teaching != "volumes":
+        spec = replace(spec, centered=0.0)
     for number in store.numbers("labeled"):
-        sampler = Sampler(store, [number], window, context, centered, seed, whole=recipe.whole)
+        sampler = Sampler(store, [number], spec, seed)
         windows = sampler.batch(PRIOR_PATCHES, 0)
         rng = np.random.default_rng([seed, number])
         labels = augment(windows, recipe.patch, recipe.augmentation, rng, "cpu").labels

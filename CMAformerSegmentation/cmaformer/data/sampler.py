@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
 
 from ..parallel.rows import Rows
+from ..recipes.recipe import Recipe
 from .slices import SliceStore, by_image, signed_distance
 
 
@@ -28,6 +30,31 @@ class Place(NamedTuple):
     box: tuple[slice, slice, slice]
 
 
+@dataclass(frozen=True)
+class WindowSpec:
+    """What the windows of a training show.
+
+    Attributes:
+        side: in pixels of the square windows; slices are zero-padded (the mean intensity) where they end.
+        context: neighboring slices on each side that become channels.
+        centered: part of the windows that are centered on a structure (where its place is known).
+        cut: probability that the volume ends near the window, for each of its six sides: the others of its slices,
+            rows or columns are as if never scanned. Without it, a model trained on whole volumes counts on their ends.
+        whole: windows show as much of their slice as they can: they lie in the middle of one that is not larger.
+    """
+
+    side: int
+    context: int
+    centered: float
+    cut: float = 0.0
+    whole: bool = False
+
+    @classmethod
+    def of(cls, recipe: Recipe, context: int) -> WindowSpec:
+        """The windows that a recipe wants, with so many neighboring slices on each side."""
+        return cls(recipe.window, context, recipe.centered, recipe.augmentation.cut, recipe.whole)
+
+
 class Sampler:
     """Draws training windows: a part anywhere, the rest centered on a class drawn with equal chances.
 
@@ -37,32 +64,16 @@ class Sampler:
     Args:
         store: the cached slices.
         numbers: the cases to draw from.
-        window: side of the square windows in pixels; slices are zero-padded (the mean intensity) where they end.
-        context: neighboring slices on each side that become channels.
-        centered: part of the windows that are centered on a structure (where its place is known).
+        spec: what the windows show.
         seed: of the training.
-        cut: probability that the volume ends near the window, for each of its six sides: the others of its slices,
-            rows or columns are as if never scanned. Without it, a model trained on whole volumes counts on their ends.
-        whole: windows show as much of their slice as they can: they lie in the middle of one that is not larger.
 
     Attributes:
         places: where the structures of cases without labels are, as far as anybody has looked: for each class int64
             (n, 4) of case, slice, row and column. Windows are centered on them as on labels.
     """
 
-    def __init__(
-        self,
-        store: SliceStore,
-        numbers: list[int],
-        window: int,
-        context: int,
-        centered: float,
-        seed: int,
-        cut: float = 0.0,
-        whole: bool = False,
-    ) -> None:
-        self.store, self.window, self.context, self.centered, self.seed = store, window, context, centered, seed
-        self.cut, self.whole = cut, whole
+    def __init__(self, store: SliceStore, numbers: list[int], spec: WindowSpec, seed: int) -> None:
+        self.store, self.spec, self.seed = store, spec, seed
         self.slices = [(number, index) for number in numbers for index in range(store.cases[number].shape[0])]
         by_class: list[list[tuple[int, int]]] = [
             [
@@ -91,12 +102,12 @@ class Sampler:
         return {key: np.stack([item[key] for item in items]) for key in items[0]}
 
     def _draw(self, rng: np.random.Generator) -> Place:
-        if self.by_class and rng.random() < self.centered:
+        if self.by_class and rng.random() < self.spec.centered:
             value, slices = self.by_class[rng.integers(len(self.by_class))]
             number, index = slices[rng.integers(len(slices))]
             places = np.argwhere(self.store.array(number, "labels")[index] == value)
             row, column = (int(x) for x in places[rng.integers(len(places))])
-        elif self.places and rng.random() < self.centered:
+        elif self.places and rng.random() < self.spec.centered:
             known = self.places[rng.integers(len(self.places))]
             number, index, row, column = (int(x) for x in known[rng.integers(len(known))])
         else:
@@ -104,24 +115,25 @@ class Sampler:
             height, width = self.store.cases[number].shape[1:]
             row, column = int(rng.integers(height)), int(rng.integers(width))
         shape = self.store.cases[number].shape
-        if self.whole:
+        if self.spec.whole:
             row, column = (self._inside(at, side) for at, side in zip((row, column), shape[1:]))
         return Place(number, index, row, column, self._box(shape, (index, row, column), rng))
 
     def _inside(self, at: int, side: int) -> int:
         """The center nearest to a pixel whose window lies in a side of the slice, or in the middle of a shorter one."""
-        half = self.window // 2
-        return side // 2 if side <= self.window else min(max(at, half), side - (self.window - half))
+        half = self.spec.side // 2
+        return side // 2 if side <= self.spec.side else min(max(at, half), side - (self.spec.side - half))
 
     def _box(self, shape: Sequence[int], center: Sequence[int], rng: np.random.Generator) -> tuple[slice, slice, slice]:
         """What is left of a volume around the center of a window, with any of its six sides cut."""
-        if not self.cut:  # and no random numbers are drawn, so that trainings of before have the batches they had
+        if not self.spec.cut:  # and no random numbers are drawn, so that trainings of before have the batches they had
             return slice(0, shape[0]), slice(0, shape[1]), slice(0, shape[2])
-        far = (max(1, self.context), self.window // 2, self.window // 2)  # what is beyond, a window does not show
+        half = self.spec.side // 2
+        far = (max(1, self.spec.context), half, half)  # what is beyond, a window does not show
         sides = []
         for at, length, reach in zip(center, shape, far):
             before, after = (int(n) for n in rng.integers(1, reach + 1, 2))
-            lower, upper = rng.random(2) < self.cut
+            lower, upper = rng.random(2) < self.spec.cut
             sides.append(slice(max(0, at + 1 - before) if lower else 0, min(length, at + after) if upper else length))
         return sides[0], sides[1], sides[2]
 
@@ -129,12 +141,13 @@ class Sampler:
         number, index, row, column, (depth, *plane) = place
         images = by_image(self.store.array(number, "images"))
         height, width = (side.stop - side.start for side in plane)
-        side = self.window
+        side = self.spec.side
         top, left = row - side // 2, column - side // 2
         rows = slice(max(plane[0].start, top), min(plane[0].stop, top + side))
         columns = slice(max(plane[1].start, left), min(plane[1].stop, left + side))
         inside = (slice(rows.start - top, rows.stop - top), slice(columns.start - left, columns.stop - left))
-        neighbors = np.arange(index - self.context, index + self.context + 1).clip(depth.start, depth.stop - 1)
+        near = self.spec.context
+        neighbors = np.arange(index - near, index + near + 1).clip(depth.start, depth.stop - 1)
         item = {"images": np.zeros((len(images), len(neighbors), side, side), np.float32)}
         item["images"][(slice(None), slice(None), *inside)] = images[:, neighbors, rows, columns]
         if self.store.cases[number].pixels:

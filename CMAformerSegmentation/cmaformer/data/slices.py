@@ -23,6 +23,7 @@ from ..door.errors import CancelledError, EngineError, JobError
 from ..door.files import write_json
 from ..door.input_spec import InputSpec
 from ..door.slicing import SLICINGS
+from ..door.watcher import Watcher
 from .slice_entry import SliceEntry
 
 # Signed distances are cached up to here (in pixels of the model's grid): twice what a network learns (see
@@ -46,8 +47,7 @@ def prepare(
     case_list: CaseList,
     source: InputSpec,
     folder: Path,
-    progress: Callable[[int, int], None] = lambda done, total: None,
-    cancelled: Callable[[], bool] = lambda: False,
+    watcher: Watcher | None = None,
 ) -> None:
     """Cut every case into slices on the model's grid and cache them in ``folder``; cases already there are kept.
 
@@ -58,8 +58,7 @@ def prepare(
         case_list: the cases; labels are needed for labeled and held-out ones.
         source: how the model eats them.
         folder: where the cache goes.
-        progress: called with the number of entries done and in all.
-        cancelled: asked again and again, also within a case.
+        watcher: is told the number of entries done and in all, and may stop the work, also within a case.
 
     Raises:
         CasesError: a label map lies on another grid than its image, or holds a value that is no class.
@@ -68,19 +67,19 @@ def prepare(
 
     Errors name a case by its number in the list, from 1: they end in the events of a job.
     """
+    watched = watcher or Watcher()
     folder.mkdir(parents=True, exist_ok=True)
     first, *further = SLICINGS[source.slicing]
     work = [(number, first) for number in range(len(case_list.cases))]
     work += [(n, axis) for axis in further for n, case in enumerate(case_list.cases) if case.role != "held-out"]
     entries = []
     for number, (of, axis) in enumerate(work):
-        if cancelled():
-            raise CancelledError()
+        watched.check()
         about = folder / f"{number:05d}.json"
         if not about.exists():
             case = case_list.cases[of]
             try:
-                entry = _prepare_case(case, number, case_list, source.along(axis), folder, cancelled)
+                entry = _prepare_case(case, number, case_list, source.along(axis), folder, watched)
             except CancelledError:
                 raise
             except EngineError as error:
@@ -89,7 +88,7 @@ def prepare(
                 entry = replace(entry, of_case=of, facts=None)  # an image is compared in the first direction
             write_json(about, entry.to_dict())
         entries.append(json.loads(about.read_text(encoding="utf-8")))
-        progress(number + 1, len(work))
+        watched.progress(number + 1, len(work), None)
     write_json(folder / INDEX, {"classes": len(case_list.structures) + 1, "cases": entries})
 
 
@@ -99,7 +98,7 @@ def _prepare_case(
     case_list: CaseList,
     source: InputSpec,
     folder: Path,
-    cancelled: Callable[[], bool],
+    watcher: Watcher,
 ) -> SliceEntry:
     # Reading images needs SimpleITK, which a computer that trains a prepared cache may not have.
     from ..images.grid import SliceGrid
@@ -137,8 +136,7 @@ def _prepare_case(
     sums = {**entry.crc32, "labels": _save(folder / f"{number:05d}.labels.npy", maps)}
     distances = np.empty((len(maps), structures, *maps.shape[1:]), np.int8)
     for slice_, planes in zip(maps, distances):
-        if cancelled():  # a large volume with many classes takes a minute
-            raise CancelledError()
+        watcher.check()  # a large volume with many classes takes a minute
         for value, plane in enumerate(planes, 1):
             plane[...] = signed_distance(slice_ == value)
     sums["distances"] = _save(folder / f"{number:05d}.distances.npy", distances)
@@ -160,19 +158,19 @@ def _checksum(path: Path) -> int:
     return sum_
 
 
-def verify(folder: Path, between: Callable[[], None] = lambda: None) -> None:
+def verify(folder: Path, watcher: Watcher | None = None) -> None:
     """Compare the prepared slices with their checksums: jobs are carried between computers.
 
     Args:
         folder: a folder that :func:`prepare` has filled.
-        between: called before each case; may raise to stop.
+        watcher: may stop the work before each case.
 
     Raises:
         JobError: a file is missing, cut short or damaged; the case is named by its number.
     """
     store = SliceStore(folder)
     for entry in store.cases:
-        between()
+        (watcher or Watcher()).check()
         for kind, wanted in entry.crc32.items():
             try:
                 good = _checksum(store.path(entry.number, kind)) == wanted

@@ -24,6 +24,7 @@ from .errors import EngineError, JobError
 from .files import write_json
 from .lock import held
 from .names import CANCEL, EVENTS, JOB, RESULT
+from .watcher import Watcher
 
 SCHEMA = 1
 RESULT_TMP = f"{RESULT}.tmp"
@@ -183,6 +184,14 @@ class Events:
     def warning(self, code: str, message: str, hint: str = "") -> None:
         """Tell something that the user should know about the result."""
         self.emit("warning", code=code, message=message, hint=hint)
+
+    def watcher(self, folder: Path, unit: str) -> Watcher:
+        """Somebody who tells of a work in these events, and stops it when that is asked for in a job folder."""
+
+        def progress(done: int, total: int, eta_s: float | None) -> None:
+            self.progress(done, total, eta_s, unit)
+
+        return Watcher(progress, self.warning, lambda: cancel_requested(folder))
 
     def error(self, error: EngineError) -> None:
         """Tell why the work failed; the last event of a failed job."""

@@ -185,3 +185,8 @@ def release(device: torch.device) -> None:
         torch.cuda.empty_cache()
     elif device.type == "mps":
         torch.mps.empty_cache()
+
+
+def autocast(device: torch.device) -> torch.autocast:
+    """bf16 where the hardware computes it; fp32 elsewhere (fp16 would need loss scaling). For trainings."""
+    return torch.autocast(device.type, dtype=torch.bfloat16, enabled=precision(device) == torch.bfloat16)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,9 +19,9 @@ from ..cases.case_list import Case, CaseList, Parsed
 from ..cases.labels import classes_of
 from ..cases.reading import examine, parse
 from ..door import job as jobs
-from ..door.errors import CancelledError
 from ..door.input_spec import InputSpec
 from ..door.names import CASES, PREFLIGHT
+from ..door.watcher import Watcher
 from ..images.grid import grids_of, median_spacing
 from .case_facts import CaseCheck, check_case
 from .comparison import compare, compare_with_base
@@ -39,8 +39,7 @@ def check(
     source: InputSpec | None = None,
     base: Model | None = None,
     folder: Path | None = None,
-    progress: Callable[[int, int], None] = lambda done, total: None,
-    cancelled: Callable[[], bool] = lambda: False,
+    watcher: Watcher | None = None,
 ) -> Report:
     """Look at every case and gather all that is wrong.
 
@@ -49,8 +48,7 @@ def check(
         source: what the new model will eat; as the base does, or a fresh one, if None.
         base: the model that the training starts from.
         folder: the job folder, there or not; its disk is checked. None: no disk is.
-        progress: called with the number of cases done and in all.
-        cancelled: asked before each case.
+        watcher: is told the number of cases done and in all, and may stop the work before each.
 
     Raises:
         CancelledError: asked to stop.
@@ -70,12 +68,12 @@ def check(
 
     findings = [Finding(ERROR, p.code, p.case, p.message, p.hint) for p in parsed.problems]
     checks: list[CaseCheck] = []
+    watched = watcher or Watcher()
     for number, case in parsed.cases.items():
-        if cancelled():
-            raise CancelledError()
+        watched.check()
         checks.append(check_case(number, case, whole, classes_in, source))
         findings += checks[-1].findings
-        progress(len(checks), len(parsed.cases))
+        watched.progress(len(checks), len(parsed.cases), None)
     findings += compare(parsed.cases, checks, () if unsure else parsed.structures, source)
     if base is not None and not unsure:
         findings += compare_with_base(base, parsed.structures)
@@ -104,8 +102,7 @@ def check_job(job: jobs.Job, events: jobs.Events) -> Report:
             job.folder / CASES,
             InputSpec.of(job.parameters["description"]["input"]),
             folder=job.folder,
-            progress=lambda done, total: events.progress(done, total, unit="checked cases"),
-            cancelled=lambda: jobs.cancel_requested(job.folder),
+            watcher=events.watcher(job.folder, "checked cases"),
         )
         report.save(path)
     for finding in report.findings:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 from scipy import ndimage
+
+from ..door.watcher import Watcher
 
 # Structures that touch may be apart by some voxels in a segmentation.
 GAP = 2
@@ -16,7 +18,7 @@ def clean_up(
     largest_component: Sequence[int] = (),
     fill_holes: Sequence[int] = (),
     together: Sequence[int] = (),
-    between: Callable[[], None] = lambda: None,
+    watcher: Watcher | None = None,
 ) -> None:
     """Keep the largest connected part of some values and fill enclosed background in some, in a uint8 map (K, J, I).
 
@@ -25,17 +27,18 @@ def clean_up(
     whole. There, a gap of up to 2 GAP voxels within a slice connects, too.
 
     Parts are connected through faces, edges and corners. What is removed becomes background; only background that is
-    enclosed on all sides in 3D is filled, so no other structure is overwritten. ``between`` is called before each step
-    and may raise to stop.
+    enclosed on all sides in 3D is filled, so no other structure is overwritten. ``watcher`` may stop the work before
+    each step.
     """
+    watched = watcher or Watcher()
     if together:
-        between()
+        watched.check()
         _keep_largest(labels, together, GAP)
     for value in largest_component:
-        between()
+        watched.check()
         _keep_largest(labels, [value])
     for value in fill_holes:
-        between()
+        watched.check()
         _fill_holes(labels, value)
 
 

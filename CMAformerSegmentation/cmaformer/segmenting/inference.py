@@ -10,13 +10,13 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import torch
 
-from ..door.errors import CancelledError, EngineError, ImageError
+from ..door.errors import EngineError, ImageError
+from ..door.watcher import Watcher
 from ..images.geometry import Volume
 from ..images.grid import SliceGrid, grids_of
 from ..images.intensity import Normalization, tamed
@@ -29,6 +29,7 @@ from ..network.sliding_window import predict
 from .region import Region, RegionOnGrid
 from .uncertainty import Uncertainty
 from .votes import Votes
+from .wanted import Wanted
 
 Network = Callable[[torch.Tensor], Any]
 PRECISIONS = {torch.float32: "fp32", torch.float16: "fp16", torch.bfloat16: "bf16"}
@@ -53,35 +54,6 @@ class Steps(dict[str, float]):
         return {name: round(seconds, 3) for name, seconds in self.items()}
 
 
-@dataclass
-class Listener:
-    """Who wants to hear how it goes, and who may stop it."""
-
-    progress: Callable[[int, int, float | None], None] = lambda done, total, eta_s: None
-    warning: Callable[[str, str, str], None] = lambda code, message, hint: None
-    cancelled: Callable[[], bool] = lambda: False
-
-    def check(self) -> None:
-        """Raise CancelledError if a stop was asked for."""
-        if self.cancelled():
-            raise CancelledError()
-
-
-@dataclass(frozen=True)
-class Wanted:
-    """What is wanted of a volume.
-
-    Args:
-        batch_size: slices at a time; None chooses by the memory of the device.
-        region: the part that is segmented; None is the whole volume.
-        uncertainty: whether to look, too, at how sure the model is; of a whole volume.
-    """
-
-    batch_size: int | None = None
-    region: Region | None = None
-    uncertainty: bool = False
-
-
 class Inference:
     """One volume on its way through the network.
 
@@ -91,7 +63,7 @@ class Inference:
         network: maps (B, channels, H, W) to an object with ``logits``, on ``device``.
         device: where it computes.
         wanted: the part of the volume, and what is to be known of it.
-        listener: is told, and may stop it.
+        watcher: is told, and may stop it.
         steps: where the seconds are added.
 
     Attributes: ``warnings`` (code, message) pairs, ``dtype`` and ``batch`` as they were in the end, ``uncertainty`` or
@@ -107,10 +79,10 @@ class Inference:
         network: Network,
         device: torch.device,
         wanted: Wanted,
-        listener: Listener,
+        watcher: Watcher,
         steps: Steps,
     ) -> None:
-        self.listener, self.steps, self.network, self.device = listener, steps, network, device
+        self.watcher, self.steps, self.network, self.device = watcher, steps, network, device
         self.warnings: list[tuple[str, str]] = []
         with steps.time("prepare"):
             volume, replaced = finite(volume)
@@ -175,7 +147,7 @@ class Inference:
     def warn(self, code: str, message: str, hint: str = "") -> None:
         """Keep a warning for the result, and tell it at once."""
         self.warnings.append((code, message))
-        self.listener.warning(code, message, hint)
+        self.watcher.warning(code, message, hint)
 
     def labels(self) -> np.ndarray:
         """uint8 (K, J, I)."""
@@ -184,12 +156,12 @@ class Inference:
         votes = Votes(len(self.values), shape) if len(self.directions) > 1 else None
         total, done = sum(len(direction.indices) for direction in self.directions), 0
         self.batch = min(self.batch, max(len(direction.indices) for direction in self.directions))
-        self.listener.progress(0, total, None)
+        self.watcher.progress(0, total, None)
         begin = time.perf_counter()
         for direction in self.directions:
             place = 0
             while place < len(direction.indices):
-                self.listener.check()
+                self.watcher.check()
                 indices = direction.indices[place : place + self.batch]
                 with self.steps.time("resample"):
                     slices = self._input(direction.grid, indices)
@@ -208,7 +180,7 @@ class Inference:
                     votes.add(direction.grid, indices, planes)
                 place, done = place + len(indices), done + len(indices)
                 left = (time.perf_counter() - begin) / done * (total - done)
-                self.listener.progress(done, total, left)
+                self.watcher.progress(done, total, left)
         if votes is not None:
             result = self._values(votes.strongest())
             if self.uncertainty is not None:

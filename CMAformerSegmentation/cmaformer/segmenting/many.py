@@ -9,7 +9,7 @@ import csv
 import os
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +20,7 @@ from ..door.files import replaced
 from ..door.log import log_traceback
 from ..door.names import stem_of, suffix_of
 from ..door.pairing import LABELS_ENDING, UNSURE_ENDING, further_channels, label_maps, together
+from ..door.watcher import Watcher
 from ..images.dicom_headers import is_dicom, read_header
 from ..images.dicom_seg import SUFFIX, check_dicom_seg, write_dicom_seg
 from ..images.phases import ImagePart, phases_of
@@ -151,7 +152,7 @@ def segment_all(
         suffix: of the label maps; ``.dcm`` writes DICOM SEG, of images that are DICOM series.
         skip_done: leave images alone that have a label map there; what the table said of them stays.
         report: called after each image.
-        settings: further arguments of :func:`cmaformer.segmenting.segment.segment`.
+        settings: further arguments of :func:`cmaformer.segmenting.segment.segment`; warnings go into the outcomes.
 
     Raises:
         EngineError: two images would have the same label map, the device is not there, or the table was still held open
@@ -203,8 +204,7 @@ def _segment_one(outcome: Outcome, model: Model, cache: NetworkCache, device: st
                 model,
                 device=where,
                 network=cache.get(model, where),
-                warning=note,
-                **settings,
+                **{**settings, "watcher": replace(settings.get("watcher") or Watcher(), warning=note)},
             ),
             note,
         )

@@ -4,25 +4,29 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 
 from .. import __version__
-from ..door.errors import EngineError
+from ..door.watcher import Watcher
 from ..images.channels import Images, read_images
 from ..images.geometry import Geometry
 from ..models.model import Model, load_model
 from ..network.device import choose_device, is_out_of_memory, out_of_memory, release, with_fallback
 from ..network.mirroring import MirroredNetwork
 from .clean_up import clean_up
-from .inference import PRECISIONS, Inference, Listener, Network, Steps, Wanted
-from .region import Ranges, Region
+from .inference import PRECISIONS, Inference, Network, Steps
 from .structures import measure_structures
 from .uncertainty import Uncertainty
+from .wanted import Wanted
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
+    from .wanted import Options
 
 
 @dataclass
@@ -67,52 +71,41 @@ def segment(
     model: Model | str | os.PathLike[str],
     *,
     device: str | torch.device = "auto",
-    batch_size: int | None = None,
-    cleanup: bool = True,
-    region: Region | Ranges | None = None,
-    uncertainty: bool = False,
-    progress: Callable[[int, int, float | None], None] | None = None,
-    warning: Callable[[str, str, str], None] | None = None,
-    cancelled: Callable[[], bool] | None = None,
     network: Network | None = None,
+    watcher: Watcher | None = None,
+    **wanted: Unpack[Options],
 ) -> Segmentation:
     """Segment one volume.
 
     ``image`` is a path (file or DICOM folder) or a Volume; of a model that looks at several images of a patient, a list
     of them in its order, or a dictionary by their names (see ``images/channels.py``). ``model`` is a Model or its
     folder. ``network`` is given by callers that keep one warm on the device; it maps (B, channels, H, W) to an object
-    with ``logits``. ``region`` restricts the work to a box, a Region or six voxel indices (I0, I1, J0, J1, K0, K1),
-    inclusive: outside of it the labels are 0, inside they are those of the whole volume but for the clean-up, which
-    sees the region alone.
-    ``uncertainty`` asks for how sure the model is of each voxel, slice and structure, of a whole volume.
-    ``progress(done, total, eta_s)`` is called after each batch, ``warning(code, message, hint)`` when
-    something should be known, ``cancelled()`` is asked before each batch.
+    with ``logits``. ``watcher`` is told of progress and warnings, and may stop the work before each batch.
+
+    What is ``wanted`` (see :class:`cmaformer.segmenting.wanted.Wanted`): ``batch_size``; ``cleanup``, on by default;
+    ``region``, a box as a Region or six voxel indices (I0, I1, J0, J1, K0, K1), inclusive: outside of it the labels are
+    0, inside they are those of the whole volume but for the clean-up, which sees the region alone; ``uncertainty``: how
+    sure the model is of each voxel, slice and structure, of a whole volume.
 
     Raises ImageError, ModelError, CancelledError, or EngineError (``no-device``, ``out-of-memory``).
     """
-    place = Region.of(region)
     start = time.perf_counter()
-    steps = Steps()
-    listener = Listener(progress or Listener.progress, warning or Listener.warning, cancelled or Listener.cancelled)
-    if batch_size is not None and batch_size < 1:
-        raise EngineError("bad-batch-size", f"The batch size must be at least 1, not {batch_size}.")
-    if uncertainty and place is not None:
-        raise EngineError("bad-options", "How sure the model is can be told of a whole volume, not of a region.")
+    steps, watched, wish = Steps(), watcher or Watcher(), Wanted.of(**wanted)
     if not isinstance(model, Model):
         model = load_model(model)
-    listener.check()
+    watched.check()
     with steps.time("read"):
         volume = read_images(image, model.description.input.names)
     notices: list[tuple[str, str]] = []
 
     def warn(code: str, message: str, hint: str = "") -> None:
         notices.append((code, message))
-        listener.warning(code, message, hint)
+        watched.warning(code, message, hint)
 
     def run_on(where: torch.device) -> tuple[Inference, np.ndarray]:
         with steps.time("model"):
             net = network if network is not None else prepare(model, where)
-        run = Inference(volume, model, net, where, Wanted(batch_size, place, uncertainty), listener, steps)
+        run = Inference(volume, model, net, where, wish, watched, steps)
         return run, run.labels()
 
     if network is not None:  # it is on its device already
@@ -120,9 +113,9 @@ def segment(
     else:
         run, labels = with_fallback(device, run_on, warn)
     where = run.device
-    if cleanup:
+    if wish.cleanup:
         with steps.time("cleanup"):
-            clean_up(labels, **model.description.postprocessing, between=listener.check)
+            clean_up(labels, **model.description.postprocessing, watcher=watched)
     with steps.time("measure"):
         structures = measure_structures(labels, volume, model)
     return Segmentation(

@@ -19,6 +19,7 @@ from ..door.job import UNWRITABLE, Events, Job, cancel_requested, has_result, ne
 from ..door.lock import Lock
 from ..door.log import log_traceback
 from ..door.names import LABELS, SUMMARY, UNCERTAINTY
+from ..door.watcher import Watcher
 from ..models.model import find_model
 from .network_cache import NetworkCache
 
@@ -128,10 +129,8 @@ def _segment(job: Job, models: Sequence[str | os.PathLike[str]], cache: NetworkC
                 cleanup=parameters.cleanup,
                 region=parameters.region,
                 uncertainty=parameters.uncertainty,
-                progress=throttled(events),
-                warning=events.warning,
-                cancelled=lambda: cancel_requested(job.folder),
                 network=network,
+                watcher=Watcher(throttled(events), events.warning, lambda: cancel_requested(job.folder)),
             )
         finally:
             release(device)

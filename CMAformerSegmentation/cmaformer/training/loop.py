@@ -1,8 +1,9 @@
 """Training: student and teacher, the loop, checkpoints.
 
-The student learns, first from labeled patches alone and then from labeled and unlabeled ones (``phases.py``); the
-teacher follows as its exponential moving average and is the result. A training lives in a job folder and can be stopped
-at any moment: a batch depends only on the seed and the iteration, and a checkpoint holds the rest.
+The student learns, first from labeled patches alone and then from labeled and unlabeled ones (``supervised.py``,
+``semi_supervised.py``); the teacher follows as its exponential moving average and is the result. A training lives in a
+job folder and can be stopped at any moment: a batch depends only on the seed and the iteration, and a checkpoint holds
+the rest.
 """
 
 from __future__ import annotations
@@ -21,16 +22,19 @@ from ..data.slices import SliceStore
 from ..door import job as jobs
 from ..door.errors import CancelledError
 from ..door.names import CHECKPOINT, SUPERVISED
+from ..door.watcher import Watcher
 from ..objectives.consistency import class_weights
 from ..parallel import processes
 from . import checkpoints
 from .anatomy import Anatomy, learned
 from .parameters import TrainParameters
-from .phases import SemiSupervisedPhase, SupervisedPhase, Windows
 from .schedule import Schedule, fitted
+from .semi_supervised import SemiSupervisedPhase
 from .state import TrainingState
 from .step import Stepper
-from .teaching.volumes_phase import VolumesPhase
+from .supervised import SupervisedPhase, Windows
+from .teaching.patches import Patches
+from .teaching.whole_volumes import WholeVolumes
 from .validation import Validation
 
 if TYPE_CHECKING:
@@ -74,6 +78,8 @@ class Trainer:
         self.job, self.events, self.device, self.seed = job, events, device, job.seed
         self.watched, self.clock = watched or job.folder, clock
         self.parameters = TrainParameters.of(job)
+        # Asked within iterations, too; several processes stop together, between two of them.
+        self.watcher = Watcher(cancelled=lambda: not processes.several() and self.asked_to_stop())
         self.store = SliceStore(job.folder / job.inputs["slices"])
         recipe = processes.on_rank_zero(lambda: fitted(self.parameters.recipe, job.folder))
         if not self.store.numbers("unlabeled"):
@@ -84,7 +90,7 @@ class Trainer:
         self.recipe = recipe
         self.context, self.window = self.parameters.input.context_slices, self.parameters.input.patch
         self.beta = class_weights(self.store.class_shares(self.store.numbers("labeled"))[1:].tolist()).to(device)
-        self.state = TrainingState(job, recipe, self.store, device, initial, self.check)
+        self.state = TrainingState(job, recipe, self.store, device, initial, self.watcher.check)
         self.stepper = Stepper(self.state, events, device, self.load_checkpoint)
         self.saved = -1
         self._counted = self._saved_at = self._shown = self.clock()
@@ -93,7 +99,8 @@ class Trainer:
         self.estimate: Estimate | None = None
         self.phases = [SupervisedPhase(self)]
         if recipe.semi_iterations:
-            self.phases.append(VolumesPhase(self) if recipe.teaching == "volumes" else SemiSupervisedPhase(self))
+            teaching = WholeVolumes(self) if recipe.teaching == "volumes" else Patches(self)
+            self.phases.append(SemiSupervisedPhase(self, teaching))
         self.schedule = Schedule(recipe)
 
     @cached_property
@@ -217,14 +224,6 @@ class Trainer:
         self.validation.evaluate(iteration, self.phase(iteration - 1).name)
         self._look_s = processes.on_rank_zero(lambda: self.clock() - begun)
         self._looking_s += self._look_s
-
-    def check(self) -> None:
-        """Called again and again, also within an iteration. Raises CancelledError if somebody asked to stop.
-
-        Several processes stop together, between two iterations.
-        """
-        if not processes.several() and self.asked_to_stop():
-            raise CancelledError()
 
     def asked_to_stop(self) -> bool:
         """Whether somebody asked to stop."""

@@ -131,7 +131,7 @@ def _write(trainer: Trainer, kept: Kept) -> Path:
             "Words of the model's description name a folder, a user or this computer, and were left out.",
             "Give the model another title.",
         )
-    trainer.check()
+    trainer.watcher.check()
     with jobs.new_result(job.folder) as result:
         save_model(result / description["id"], description, kept.weights, card(description))
         write_json(result / REPORT, _finite(report), indent=2)

@@ -13,8 +13,8 @@ from ..network.device import is_out_of_memory, release
 from ..network.memory import not_even_one, not_together
 from ..parallel import distributed, processes
 from .optimizer import set_rate
-from .phases import SupervisedPhase, Windows
 from .state import TrainingState
+from .supervised import SupervisedPhase, Windows
 
 NANS_BEFORE_STOP = 3
 

@@ -20,7 +20,7 @@ from .validation import MOST_CASES
 
 if TYPE_CHECKING:
     from .loop import Trainer
-    from .phases import SupervisedPhase
+    from .supervised import SupervisedPhase
 
 # Steps before the clock starts: the first ones allocate memory and choose algorithms.
 WARM_STEPS, TIMED_STEPS = 1, 2

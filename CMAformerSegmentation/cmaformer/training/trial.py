@@ -10,13 +10,12 @@ import torch
 import torch.nn.functional as F
 
 from ..network.cmaformer import CMAformer, NetworkConfig, configuration
-from ..network.device import choose_device, is_out_of_memory, out_of_memory, release
+from ..network.device import autocast, choose_device, is_out_of_memory, out_of_memory, release
 from ..objectives.consistency import consistency_loss
 from ..objectives.supervised import supervised_loss
 from ..recipes.recipe import Recipe
 from . import optimizer
 from .choices import fresh
-from .phases import autocast
 
 if TYPE_CHECKING:
     from ..models.model import Model

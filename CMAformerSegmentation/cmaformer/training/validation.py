@@ -2,41 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
-import torch
 from torch import Tensor
 
-from ..data.slices import SliceStore
-from ..door import job as jobs
 from ..network.cmaformer import CMAformer
+from ..network.device import autocast
 from ..network.sliding_window import predict
 from ..parallel import processes
-from ..recipes.recipe import Recipe
 from . import warm_start as warmstart
-from .phases import autocast
 from .prediction import dice_of_store, mean, means, spread
-from .state import TrainingState
+from .training import Training
 
 # Held-out cases that are looked at during the training; the result is measured on all of them.
 MOST_CASES = 24
-
-
-class Training(Protocol):
-    """What a validation sees of the training it belongs to."""
-
-    job: jobs.Job
-    events: jobs.Events
-    store: SliceStore
-    recipe: Recipe
-    context: int
-    window: int | None
-    device: torch.device
-    state: TrainingState
-
-    def check(self) -> None:
-        """Raises CancelledError if somebody asked to stop."""
 
 
 class Validation:
@@ -70,7 +50,7 @@ class Validation:
                 "so there is no comparison of before and after.",
             )
             return
-        network = self.baseline.network(self.training.device, self.training.check)
+        network = self.baseline.network(self.training.device, self.training.watcher.check)
         scores = self.compared(self.scores(network, self.cases, self.baseline))
         self.before = scores.tolist()
         dice = {str(value): float(score) for value, score in zip(self.baseline.compared, means(scores))}

@@ -175,14 +175,11 @@ def _work(
 
     begun = clock()
     slices = job.folder / job.inputs["slices"]
-
-    def stop() -> None:
-        if jobs.cancel_requested(job.folder):
-            raise CancelledError()
+    watcher = events.watcher(job.folder, "cases")
 
     def ready() -> None:
         if (slices / INDEX).exists():
-            return verify(slices, stop)
+            return verify(slices, watcher)
         from ..preflight.check import check_job
 
         check_job(job, events)
@@ -190,8 +187,7 @@ def _work(
             read_cases(job.folder / CASES),
             TrainParameters.of(job).input,
             slices,
-            lambda done, total: events.progress(done, total, unit="cases"),
-            lambda: jobs.cancel_requested(job.folder),
+            watcher,
         )
         return None
 

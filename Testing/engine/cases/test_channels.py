@@ -19,7 +19,7 @@ from cmaformer.cases.case_list import CasesError
 from cmaformer.cases.dataset_export import export_dataset
 from cmaformer.cases.images import read_images as read_case
 from cmaformer.cases.reading import parse, read_cases
-from cmaformer.data.sampler import Sampler
+from cmaformer.data.sampler import Sampler, WindowSpec
 from cmaformer.data.slices import SliceStore, prepare
 from cmaformer.door import job as jobs
 from cmaformer.door.description import Description
@@ -282,7 +282,7 @@ def test_slices_of_a_training_are_those_of_segmenting(tmp_path):
     with torch.inference_mode():
         labels = predict_stack(lambda x: network(x).logits, stored, 1, torch.device("cpu"))
     assert (labels == found.labels).mean() > 0.99
-    batch = Sampler(store, [0], 64, 1, 0.5, seed=0, whole=True).batch(3, 0)
+    batch = Sampler(store, [0], WindowSpec(64, 1, 0.5, whole=True), seed=0).batch(3, 0)
     assert batch["images"].shape == (3, 2, 3, 64, 64)
     for image, (_number, index) in zip(batch["images"], batch["slices"]):
         for of, one in zip(stored, image):

@@ -7,7 +7,7 @@ import pytest
 from trainingdata import write_cases
 
 from cmaformer.cases.reading import read_cases
-from cmaformer.data.sampler import Sampler
+from cmaformer.data.sampler import Sampler, WindowSpec
 from cmaformer.data.slices import SliceStore, prepare, signed_distance
 from cmaformer.door.input_spec import InputSpec
 
@@ -25,13 +25,13 @@ def test_whole_slices_lie_in_the_middle_and_larger_ones_fill_the_window(store):
     """A class drawn for a window is in its slice; nothing of a slice is lost that the window has room for."""
     height, width = store.cases[0].shape[1:]
     roomy, tight = max(height, width) + 8, min(height, width) - 8
-    batch = Sampler(store, [0, 1], roomy, 0, 1.0, seed=1, whole=True).batch(20, 0)
+    batch = Sampler(store, [0, 1], WindowSpec(roomy, 0, 1.0, whole=True), seed=1).batch(20, 0)
     for image, labels, (number, index) in zip(batch["images"], batch["labels"], batch["slices"]):
         top, left = roomy // 2 - height // 2, roomy // 2 - width // 2
         place = (slice(top, top + height), slice(left, left + width))
         np.testing.assert_array_equal(image[0, 0][place], store.array(int(number), "images")[index].astype(np.float32))
         assert labels[place].any() and np.count_nonzero(labels) == np.count_nonzero(labels[place])
-    batch = Sampler(store, [0, 1], tight, 0, 0.5, seed=1, whole=True).batch(20, 0)
+    batch = Sampler(store, [0, 1], WindowSpec(tight, 0, 0.5, whole=True), seed=1).batch(20, 0)
     frames = batch["frames"]
     assert (frames[:, :2] >= -1 - 1e-6).all() and (frames[:, 2:] <= 1 + 1e-6).all()
 
@@ -45,7 +45,7 @@ def seen(frame) -> tuple[slice, slice]:
 
 def test_a_cut_window_is_that_of_the_cut_volume(store):
     """Every array of the window is what the same window of a volume without the rest would show."""
-    batch = Sampler(store, [0, 1], SIDE, 1, 0.8, seed=2, cut=0.5).batch(60, 0)
+    batch = Sampler(store, [0, 1], WindowSpec(SIDE, 1, 0.8, cut=0.5), seed=2).batch(60, 0)
     cut = 0
     for (images,), labels, distances, frame, (number, index) in zip(*(batch[key] for key in batch)):
         rows, columns = seen(frame)
@@ -74,13 +74,13 @@ def test_a_cut_window_is_that_of_the_cut_volume(store):
 
 def test_a_slice_at_a_cut_end_is_its_own_neighbor(store):
     def alone(cut):
-        images = Sampler(store, [0, 1], SIDE, 1, 0.8, seed=2, cut=cut).batch(60, 0)["images"][:, 0]
+        images = Sampler(store, [0, 1], WindowSpec(SIDE, 1, 0.8, cut=cut), seed=2).batch(60, 0)["images"][:, 0]
         return np.mean([np.array_equal(one[0], one[1]) and np.array_equal(one[1], one[2]) for one in images])
 
     assert alone(0.0) == 0 and alone(1.0) == 1 and 0.1 < alone(0.5) < 0.45
 
 
 def test_unlabeled_volumes_are_cut_too(store):
-    batch = Sampler(store, [2], SIDE, 0, 0.7, 0, cut=1.0).batch(8, 0)
+    batch = Sampler(store, [2], WindowSpec(SIDE, 0, 0.7, cut=1.0), 0).batch(8, 0)
     assert set(batch) == {"images", "frames", "slices"}
     assert any(min(s.stop - s.start for s in seen(frame)) < 30 for frame in batch["frames"])

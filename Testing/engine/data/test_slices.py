@@ -10,10 +10,11 @@ from trainingdata import phantom, write_cases, write_volume
 from cmaformer.cases.case_list import CasesError
 from cmaformer.cases.reading import read_cases
 from cmaformer.data.augmentation import DISTANCE_PIXELS, augment
-from cmaformer.data.sampler import Sampler
+from cmaformer.data.sampler import Sampler, WindowSpec
 from cmaformer.data.slices import CACHED_PIXELS, SliceStore, prepare, signed_distance
 from cmaformer.door.errors import ImageError
 from cmaformer.door.input_spec import InputSpec
+from cmaformer.door.watcher import Watcher
 from cmaformer.recipes.augmentation import Augmentation
 
 INPUT = InputSpec(spacing_mm=(1.5, 1.5), slicing="acquired")
@@ -50,7 +51,7 @@ def test_interrupted_preparation_goes_on_where_it_stood(tmp_path):
 
     cases = read_cases(write_cases(tmp_path, ["labeled", "labeled", "held-out"]))
     with pytest.raises(CancelledError):
-        prepare(cases, INPUT, tmp_path / "slices", cancelled=(tmp_path / "slices" / "00000.json").exists)
+        prepare(cases, INPUT, tmp_path / "slices", Watcher(cancelled=(tmp_path / "slices" / "00000.json").exists))
     with pytest.raises(CasesError, match="missing or damaged"):
         SliceStore(tmp_path / "slices")
     first = (tmp_path / "slices" / "00000.images.npy").stat().st_mtime_ns
@@ -91,24 +92,25 @@ def test_signed_distance_is_in_pixels_negative_inside():
 
 
 def test_batch_depends_on_seed_and_number_alone(store):
-    one = Sampler(store, [0, 1], 32, 0, 0.7, seed=3)
-    two = Sampler(SliceStore(store.folder), [0, 1], 32, 0, 0.7, seed=3)
+    one = Sampler(store, [0, 1], WindowSpec(32, 0, 0.7), seed=3)
+    two = Sampler(SliceStore(store.folder), [0, 1], WindowSpec(32, 0, 0.7), seed=3)
     one.batch(4, 0)
     for key, values in one.batch(4, 5).items():
         np.testing.assert_array_equal(values, two.batch(4, 5)[key])
     assert not np.array_equal(one.batch(4, 5)["images"], one.batch(4, 6)["images"])
-    assert not np.array_equal(one.batch(4, 5)["images"], Sampler(store, [0, 1], 32, 0, 0.7, 4).batch(4, 5)["images"])
+    other = Sampler(store, [0, 1], WindowSpec(32, 0, 0.7), 4)
+    assert not np.array_equal(one.batch(4, 5)["images"], other.batch(4, 5)["images"])
 
 
 def test_centred_windows_are_balanced_over_the_classes(store):
-    sampler = Sampler(store, [0, 1], 33, 0, centered=1.0, seed=0)
+    sampler = Sampler(store, [0, 1], WindowSpec(33, 0, 1.0), seed=0)
     centers = sampler.batch(200, 0)["labels"][:, 16, 16]
     assert set(centers.tolist()) == {1, 2}
     assert 70 < np.count_nonzero(centers == 1) < 130
 
 
 def test_windows_show_neighbors_and_pad_with_the_mean(store):
-    sampler = Sampler(store, [0], 64, 1, 0.5, seed=0)
+    sampler = Sampler(store, [0], WindowSpec(64, 1, 0.5), seed=0)
     batch = sampler.batch(6, 0)
     assert batch["images"].shape == (6, 1, 3, 64, 64)  # wider than the 40 columns of the slices
     for top, left, bottom, right in batch["frames"]:
@@ -117,11 +119,11 @@ def test_windows_show_neighbors_and_pad_with_the_mean(store):
 
 
 def test_unlabeled_cases_give_images_alone(store):
-    assert set(Sampler(store, [2], 32, 0, 0.7, 0).batch(2, 0)) == {"images", "frames", "slices"}
+    assert set(Sampler(store, [2], WindowSpec(32, 0, 0.7), 0).batch(2, 0)) == {"images", "frames", "slices"}
 
 
 def test_patch_without_changes_is_the_middle_of_the_window(store):
-    windows = Sampler(store, [0, 1], 48, 0, 1.0, seed=1).batch(4, 0)
+    windows = Sampler(store, [0, 1], WindowSpec(48, 0, 1.0), seed=1).batch(4, 0)
 
     class Center:
         """A generator whose shifts are zero."""
@@ -145,7 +147,7 @@ def test_patch_without_changes_is_the_middle_of_the_window(store):
 
 
 def test_coarse_patches_show_the_same_at_half_the_resolution(store):
-    windows = Sampler(store, [0, 1], 48, 0, 1.0, seed=1).batch(4, 0)
+    windows = Sampler(store, [0, 1], WindowSpec(48, 0, 1.0), seed=1).batch(4, 0)
     settings = Augmentation(**{**vars(STILL), "rotation": 25.0, "zoom": (0.9, 1.1)})
     fine, coarse = (augment(windows, 32, settings, np.random.default_rng(5), "cpu", None, n) for n in (1, 2))
     assert coarse.images.shape == (4, 1, 16, 16) and torch.equal(coarse.frames, fine.frames)
@@ -160,7 +162,7 @@ def test_coarse_patches_show_the_same_at_half_the_resolution(store):
 
 
 def test_image_labels_distances_and_frame_move_together(store):
-    windows = Sampler(store, [0, 1], 48, 0, 1.0, seed=1).batch(16, 0)
+    windows = Sampler(store, [0, 1], WindowSpec(48, 0, 1.0), seed=1).batch(16, 0)
     # The image is made a picture of its own labels and coordinates: whatever happens to one must happen to all.
     height, top = 48, windows["frames"][:, 0]
     rows = (np.arange(48) + 0.5) / height * 2
@@ -172,7 +174,7 @@ def test_image_labels_distances_and_frame_move_together(store):
     wanted = batch.frames[:, :1] + step[:, None] * (torch.arange(24) + 0.5)
     torch.testing.assert_close(found, wanted, atol=1e-3, rtol=1e-3)
 
-    windows = Sampler(store, [0, 1], 48, 0, 1.0, seed=1).batch(16, 0)
+    windows = Sampler(store, [0, 1], WindowSpec(48, 0, 1.0), seed=1).batch(16, 0)
     batch = augment(
         windows,
         32,
@@ -186,14 +188,14 @@ def test_image_labels_distances_and_frame_move_together(store):
 
 
 def test_augmentation_is_repeatable(store):
-    windows = Sampler(store, [0, 1], 48, 0, 1.0, seed=1).batch(4, 0)
+    windows = Sampler(store, [0, 1], WindowSpec(48, 0, 1.0), seed=1).batch(4, 0)
     one, two = (augment(windows, 32, Augmentation(), np.random.default_rng(5), "cpu") for _ in range(2))
     assert torch.equal(one.images, two.images) and torch.equal(one.labels, two.labels)
     assert torch.isfinite(one.images).all() and one.distances.abs().max() <= 1
 
 
 def test_a_bias_field_is_a_smooth_gain_above_the_darkest_value(store):
-    windows = Sampler(store, [0, 1], 48, 0, 1.0, seed=1).batch(8, 0)
+    windows = Sampler(store, [0, 1], WindowSpec(48, 0, 1.0), seed=1).batch(8, 0)
     windows["images"] = np.random.default_rng(0).uniform(-1, 3, windows["images"].shape).astype(np.float32)
     curved = Augmentation(**{**vars(STILL), "bias": 2.0})
     batch = augment(windows, 32, curved, np.random.default_rng(3), "cpu")

@@ -20,6 +20,7 @@ from cmaformer.door import job as jobs
 from cmaformer.door.errors import CancelledError
 from cmaformer.door.input_spec import ImageSpec, InputSpec
 from cmaformer.door.names import PREFLIGHT
+from cmaformer.door.watcher import Watcher
 from cmaformer.images.volume import read_volume
 from cmaformer.preflight.check import check, check_job
 from cmaformer.preflight.report import PreflightError, Report
@@ -227,8 +228,9 @@ def test_check_can_be_stopped_and_tells_how_far_it_is(folder):
     for _ in range(3):
         folder.add()
     seen = []
+    watcher = Watcher(lambda *now: seen.append(now[:2]), cancelled=lambda: len(seen) == 2)
     with pytest.raises(CancelledError):
-        check(folder.write(), INPUT, progress=lambda *now: seen.append(now), cancelled=lambda: len(seen) == 2)
+        check(folder.write(), INPUT, watcher=watcher)
     assert seen == [(1, 3), (2, 3)]
 
 

@@ -23,6 +23,7 @@ from cmaformer.data.slices import SliceStore, prepare
 from cmaformer.door.errors import EngineError
 from cmaformer.door.input_spec import ImageSpec, InputSpec
 from cmaformer.door.slicing import PLANES
+from cmaformer.door.watcher import Watcher
 from cmaformer.images.geometry import Volume
 from cmaformer.images.grid import SliceGrid, grids_of
 from cmaformer.images.volume import read_volume
@@ -87,7 +88,7 @@ def test_probabilities_are_averaged_and_not_votes_counted(model: Path, coronal: 
         device="cpu",
         network=network,
         cleanup=False,
-        progress=lambda done, all_, _: steps.append((done, all_)),
+        watcher=Watcher(lambda done, all_, _: steps.append((done, all_))),
     )
     assert (result.labels == expected).all()
     assert steps[0] == (0, 8 + 12 + 14) and steps[-1] == (34, 34)
@@ -129,7 +130,7 @@ def test_strips_of_a_volume_that_is_cut_do_not_outvote_whole_slices(
         tmp_path / "learned",
         device="cpu",
         network=network,
-        progress=lambda done, total, eta: steps.append(total),
+        watcher=Watcher(lambda done, total, eta: steps.append(total)),
     )
     assert steps[0] == (slices if views == 1 else slices + 40 + 30)
     assert [code for code, _ in result.warnings] == ["fewer-directions"] * (views == 1)

@@ -14,6 +14,7 @@ from tinymodel import Thresholds, save_tiny
 
 from cmaformer import segment as segment_function
 from cmaformer.door.errors import CancelledError
+from cmaformer.door.watcher import Watcher
 from cmaformer.images.geometry import Volume
 from cmaformer.images.volume import read_volume
 from cmaformer.models.model import load_model
@@ -83,7 +84,7 @@ def test_cancel_is_asked_before_every_batch(models: Path) -> None:
             device="cpu",
             batch_size=2,
             network=network,
-            cancelled=lambda: len(network.batches) == 3,
+            watcher=Watcher(cancelled=lambda: len(network.batches) == 3),
         )
     assert len(network.batches) == 3
 
@@ -96,7 +97,7 @@ def test_progress_tells_done_total_and_time_left(models: Path) -> None:
         device="cpu",
         batch_size=5,
         network=Thresholds(*KNOWN),
-        progress=lambda *values: calls.append(values),
+        watcher=Watcher(lambda *values: calls.append(values)),
     )
     assert [(done, total) for done, total, _ in calls] == [(0, 12), (5, 12), (10, 12), (12, 12)]
     assert calls[0][2] is None
@@ -129,7 +130,9 @@ def test_label_values_follow_the_description(tmp_path: Path) -> None:
 def test_an_image_without_contrast_is_no_failure(models: Path, value: float) -> None:
     warnings = []
     image = Volume(np.full((12, 37, 41), value, np.float32), geometry())
-    result = segment_function(image, models / "random", device="cpu", warning=lambda *words: warnings.append(words[0]))
+    result = segment_function(
+        image, models / "random", device="cpu", watcher=Watcher(warning=lambda *words: warnings.append(words[0]))
+    )
     assert result.labels.shape == (12, 37, 41)
     assert "constant-image" in warnings
     assert ("not-finite" in warnings) == np.isnan(value)
@@ -146,7 +149,7 @@ def test_voxels_that_are_not_numbers_change_only_themselves(models: Path) -> Non
         models / "plain",
         device="cpu",
         network=Thresholds(*KNOWN),
-        warning=lambda *words: warnings.append(words),
+        watcher=Watcher(warning=lambda *words: warnings.append(words)),
     )
     np.testing.assert_array_equal(result.labels, labels)
     assert warnings == [("not-finite", "1 voxels of the image are not numbers; they count as its minimum.", "")]

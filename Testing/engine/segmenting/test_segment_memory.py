@@ -14,6 +14,7 @@ from tinymodel import Thresholds
 
 from cmaformer import segment as segment_function
 from cmaformer.door.errors import EngineError
+from cmaformer.door.watcher import Watcher
 from cmaformer.images.geometry import Volume
 from cmaformer.network.device import (
     batch_size,
@@ -34,7 +35,7 @@ def test_out_of_memory_halves_the_batch_and_goes_on(models: Path) -> None:
         device="cpu",
         batch_size=8,
         network=network,
-        warning=lambda *words: warnings.append(words),
+        watcher=Watcher(warning=lambda *words: warnings.append(words)),
     )
     np.testing.assert_array_equal(result.labels, labels)
     assert network.batches == [2] * 6
@@ -55,7 +56,7 @@ def test_a_busy_graphics_card_leaves_the_work_to_the_processor(models: Path, bus
     image = image_of(blobs(geometry()), geometry())
     expected = segment_function(image, models / "random", device="cpu")
     told = []
-    result = segment_function(image, models / "random", warning=lambda *words: told.append(words))
+    result = segment_function(image, models / "random", watcher=Watcher(warning=lambda *words: told.append(words)))
     np.testing.assert_array_equal(result.labels, expected.labels)
     assert result.device == "cpu" and [code for code, _, _ in told] == ["on-processor"]
     assert [code for code, _ in result.warnings] == ["on-processor"]

@@ -15,6 +15,7 @@ from cmaformer import __main__ as cli
 from cmaformer import segment as segment_function
 from cmaformer.door import job as jobs
 from cmaformer.door.errors import EngineError
+from cmaformer.door.watcher import Watcher
 from cmaformer.images.geometry import Volume
 from cmaformer.images.grid import SliceGrid
 from cmaformer.images.volume import read_volume, write_label_map
@@ -75,7 +76,7 @@ def test_inside_nothing_changes_and_outside_is_nothing(models: Path, model: str,
     arguments = {"device": "cpu", "cleanup": False, "batch_size": 1}
     whole = segment_function(image, models / model, **arguments).labels
     part = segment_function(
-        image, models / model, region=ranges, progress=lambda done, total, _: steps.append(total), **arguments
+        image, models / model, region=ranges, watcher=Watcher(lambda done, total, _: steps.append(total)), **arguments
     ).labels
     mask = inside(ranges, grid.shape_kji)
     assert len(np.unique(whole[mask])) > 1

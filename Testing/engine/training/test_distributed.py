@@ -16,7 +16,7 @@ from trainingdata import write_cases
 
 from cmaformer.cases.reading import read_cases
 from cmaformer.data.augmentation import augment
-from cmaformer.data.sampler import Sampler
+from cmaformer.data.sampler import Sampler, WindowSpec
 from cmaformer.data.slices import SliceStore
 from cmaformer.door import job as jobs
 from cmaformer.door.errors import EngineError
@@ -181,7 +181,7 @@ def test_rows_of_a_batch_are_those_of_the_joint_batch(tmp_path, cases, base):
     create(cases, tmp_path / "job", "model", base, recipe=BOTH_PHASES)
     work(tmp_path / "job", "cpu", prepare_only=True)
     store = SliceStore(tmp_path / "job" / "slices")
-    sampler = Sampler(store, store.numbers("labeled"), 48, 0, 0.67, 3)
+    sampler = Sampler(store, store.numbers("labeled"), WindowSpec(48, 0, 0.67), 3)
 
     def patches(rows):
         windows = sampler.batch(6, 11, rows)

@@ -20,7 +20,7 @@ from cmaformer.network.memory import PortionedNetwork
 from cmaformer.recipes.recipe import Recipe
 from cmaformer.training import timing as estimate
 from cmaformer.training.plan import create
-from cmaformer.training.teaching.volumes import Labeler
+from cmaformer.training.teaching.pseudo_labels import Labeler
 from cmaformer.training.work import train, work
 
 SHORT = Recipe(iterations=2, semi_iterations=3, batch_size=2, patch=32, evaluate_every=0, checkpoint_every=2)
@@ -210,7 +210,7 @@ def test_unexpected_failure_is_an_event_without_folders(tmp_path, cases, base, m
     def fail(*_):
         raise ZeroDivisionError(f"in {tmp_path}")
 
-    monkeypatch.setattr("cmaformer.training.phases.SupervisedPhase.loss", fail)
+    monkeypatch.setattr("cmaformer.training.supervised.SupervisedPhase.loss", fail)
     assert main(["train", "--resume", str(tmp_path / "job"), "--device", "cpu"]) == 1
     last = jobs.read_events(tmp_path / "job")[-1]
     assert last["type"] == "error" and last["code"] == "unexpected" and "ZeroDivisionError" in last["message"]

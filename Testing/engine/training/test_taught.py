@@ -16,9 +16,10 @@ from cmaformer.cases.reading import read_cases
 from cmaformer.data.slices import SliceStore
 from cmaformer.door import job as jobs
 from cmaformer.door.errors import CancelledError, JobError
+from cmaformer.door.watcher import Watcher
 from cmaformer.recipes.recipe import Recipe
 from cmaformer.training.plan import create
-from cmaformer.training.teaching.volumes import UNSURE, Labeler, PseudoLabelStore
+from cmaformer.training.teaching.pseudo_labels import UNSURE, Labeler, PseudoLabelStore
 from cmaformer.training.work import train, work
 
 SHORT = Recipe(iterations=2, semi_iterations=6, batch_size=2, patch=32, evaluate_every=0, look_every=2)
@@ -104,12 +105,9 @@ def test_what_does_not_hang_together_is_not_taught(store, tmp_path):
 def test_stopped_labeling_leaves_nothing_that_looks_complete(store, tmp_path):
     calls = iter(range(100))
 
-    def check() -> None:
-        if next(calls) == 3:
-            raise CancelledError()
-
+    watcher = Watcher(cancelled=lambda: next(calls) == 3)
     with pytest.raises(CancelledError):
-        label(store, tmp_path / "taught", check=check)
+        label(store, tmp_path / "taught", watcher=watcher)
     assert not (tmp_path / "taught").exists()
     label(store, tmp_path / "taught")
     assert len(PseudoLabelStore(store, tmp_path / "taught").pseudo_labeled) == 3

@@ -11,7 +11,7 @@ import json
 import os
 import shutil
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,7 @@ from torch import Tensor
 
 from ...data.slice_entry import pixels_of
 from ...data.slices import INDEX, SliceStore, signed_distance
+from ...door.watcher import Watcher
 from ...segmenting.clean_up import clean_up
 from ..prediction import predict_stack
 
@@ -63,7 +64,7 @@ class Labeler:
         confidence: lowest probability of a pixel's class at which it is taught.
         single: values of classes of which the largest part alone is right.
         together: values of classes that touch, of which only the largest part as one is right.
-        check: called before each volume; raises to stop.
+        watcher: may stop the work before each volume.
     """
 
     network: Callable[[Tensor], Tensor]
@@ -73,7 +74,7 @@ class Labeler:
     confidence: float = 0.0
     single: Sequence[int] = ()
     together: Sequence[int] = ()
-    check: Callable[[], None] = lambda: None
+    watcher: Watcher = field(default_factory=Watcher)
 
     def label(self, folder: Path, slices: int, rng: np.random.Generator, before: Path | None = None) -> None:
         """Label unlabeled volumes until they have so many slices, or all; those that wait longest come first.
@@ -99,7 +100,7 @@ class Labeler:
         for number in sorted(drawn, key=lambda number: turns.get(str(number), 0)):
             if done >= slices:
                 break
-            self.check()
+            self.watcher.check()
             pixels[str(number)], turns[str(number)] = self._label(number, temporary), turn
             chosen.add(str(number))
             done += self.store.cases[number].shape[0]
@@ -118,7 +119,7 @@ class Labeler:
         labels = predict_stack(
             self.network, images, self.context, self.device, confidence=self.confidence, unsure=unsure
         )
-        clean_up(labels, self.single, together=self.together, between=self.check)
+        clean_up(labels, self.single, together=self.together, watcher=self.watcher)
         distances = np.stack([[signed_distance(s == value) for value in classes] for s in labels])
         labels[unsure] = UNSURE
         np.save(folder / f"{number:05d}.labels.npy", labels)
