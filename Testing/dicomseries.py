@@ -37,3 +37,45 @@ def write_series(folder: Path, positions, uid: str, direction=None, seed: int = 
         writer.SetFileName(str(folder / f"{uid}-{(number * 7) % 101:03d}.dcm"))
         writer.Execute(image)
     return voxels
+
+
+def write_enhanced(path: Path, raw: np.ndarray, kind: str, shared=None, frames=None) -> None:
+    """An enhanced file of many frames (K, J, I), with slope and intercept of all frames, or of each.
+
+    ``kind`` is the end of the storage class, such as "2.1" for CT.
+    """
+    import pydicom
+    from pydicom.dataset import Dataset, FileMetaDataset
+
+    def item(**tags) -> Dataset:
+        one = Dataset()
+        for name, value in tags.items():
+            setattr(one, name, value)
+        return one
+
+    def values(slope: float, intercept: float) -> list[Dataset]:
+        return [item(RescaleSlope=slope, RescaleIntercept=intercept, RescaleType="US")]
+
+    storage, uid = f"1.2.840.10008.5.1.4.1.1.{kind}", "1.2.826.0.1.3680043.2.1125.77"
+    data = item(SOPClassUID=storage, SOPInstanceUID=f"{uid}.1", SeriesInstanceUID=uid, StudyInstanceUID=uid)
+    data.file_meta, data.preamble = FileMetaDataset(), b"\0" * 128
+    data.file_meta.TransferSyntaxUID = pydicom.uid.ExplicitVRLittleEndian
+    data.file_meta.MediaStorageSOPClassUID, data.file_meta.MediaStorageSOPInstanceUID = storage, data.SOPInstanceUID
+    data.PatientID, data.Modality, data.SamplesPerPixel = "p", "CT", 1
+    data.NumberOfFrames, data.Rows, data.Columns = raw.shape
+    data.PhotometricInterpretation, data.PixelRepresentation = "MONOCHROME2", 0
+    data.BitsAllocated, data.BitsStored, data.HighBit = 16, 16, 15
+    plane = item(PlaneOrientationSequence=[item(ImageOrientationPatient=[1, 0, 0, 0, 1, 0])])
+    plane.PixelMeasuresSequence = [item(PixelSpacing=[0.9, 0.8], SliceThickness=3)]
+    if shared is not None:
+        plane.PixelValueTransformationSequence = values(*shared)
+    data.SharedFunctionalGroupsSequence = [plane]
+    data.PerFrameFunctionalGroupsSequence = []
+    for number in range(len(raw)):
+        place = item(PlanePositionSequence=[item(ImagePositionPatient=[0, 0, 3 * number])])
+        if frames is not None:
+            place.PixelValueTransformationSequence = values(*frames[number])
+        data.PerFrameFunctionalGroupsSequence.append(place)
+    data.PixelData = raw.astype(np.uint16).tobytes()
+    data.is_little_endian, data.is_implicit_VR = True, False
+    data.save_as(path)

@@ -263,7 +263,8 @@ def _volume(frames: list[Frame], headers: dict[Path, Header]) -> Volume:
         else:  # each with its own rescaling, in a type that holds them all
             cache = {path: SimpleITK.ReadImage(str(path)) for path in {frame.path for frame in frames}}
             arrays = {path: SimpleITK.GetArrayFromImage(image) for path, image in cache.items()}
-            array = np.stack([arrays[frame.path].reshape(-1, *frame.size)[frame.number] for frame in frames])
+            planes = [arrays[frame.path].reshape(-1, *frame.size)[frame.number] for frame in frames]
+            array = np.stack(_rescaled(planes, frames))
             read = Geometry.of_image(next(iter(cache.values()))) if len(cache) == 1 else None
     except RuntimeError:
         raise ImageError(
@@ -273,6 +274,18 @@ def _volume(frames: list[Frame], headers: dict[Path, Header]) -> Volume:
     if read is not None and _same(read, proved):
         proved = read  # to the last bit, as the reader of the format has it
     return Volume(array, proved)
+
+
+def _rescaled(planes: list[np.ndarray], frames: list[Frame]) -> list[np.ndarray]:
+    """Images with what the decoder left out of their slopes and intercepts, in a type that holds them."""
+    scales = [frame.rescale or (1.0, 0.0) for frame in frames]
+    if all(scale == (1.0, 0.0) for scale in scales):
+        return planes
+    whole = all(value.is_integer() for scale in scales for value in scale)
+    kind = np.int32 if whole and all(plane.dtype.kind in "iu" for plane in planes) else np.float32
+    return [
+        (plane.astype(np.float64) * slope + intercept).astype(kind) for plane, (slope, intercept) in zip(planes, scales)
+    ]
 
 
 def _stack(names: list[str]) -> SimpleITK.Image:

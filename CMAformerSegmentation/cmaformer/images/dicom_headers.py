@@ -20,6 +20,11 @@ Numbers = tuple[float, ...]
 NO_IMAGES = ("1.2.840.10008.5.1.4.1.1.66.4", "1.2.840.10008.5.1.4.1.1.481.2", "1.2.840.10008.5.1.4.1.1.11.")
 # Functional groups of a frame in which its time and kind may stand.
 FRAME_PARTS = ("FrameContentSequence", "CardiacSynchronizationSequence", "MREchoSequence", "MRDiffusionSequence")
+# The functional group with slope and intercept, and the kinds of objects of which the decoder looks at it: enhanced and
+# converted CT, MR and PET, X-ray in three dimensions.
+VALUES = "PixelValueTransformationSequence"
+_STORAGE = "1.2.840.10008.5.1.4.1.1."
+DECODED = {_STORAGE + kind for kind in ("2.1", "2.2", "4.1", "4.4", "130", "128.1", "13.1.1")}
 UNDEFINED = 0xFFFFFFFF
 # How old files begin, which have no preamble: with a tag of group 2 or 8, in either byte order.
 BEGINNINGS = (b"\x02\x00", b"\x08\x00", b"\x00\x02", b"\x00\x08")
@@ -46,6 +51,7 @@ class Frame:
         pixel_mm: distance of rows and of columns in mm; likewise.
         when: what may order images at one place in time (TIMES), None for what the file does not say.
         kind: what else may differ between images at one place (KINDS).
+        rescale: slope and intercept that the decoder leaves out; None where it leaves out none.
     """
 
     path: Path
@@ -56,6 +62,7 @@ class Frame:
     pixel_mm: Numbers | None
     when: tuple[float | None, ...] = ()
     kind: tuple[str, ...] = ()
+    rescale: tuple[float, float] | None = None
 
 
 @dataclass(frozen=True)
@@ -192,14 +199,32 @@ def _frames(data: Any, path: Path) -> list[Frame]:
         where = _plane(data) if count == 1 else (None, None, _numbers(data, "PixelSpacing", 2))
         return [Frame(path, number, size, *where, *_told([data])) for number in range(count)]
     shared = (data.get("SharedFunctionalGroupsSequence") or [None])[0]
+    left_out = _left_out(groups, shared, str(data.get("SOPClassUID", "")))
     frames = []
     for number, group in enumerate(groups):
         position = _numbers(_part(group, shared, "PlanePositionSequence"), "ImagePositionPatient", 3)
         orientation = _numbers(_part(group, shared, "PlaneOrientationSequence"), "ImageOrientationPatient", 6)
         pixel_mm = _numbers(_part(group, shared, "PixelMeasuresSequence"), "PixelSpacing", 2)
         items = [group, shared, *(_part(group, shared, name) for name in FRAME_PARTS)]
-        frames.append(Frame(path, number, size, position, orientation, pixel_mm, *_told(items)))
+        frames.append(Frame(path, number, size, position, orientation, pixel_mm, *_told(items), left_out[number]))
     return frames
+
+
+def _left_out(groups: Sequence[Any], shared: Any, kind: str) -> list[tuple[float, float] | None]:
+    """Slope and intercept of each frame, as far as the decoder leaves them out.
+
+    As GDCM 3.0 was tried: of DECODED objects it applies those of all frames, or those of the first frame to all; of
+    others none.
+    """
+    scales = [_rescale(_part(group, shared, VALUES)) for group in groups]
+    slope, intercept = scales[0] if kind in DECODED and scales else (1.0, 0.0)
+    left = [(own / slope, offset - intercept * own / slope) for own, offset in scales]
+    return [None if scale == (1.0, 0.0) else scale for scale in left]
+
+
+def _rescale(values: Any) -> tuple[float, float]:
+    slope, intercept = (_numbers(values, name, 1) for name in ("RescaleSlope", "RescaleIntercept"))
+    return (slope or (1.0,))[0] or 1.0, (intercept or (0.0,))[0]
 
 
 def _told(sources: Sequence[Any]) -> tuple[tuple[float | None, ...], tuple[str, ...]]:

@@ -12,7 +12,7 @@ from geometries import SAGITTAL
 
 from cmaformer.door.errors import ImageError
 from cmaformer.images.volume import read_volume
-from dicomseries import write_series
+from dicomseries import write_enhanced, write_series
 
 
 def test_a_folder_is_one_volume_in_the_order_of_positions(tmp_path: Path) -> None:
@@ -155,6 +155,22 @@ def test_each_slice_is_rescaled_by_its_own_slope(tmp_path: Path) -> None:
         slopes[float(data.ImagePositionPatient[2])] = float(data.RescaleSlope)
     expected = np.stack([voxels[n] * slopes[3.0 * n] for n in range(3)])
     np.testing.assert_allclose(read_volume(tmp_path).array, expected, rtol=1e-6)
+
+
+@pytest.mark.parametrize("kind", ["2.1", "4.1", "130", "2.2", "7.3"])
+@pytest.mark.parametrize(
+    ("shared", "frames"),
+    [((1.0, -1024.0), None), (None, [(1.0, -1024.0)] * 4), (None, [(2.0, 10.0), (1.0, 0.0), (0.5, -3.0), (2.0, 10.0)])],
+)
+def test_frames_of_an_enhanced_file_are_rescaled_once(tmp_path: Path, kind: str, shared, frames) -> None:
+    """Frames with slopes of their own were all read with that of the first, without a word."""
+    raw = np.random.default_rng(0).integers(0, 3000, (4, 24, 30))
+    write_enhanced(tmp_path / "a.dcm", raw, kind, shared, frames)
+    volume = read_volume(tmp_path / "a.dcm")
+    scales = frames or [shared] * 4
+    wanted = np.stack([plane * slope + intercept for plane, (slope, intercept) in zip(raw, scales)])
+    np.testing.assert_allclose(volume.array, wanted, atol=1e-3)
+    assert volume.geometry.spacing == pytest.approx((0.8, 0.9, 3.0))
 
 
 def test_bright_small_values_are_turned_around(tmp_path: Path) -> None:
