@@ -79,3 +79,17 @@ def write_enhanced(path: Path, raw: np.ndarray, kind: str, shared=None, frames=N
     data.PixelData = raw.astype(np.uint16).tobytes()
     data.is_little_endian, data.is_implicit_VR = True, False
     data.save_as(path)
+
+
+def as_a_scanner_writes(folder: Path, patient: str = "4711") -> None:
+    """The tags of patient and study that every real series has."""
+    import pydicom
+
+    for number, path in enumerate(sorted(folder.iterdir())):
+        data = pydicom.dcmread(path)
+        data.PatientName, data.PatientID, data.PatientBirthDate, data.PatientSex = "Doe^Jane", patient, "19700101", "F"
+        data.StudyDate, data.StudyTime, data.StudyID, data.AccessionNumber = "20260102", "101010", "1", "7"
+        data.ReferringPhysicianName, data.FrameOfReferenceUID = "", "1.2.826.0.1.3680043.2.1125.99"
+        data.SOPClassUID = data.file_meta.MediaStorageSOPClassUID = "1.2.840.10008.5.1.4.1.1.2"
+        data.SeriesNumber, data.InstanceNumber = 1, number
+        data.save_as(path)

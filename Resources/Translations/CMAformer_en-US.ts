@@ -44,6 +44,14 @@
         <translation type="unfinished"></translation>
     </message>
     <message>
+        <source>Of images that are DICOM series, the results are written as DICOM segmentation objects (SEG) in place of label maps.</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>Write DICOM SEG</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
         <source>Segment one after the other.</source>
         <translation type="unfinished"></translation>
     </message>

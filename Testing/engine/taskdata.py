@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
-from trainingdata import write_volume
+from trainingdata import phantom, write_volume
 
 NUMBERS = [*range(1, 11), *range(21, 41)]
 
@@ -34,6 +34,24 @@ def synapse(folder: Path, filled: tuple[int, ...] = ()) -> Path:
         image, labels = scan(np.arange(14), number)
         write_volume(training / "img" / f"img{number:04d}.nii.gz", image, (0.8, 0.8, 3))
         write_volume(training / "label" / f"label{number:04d}.nii.gz", labels, (0.8, 0.8, 3))
+    return folder
+
+
+def acdc(folder: Path, filled: tuple[int, ...] = ()) -> Path:
+    """A hundred patients with the whole cine and two frames, as unpacked, and one of the challenge's test set."""
+    for number in range(1, 102):
+        patient = folder / ("training" if number <= 100 else "testing") / f"patient{number:03d}"
+        patient.mkdir(parents=True)
+        (patient / "Info.cfg").write_text("ED: 1\nES: 12\n")
+        (patient / f"{patient.name}_4d.nii.gz").touch()
+        for frame in (1, 12):
+            image, labels = phantom(2 * number + (frame > 1))
+            for ending, array in (("", image), ("_gt", labels)):
+                path = patient / f"{patient.name}_frame{frame:02d}{ending}.nii.gz"
+                if number in filled:
+                    write_volume(path, array)
+                else:
+                    path.touch()
     return folder
 
 

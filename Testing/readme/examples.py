@@ -14,7 +14,7 @@ from readme import repository
 
 sys.path.append(str(repository / "Testing" / "engine"))
 
-from taskdata import NUMBERS, lits, synapse
+from taskdata import NUMBERS, acdc, lits, synapse
 from tinymodel import save_tiny
 from trainingdata import phantom, write_volume
 
@@ -90,6 +90,7 @@ def datasets(folder: Path) -> None:
     (nnunet / "splits_final.json").write_text(json.dumps(folds))
     synapse(folder / "Abdomen", tuple(NUMBERS))
     lits(folder / "LITS", tuple(range(131)))
+    acdc(folder / "ACDC", tuple(range(1, 101)))
 
 
 def console(folder: Path) -> None:
@@ -111,7 +112,7 @@ FILES = {
     "The same in Python": command_line,
     "Train a model of your own": nothing,
     "Decathlon and nnU-Net": datasets,
-    "The tasks of the paper": datasets,
+    "Data with a published split": datasets,
     "Several GPUs or nodes": nothing,
 }
 """By section."""

@@ -13,6 +13,7 @@ import secrets
 import shutil
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -38,13 +39,31 @@ _milliseconds = 200
 _killSeconds = 1.0  # at most, for a process that is ended while Slicer quits
 
 
+@dataclass(frozen=True)
+class FolderWish:
+    """What is wanted of the images of a folder.
+
+    :ivar device: as the engine calls it.
+    :ivar keep: whether label maps that are there already are left alone.
+    :ivar dicom: whether the results are DICOM SEG, of images that are DICOM series.
+    """
+
+    device: str = "auto"
+    keep: bool = True
+    dicom: bool = False
+
+    def words(self) -> list[str]:
+        """As the engine's command takes them."""
+        return ["--device", self.device, *(["--skip-done"] if self.keep else []), *(["--dicom"] if self.dicom else [])]
+
+
 class FolderBatch(Batch):
     """A process that segments the images of a folder into another one, watched with a timer.
 
-    :param images: folder of NRRD, NIfTI or MetaImage files.
+    Of images with several phases, such as a cine, all are segmented.
+
+    :param images: folder of NRRD, NIfTI or MetaImage files, or of folders of DICOM images.
     :param output: folder for the label maps and their table of volumes; made where it is not there.
-    :param device: as the engine calls it.
-    :param keep: whether label maps that are there already are left alone.
     :param makeProcess: makes the process for a folder; replaced in tests.
     """
 
@@ -53,15 +72,14 @@ class FolderBatch(Batch):
         images: str | Path,
         output: str | Path,
         model: ModelEntry,
-        device: str = "auto",
-        keep: bool = True,
+        wish: FolderWish | None = None,
         onChanged: Callable[[], None] | None = None,
         makeProcess: Callable[[Path], ProcessProtocol] = TrainingProcess,
     ) -> None:
         Batch.__init__(self, [], [structure.name for structure in model.structures], onChanged)
         self.output = Path(output)
-        words = ["segment", str(images), "-o", str(output), "--model", model.id, "--device", device, "--json"]
-        self._command = engineCommand([*words, *(["--skip-done"] if keep else []), *modelsArguments()])
+        words = ["segment", str(images), "-o", str(output), "--model", model.id, "--phases", "all", "--json"]
+        self._command = engineCommand([*words, *(wish or FolderWish()).words(), *modelsArguments()])
         self._folder = Path(slicer.app.temporaryPath) / "CMAformer" / f"folder-{secrets.token_hex(4)}"
         self._process = makeProcess(self._folder)
         self._reader = EventReader(self._folder / "log.txt")

@@ -18,7 +18,7 @@ from ..segmenting.segmentation import WAITING
 from ..widgets.hub import Hub
 from ..widgets.section import SectionPanel
 from .batch import KEPT, Batch, BatchItem, endedStates
-from .folder import FolderBatch
+from .folder import FolderBatch, FolderWish
 from .sequence import sequenceOf, sequenceProblem
 from .table import BatchTable
 from .volumes import VolumesBatch, resultsOf, volumesToSegment
@@ -96,8 +96,9 @@ class BatchPanel(SectionPanel):
         self.actions[SEQUENCE].setVisible(sequenceOf(self.hub.choices.volumeNode)[0] is not None)
         ui.batchSourceButton.setEnabled(batch is None)
         ui.batchSourceButton.text = self.actions[self.source].text
-        ui.batchKeepCheckBox.setVisible(self.source == FOLDER)
-        ui.batchKeepCheckBox.setEnabled(batch is None)
+        for box in (ui.batchKeepCheckBox, ui.batchDicomCheckBox):
+            box.setVisible(self.source == FOLDER)
+            box.setEnabled(batch is None)
         ui.batchButton.text = _("Cancel") if batch is not None else _("Segment all")
         ui.batchButton.setEnabled(not problem and not (batch is not None and batch.cancelling))
         ui.batchButton.toolTip = _("Stop.") if batch is not None else problem or _("Segment one after the other.")
@@ -183,8 +184,9 @@ class BatchPanel(SectionPanel):
         entry, device = self.hub.choices.model, self.hub.choices.device
         self.batch = None
         if self.source == FOLDER and self._folders is not None:
-            keep = self.ui.batchKeepCheckBox.checked
-            work = self._makeFolderBatch(*self._folders, entry, deviceArgument(device), keep, self._onBatch)
+            keep, dicom = self.ui.batchKeepCheckBox.checked, self.ui.batchDicomCheckBox.checked
+            wish = FolderWish(deviceArgument(device), keep, dicom)
+            work = self._makeFolderBatch(*self._folders, entry, wish, self._onBatch)
             work.start()
             self.batch = work
         elif self.source == SEQUENCE:

@@ -1,6 +1,7 @@
-"""The two tasks of the paper: several organs in abdominal CT (Synapse, BTCV), and the liver and its tumors (LiTS).
+"""Data sets with published splits: the two tasks of the paper, several organs in abdominal CT (Synapse, BTCV) and the
+liver with its tumors (LiTS), and the hearts of ACDC, from which the bundled model learned.
 
-Both data sets need a registration with their owners. A task knows the layout of the files as they are handed out, what
+They need a registration with their owners. A task knows the layout of the files as they are handed out, what
 their label values mean, a published split and intensity window, and the codes of its structures in the list of general
 anatomy of 3D Slicer (``SegmentationCategoryTypeModifier-SlicerGeneralAnatomy.json``; also its colors).
 
@@ -11,6 +12,8 @@ The paper splits 80/15/5 % without saying which cases; the splits here are those
   folder has no test case at all, four of the training cases are held out.
 - LiTS: of the 131 labeled volumes 0-104 for training and 105-130 for testing, and the window of -150 to 250 HU, of
   Bellver et al., arXiv:1711.11069 (https://github.com/imatge-upc/liverseg-2017-nipsws, ``README.md``).
+- ACDC: of the first 100 patients 70 for training, 10 for validation and 20 for testing, of Luo et al., SSL4MIS
+  (https://github.com/HiLab-git/SSL4MIS, ``data/ACDC``); two frames a patient.
 
 The pixel spacings are choices of this project: 1.5 mm for organs, 1 mm for tumors. The class liver of LiTS is the liver
 without its tumors, as in the label maps; it is compared with them, as in the challenge's own evaluation
@@ -53,12 +56,13 @@ class Task:
         label_map: class (0 for background) of each value in its label maps; None: the values are the classes.
         normalization: see :class:`cmaformer.images.intensity.Normalization`.
         slicing: one of :data:`cmaformer.door.slicing.SLICINGS`.
-        spacing_mm: (row, column) of the pixels.
-        image: pattern of the names of its images; the first group is the number of the case.
+        spacing_mm: (row, column) of the pixels; None: as for any other data, with the patches that go with it.
+        image: pattern of the names of its images; the first group is the number of the case, or of a patient, and a
+            second one tells its images apart.
         labels: the same of its label maps.
         training: numbers of the training cases.
         held_out: numbers of the test cases.
-        validation: numbers of the training cases that are held out where there are no test cases.
+        validation: numbers of the cases that are held out where there are no test cases; they may be training cases.
         unions: what is compared with the reference, see :func:`cmaformer.segmenting.evaluate.evaluate`.
         augmentation: what is fixed of :class:`cmaformer.recipes.augmentation.Augmentation`: patients lie the same way
             round in every CT, and left and right kidneys look alike in a mirror.
@@ -74,7 +78,7 @@ class Task:
     label_map: Mapping[int, int] | None
     normalization: Mapping[str, Any]
     slicing: str
-    spacing_mm: tuple[float, float]
+    spacing_mm: tuple[float, float] | None
     image: str
     labels: str
     training: frozenset[int]
@@ -98,11 +102,14 @@ class Task:
             raise CasesError("no-cases", "There is no such folder.", f"Give the folder of the {self.title} data.")
         images, labels = self._files(folder, self.image), self._files(folder, self.labels)
         wanted, held_out = self.training | self.held_out, self.held_out
-        if self.validation and not self.held_out & (set(images) | set(labels)):
-            wanted, held_out = self.training, self.validation
+        there = {number for number, _ in (*images, *labels)}
+        if self.validation and not self.held_out & there:
+            wanted, held_out = self.training | self.validation, self.validation
         numbers = sorted(wanted)
+        keys = sorted(key for key in {*images, *labels} if key[0] in wanted)
         for files, what in ((images, "image"), (labels, "label map")):
-            missing = [number for number in numbers if number not in files]
+            known = {number for number, _ in files} - {number for number, part in keys if (number, part) not in files}
+            missing = [number for number in numbers if number not in known]
             if missing:
                 raise CasesError(
                     "incomplete-dataset",
@@ -113,40 +120,46 @@ class Task:
                 )
         cases = tuple(
             Case(
-                images[number].name.split(".")[0],
-                images[number],
-                labels[number],
-                "held-out" if number in held_out else "labeled",
-                str(number),
+                images[key].name.split(".")[0],
+                images[key],
+                labels[key],
+                "held-out" if key[0] in held_out else "labeled",
+                str(key[0]),
             )
-            for number in numbers
+            for key in keys
         )
         return CaseList(self.structures, cases, None if self.label_map is None else dict(self.label_map))
 
-    def _files(self, folder: Path, pattern: str) -> dict[int, Path]:
-        """The files of the split whose name fits, by number."""
-        found: dict[int, Path] = {}
+    def _files(self, folder: Path, pattern: str) -> dict[tuple[int, str], Path]:
+        """The files of the split whose name fits, by number and by what tells those of one number apart."""
+        found: dict[tuple[int, str], Path] = {}
         for path in sorted(folder.rglob("*.nii*")):
             match = re.fullmatch(pattern, path.name)
             number = int(match[1]) if match else -1
-            if number not in self.training | self.held_out:
+            if match is None or number not in self.training | self.held_out | self.validation:
                 continue
-            if number in found:
+            key = (number, match[2] if match.re.groups > 1 else "")
+            if key in found:
                 raise CasesError(
                     "doubled-case", f"The folder holds two files {path.name.split('.')[0]}.", "Give a folder with one."
                 )
-            found[number] = path
+            found[key] = path
         return found
 
     def recipe(self, recipe: Recipe) -> Recipe:
-        """The recipe with what this task fixes of it, and with patches that show half of a body or more."""
+        """The recipe with what this task fixes of it; patches on a fixed grid show half of a body or more."""
         augmentation = replace(recipe.augmentation, **self.augmentation)
+        if self.spacing_mm is None:
+            return replace(recipe, **{**self.settings, "augmentation": augmentation})
         patch = max(recipe.patch, PATCH)
         return replace(recipe, **{"patch": patch, **self.settings, "augmentation": augmentation})
 
 
 def _example(pattern: str) -> str:
-    return pattern.replace(r"(\d{4})", "0001").replace(r"(\d+)", "0").replace(r"\.nii(?:\.gz)?", ".nii.gz")
+    """The first file that a pattern means."""
+    for group, number in ((r"(\d{4})", "0001"), (r"(\d{3})", "001"), (r"(\d{2})", "01"), (r"(\d+)", "0")):
+        pattern = pattern.replace(group, number)
+    return pattern.replace(r"\.nii(?:\.gz)?", ".nii.gz")
 
 
 # --- terminology: 3D Slicer's general anatomy list --------------------------------------------------------------------
@@ -228,4 +241,32 @@ LITS = Task(
     network={},
 )
 
-TASKS = {task.name: task for task in (SYNAPSE, LITS)}
+_ACDC_TEST = frozenset({1, 7, 8, 11, 13, 22, 24, 33, 52, 59, 64, 65, 66, 68, 75, 80, 81, 83, 84, 93})
+_ACDC_VALIDATION = frozenset({2, 19, 28, 30, 39, 45, 78, 82, 85, 87})
+
+ACDC = Task(
+    name="acdc",
+    title="Cardiac cine MR (ACDC)",
+    about="ventricles and myocardium of the heart",
+    modality="MR",
+    structures=(
+        _organ(1, "right ventricle", ("53085002", "Right ventricle"), (64, 120, 220)),
+        _organ(2, "myocardium", ("74281007", "Myocardium"), (235, 180, 80)),
+        _organ(3, "left ventricle", ("87878005", "Left ventricle"), (214, 50, 45)),
+    ),
+    label_map=None,
+    normalization={"type": "percentile", "low": 0.5, "high": 99.5},
+    slicing="oriented",
+    spacing_mm=None,
+    image=r"patient(\d{3})_frame(\d{2})\.nii(?:\.gz)?",
+    labels=r"patient(\d{3})_frame(\d{2})_gt\.nii(?:\.gz)?",
+    training=frozenset(range(1, 101)) - _ACDC_TEST - _ACDC_VALIDATION,
+    held_out=_ACDC_TEST,
+    validation=_ACDC_VALIDATION,
+    unions={},
+    augmentation={},
+    settings={},
+    network={},
+)
+
+TASKS = {task.name: task for task in (SYNAPSE, LITS, ACDC)}

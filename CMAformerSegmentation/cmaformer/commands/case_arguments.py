@@ -24,7 +24,7 @@ def add_arguments(parser: argparse.ArgumentParser, start: Any = None) -> None:
         required=start is None,
         help="a cases.json, or the folder (or dataset.json) of a Decathlon or nnU-Net dataset, or of a --task",
     )
-    parser.add_argument("--task", choices=tuple(TASKS), help="data of the paper: their layout and published split")
+    parser.add_argument("--task", choices=tuple(TASKS), help="data with a published split, as they are handed out")
     parser.add_argument("--fold", type=int, metavar="N", help="hold out fold N of nnU-Net's splits_final.json")
 
 
@@ -38,10 +38,11 @@ def apply_task(args: argparse.Namespace) -> Task | None:
     task = task_of(args)
     settled: dict[str, Any] = {}
     if task is not None:
+        is_window = task.normalization["type"] == "window"
         settled = {
             "slicing": task.slicing,
-            "spacing": list(task.spacing_mm),
-            "window": [task.normalization["low"], task.normalization["high"]],
+            "spacing": None if task.spacing_mm is None else list(task.spacing_mm),
+            "window": [task.normalization["low"], task.normalization["high"]] if is_window else None,
             "title": task.title,
             "finds": task.about,
             "modality": task.modality,

@@ -170,7 +170,7 @@ def _create_from(args: argparse.Namespace) -> None:
     if "semi_iterations" not in settings and not recipe.semi_iterations and case_list.with_role("unlabeled"):
         recipe = changed(recipe, {"semi_iterations": round(SECOND_PHASE * recipe.iterations)})
     if base is None:  # the images have been read; what they suggest is known
-        suggestion, spacing = suggested(report) if task is None else ({}, report.spacing_mm)
+        suggestion, spacing = suggested(report) if task is None or task.spacing_mm is None else ({}, report.spacing_mm)
         if "patch" not in settings:
             recipe = changed(recipe, completed(settings, suggestion))
         choices = replace(choices, spacing_mm=args.spacing or spacing)

@@ -1,21 +1,22 @@
-"""The paper's two tasks, on tiny folders in the layouts in which their data are handed out."""
+"""The paper's two tasks and ACDC, on tiny folders in the layouts in which their data are handed out."""
 
 from __future__ import annotations
 
 import argparse
 import json
+import shutil
 from dataclasses import replace
 
 import numpy as np
 import pytest
-from taskdata import NUMBERS, lits, scan, synapse
+from taskdata import NUMBERS, acdc, lits, scan, synapse
 from trainingdata import write_volume
 
 from cmaformer.__main__ import main
 from cmaformer.cases.case_list import CasesError
 from cmaformer.cases.labels import read_labels
 from cmaformer.cases.split import keep_labels
-from cmaformer.cases.tasks import LITS, SYNAPSE, TASKS
+from cmaformer.cases.tasks import ACDC, LITS, SYNAPSE, TASKS
 from cmaformer.commands.case_arguments import apply_task
 from cmaformer.commands.train import add_arguments
 from cmaformer.door.description import Description
@@ -83,6 +84,37 @@ def test_lits_roles_and_layouts(tmp_path):
     assert [(c.name, c.role) for c in LITS.read(flat).cases] == [(c.name, c.role) for c in cases.cases]
 
 
+def test_acdc_as_distributed_has_two_frames_a_patient(tmp_path, capsys):
+    """Whole cines, texts and the challenge's own test patients are left alone; both frames have the patient's role."""
+    folder = acdc(tmp_path / "ACDC", filled=(3, 4, 7, 2))
+    cases = ACDC.read(folder)
+    assert len(cases.with_role("labeled")) == 140 and len(cases.with_role("held-out")) == 40
+    assert [case.name for case in cases.cases[:2]] == ["patient001_frame01", "patient001_frame12"]
+    assert {case.patient for case in cases.with_role("held-out")} >= {"1", "93"} and cases.cases[0].role == "held-out"
+    assert not any(case.patient == "2" for case in cases.cases)  # of the validation
+    for number in ACDC.held_out:
+        shutil.rmtree(folder / "training" / f"patient{number:03d}")
+    cases = ACDC.read(folder)
+    assert len(cases.with_role("labeled")) == 140 and {case.patient for case in cases.with_role("held-out")} >= {"2"}
+    (folder / "training" / "patient004" / "patient004_frame12_gt.nii.gz").unlink()
+    with pytest.raises(CasesError, match=r"1 of the 80 cases .* no label map: number 4.*patient001_frame01_gt.nii.gz"):
+        ACDC.read(folder)
+
+
+def test_a_training_on_acdc_has_its_grid_from_the_images(tmp_path):
+    folder = acdc(tmp_path / "ACDC", filled=tuple(range(1, 101)))
+    words = ["train", "--task", "acdc", "--cases", str(folder), "--name", "Hearts", "--job", str(tmp_path / "job")]
+    assert main([*words, "--labeled", "3", "--prepare-only", "--iterations", "2"]) == 0
+    parameters = json.loads((tmp_path / "job" / "job.json").read_text())["parameters"]
+    source = parameters["description"]["input"]
+    assert (source["slicing"], source["spacing_mm"]) == ("oriented", [1.5, 1.5])
+    assert source["normalization"]["type"] == "percentile" and parameters["recipe"]["patch"] < 192
+    listed = json.loads((tmp_path / "job" / "cases.json").read_text())["cases"]
+    labeled = [case["name"] for case in listed if case["role"] == "labeled"]
+    assert labeled == [f"patient00{n}_frame{f}" for n in (3, 4, 5) for f in ("01", "12")]
+    assert sum(case["role"] == "unlabeled" for case in listed) == 134
+
+
 @pytest.mark.parametrize("task", TASKS.values(), ids=TASKS)
 def test_structures_have_terminology_and_colors(task):
     assert [s.value for s in task.structures] == list(range(1, len(task.structures) + 1))
@@ -100,7 +132,7 @@ def test_structures_have_terminology_and_colors(task):
     assert not task.training & task.held_out
 
 
-@pytest.mark.parametrize("task", TASKS.values(), ids=TASKS)
+@pytest.mark.parametrize("task", [SYNAPSE, LITS], ids=["synapse", "lits"])
 def test_left_and_right_are_never_mirrored(task):
     recipe = task.recipe(Recipe(iterations=7))
     assert (recipe.augmentation.flip, recipe.augmentation.right_angle, recipe.iterations) == (0, 0, 7)
@@ -110,7 +142,7 @@ def test_left_and_right_are_never_mirrored(task):
 @pytest.mark.parametrize(
     ("task", "window", "low", "high"),
     [(SYNAPSE, (-125, 275), -1.0, (130 - 75) / 200), (LITS, (-150, 250), -1.0, (20 - 50) / 200)],
-    ids=TASKS,
+    ids=["synapse", "lits"],
 )
 def test_training_is_prepared_with_the_window_and_the_classes(tmp_path, task, window, low, high):
     numbers = (1, 5) if task is SYNAPSE else (0, 130)

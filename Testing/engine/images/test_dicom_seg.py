@@ -16,7 +16,7 @@ from cmaformer.door.errors import ImageError
 from cmaformer.images.dicom_seg import check_dicom_seg, write_dicom_seg
 from cmaformer.images.volume import read_volume
 from cmaformer.models.model import load_model
-from dicomseries import write_series
+from dicomseries import as_a_scanner_writes, write_series
 
 KIDNEY = {
     "category": ["SCT", "123037004", "Anatomical Structure"],
@@ -24,18 +24,6 @@ KIDNEY = {
     "modifier": ["SCT", "7771000", "Left"],
 }
 ROTATED = [[0.6, 0.0, 0.8], [0.0, 1.0, 0.0], [-0.8, 0.0, 0.6]]
-
-
-def as_a_scanner_writes(folder):
-    """The tags of patient and study that every real series has."""
-    for number, path in enumerate(sorted(folder.iterdir())):
-        data = pydicom.dcmread(path)
-        data.PatientName, data.PatientID, data.PatientBirthDate, data.PatientSex = "Doe^Jane", "4711", "19700101", "F"
-        data.StudyDate, data.StudyTime, data.StudyID, data.AccessionNumber = "20260102", "101010", "1", "7"
-        data.ReferringPhysicianName, data.FrameOfReferenceUID = "", "1.2.826.0.1.3680043.2.1125.99"
-        data.SOPClassUID = data.file_meta.MediaStorageSOPClassUID = "1.2.840.10008.5.1.4.1.1.2"
-        data.SeriesNumber, data.InstanceNumber = 1, number
-        data.save_as(path)
 
 
 @pytest.fixture(params=["straight", "oblique, from top to bottom"])

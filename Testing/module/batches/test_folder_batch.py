@@ -43,13 +43,13 @@ def work(folder, entry, made):
     """A batch whose process does what the test says."""
     from fakes import FakeProcess
 
-    from CMAformerSegmentationLib.batches.folder import FolderBatch
+    from CMAformerSegmentationLib.batches.folder import FolderBatch, FolderWish
 
     def make(path):
         made.append(FakeProcess(path))
         return made[-1]
 
-    batch = FolderBatch(folder / "Doe^Jane", folder / "out", entry, "cpu", makeProcess=make)
+    batch = FolderBatch(folder / "Doe^Jane", folder / "out", entry, FolderWish("cpu"), makeProcess=make)
     yield batch
     for process in made:
         process.running = False
@@ -76,11 +76,11 @@ def ended(batch):
 
 @pytest.mark.slow
 def test_with_the_real_engine(folder, entry, scene):
-    from CMAformerSegmentationLib.batches.folder import FolderBatch
+    from CMAformerSegmentationLib.batches.folder import FolderBatch, FolderWish
 
     seen = []
     batch = FolderBatch(
-        folder / "Doe^Jane", folder / "out", entry, "cpu", onChanged=lambda: seen.append(batch.status())
+        folder / "Doe^Jane", folder / "out", entry, FolderWish("cpu"), onChanged=lambda: seen.append(batch.status())
     )
     nodes = scene.GetNumberOfNodes()
     batch.start()
@@ -98,11 +98,39 @@ def test_with_the_real_engine(folder, entry, scene):
     assert list(batch.items[0].volumes.values()) == [float(cell) for cell in first[1:4]]
 
     before = (folder / "out" / "a-labels.nrrd").stat().st_mtime_ns
-    again = FolderBatch(folder / "Doe^Jane", folder / "out", entry, "cpu")
+    again = FolderBatch(folder / "Doe^Jane", folder / "out", entry, FolderWish("cpu"))
     again.start()
     assert [state for _name, state in ended(again)] == ["kept", "failed", "kept"]
     assert "0 done, 1 failed, 2 there before." in again.status()
     assert (folder / "out" / "a-labels.nrrd").stat().st_mtime_ns == before
+
+
+@pytest.mark.slow
+def test_all_phases_of_a_cine_and_dicom_seg(folder, entry, scene, tmp_path):
+    """A file with a fourth axis in the folder gives a label map a phase; series give DICOM SEG where that is wanted."""
+    import pydicom
+    import SimpleITK as sitk
+
+    from CMAformerSegmentationLib.batches.folder import FolderBatch, FolderWish
+    from dicomseries import as_a_scanner_writes, write_series
+
+    images = tmp_path / "cine"
+    images.mkdir()
+    one = sitk.ReadImage(str(folder / "Doe^Jane" / "a.nrrd"))
+    sitk.WriteImage(sitk.JoinSeries([one, one + 1, one + 2]), str(images / "beat.nii.gz"))
+    batch = FolderBatch(images, tmp_path / "phases", entry, FolderWish("cpu"))
+    batch.start()
+    assert [state for _name, state in ended(batch)] == ["finished"] * 3
+    assert sorted(path.name for path in (tmp_path / "phases").glob("*.nrrd")) == [
+        f"beat-phase0{number}-labels.nrrd" for number in (1, 2, 3)
+    ]
+    for number in (1, 2):
+        write_series(tmp_path / "series" / f"p{number}", [0, 3, 6], str(number), size=(40, 36), seed=number)
+        as_a_scanner_writes(tmp_path / "series" / f"p{number}", f"patient {number}")
+    batch = FolderBatch(tmp_path / "series", tmp_path / "seg", entry, FolderWish("cpu", dicom=True))
+    batch.start()
+    assert [state for _name, state in ended(batch)] == ["finished"] * 2, [item.remark for item in batch.items]
+    assert {pydicom.dcmread(path).Modality for path in (tmp_path / "seg").glob("*.dcm")} == {"SEG"}
 
 
 @pytest.mark.slow
@@ -111,11 +139,11 @@ def test_a_real_process_stops(folder, entry, scene, how):
     """It ends, and leaves no half-written file."""
     import shutil
 
-    from CMAformerSegmentationLib.batches.folder import FolderBatch
+    from CMAformerSegmentationLib.batches.folder import FolderBatch, FolderWish
 
     for n in range(300):
         shutil.copy(folder / "Doe^Jane" / "a.nrrd", folder / "Doe^Jane" / f"x{n}.nrrd")
-    batch = FolderBatch(folder / "Doe^Jane", folder / "out", entry, "cpu")
+    batch = FolderBatch(folder / "Doe^Jane", folder / "out", entry, FolderWish("cpu"))
     batch.start()
     standin.processUntil(lambda: batch.count("finished") >= 2, 120)
     if how == "cancel":
@@ -131,7 +159,7 @@ def test_a_real_process_stops(folder, entry, scene, how):
 
 
 def test_what_is_asked_of_the_engine(work, made, entry, folder):
-    from CMAformerSegmentationLib.batches.folder import FolderBatch
+    from CMAformerSegmentationLib.batches.folder import FolderBatch, FolderWish
 
     work.start()
     (command,) = made[0].commands
@@ -142,8 +170,8 @@ def test_what_is_asked_of_the_engine(work, made, entry, folder):
         "cpu",
     ]
     assert "--json" in command and "--skip-done" in command and "--models" in command
-    other = FolderBatch(folder, folder, entry, keep=False, makeProcess=lambda path: made[0])
-    assert "--skip-done" not in other._command
+    other = FolderBatch(folder, folder, entry, FolderWish(keep=False, dicom=True), makeProcess=lambda path: made[0])
+    assert "--skip-done" not in other._command and "--dicom" in other._command and "--dicom" not in command
 
 
 def test_progress_and_time(work, made):
