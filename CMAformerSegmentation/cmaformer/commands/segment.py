@@ -32,6 +32,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="label map (.nrrd, .nii.gz, .nii, .mha; .dcm for a DICOM SEG of a DICOM series), or a folder for many",
     )
     parser.add_argument("--dicom", action="store_true", help="of many DICOM series, write DICOM SEG into the folder")
+    parser.add_argument(
+        "--sr", type=Path, metavar="DCM", help="write the volumes as a DICOM structured report, too; with -o x.dcm"
+    )
     parser.add_argument("--skip-done", action="store_true", help="of many, leave those alone whose label map is in OUT")
     parser.add_argument(
         "--phase", dest="phases", type=positive, metavar="N", help="of an image with several phases (a cine), this one"
@@ -95,6 +98,9 @@ def _segment_one(options: argparse.Namespace) -> int:
         print("OUT is the image itself, which is never overwritten; give another name.", file=sys.stderr)
         return USAGE
     as_dicom = output.name.lower().endswith(SUFFIX)
+    if options.sr is not None and not (as_dicom and options.sr.name.lower().endswith(SUFFIX)):
+        print("--sr names a file .dcm, and refers to a DICOM SEG: OUT must be a file .dcm, too.", file=sys.stderr)
+        return USAGE
     if as_dicom:
         check_dicom_seg(options.image[0])
     events = Events(print_line if options.json else lambda line: None)
@@ -127,6 +133,11 @@ def _segment_one(options: argparse.Namespace) -> int:
     with result.steps.time("write"):
         if as_dicom:
             write_dicom_seg(output, result.labels, result.geometry, options.image[0], model.description, options.phases)
+            if options.sr is not None:
+                from ..images.dicom_sr import write_dicom_sr
+
+                source = options.image[0], model.description, options.phases
+                write_dicom_sr(options.sr, output, result.structures, *source)
         else:
             write_label_map(output, result.labels, result.geometry)
         if result.uncertainty is not None:
@@ -172,8 +183,8 @@ def _segment_many(options: argparse.Namespace) -> int:
     from ..images.dicom_seg import SUFFIX
     from ..segmenting.many import Outcome, images_of, segment_all
 
-    if options.region is not None or options.report is not None:
-        print("--region and --report belong to one image; OUT is then a file.", file=sys.stderr)
+    if options.region is not None or options.report is not None or options.sr is not None:
+        print("--region, --report and --sr belong to one image; OUT is then a file.", file=sys.stderr)
         return USAGE
     folder = Path(options.output)
     if folder.is_file() or (folder.suffix and not folder.is_dir()):

@@ -39,7 +39,7 @@ def check_dicom_seg(source: str | os.PathLike[str]) -> None:
     Raises:
         ImageError: ``no-highdicom``; or the image is no folder of DICOM images (``no-dicom``).
     """
-    _highdicom()
+    highdicom_or_refuse()
     if not Path(source).is_dir():
         raise ImageError(
             "no-dicom",
@@ -133,7 +133,7 @@ def _as_stored(pixels: np.ndarray, frames: Sequence[Frame], datasets: Sequence[A
 
 def _object(datasets: Sequence[Any], pixels: np.ndarray, model: Description) -> Any:
     """The segmentation object, not yet written."""
-    highdicom = _highdicom()
+    highdicom = highdicom_or_refuse()
     return highdicom.seg.Segmentation(
         source_images=datasets,
         pixel_array=pixels,
@@ -155,34 +155,36 @@ def _object(datasets: Sequence[Any], pixels: np.ndarray, model: Description) -> 
 
 def _segment(number: int, structure: Structure, model: Description) -> Any:
     """The description of a segment: name, codes, color, and what made it."""
-    highdicom = _highdicom()
+    highdicom = highdicom_or_refuse()
     codes = structure.terminology or {}
     description = highdicom.seg.SegmentDescription(
         segment_number=number,
         segment_label=structure.name[:64],
-        segmented_property_category=_code(codes.get("category") or ANATOMY),
-        segmented_property_type=_code(codes.get("type") or TISSUE),
+        segmented_property_category=code_of(codes.get("category") or ANATOMY),
+        segmented_property_type=code_of(codes.get("type") or TISSUE),
         algorithm_type=highdicom.seg.SegmentAlgorithmTypeValues.AUTOMATIC,
         algorithm_identification=highdicom.AlgorithmIdentificationSequence(
             name=f"CMAformer {model.id}"[:64],
             version=model.version[:64],
-            family=_code(("DCM", "123109", "Artificial Intelligence")),
+            family=code_of(("DCM", "123109", "Artificial Intelligence")),
         ),
         display_color=highdicom.color.CIELabColor.from_rgb(*structure.color),
     )
     if codes.get("modifier"):
         description.SegmentedPropertyTypeCodeSequence[0].SegmentedPropertyTypeModifierCodeSequence = [
-            _code(codes["modifier"])
+            code_of(codes["modifier"])
         ]
     return description
 
 
-def _code(parts: Sequence[str]) -> Any:
+def code_of(parts: Sequence[str]) -> Any:
+    """A code of scheme, value and meaning as highdicom takes it."""
     scheme, value, meaning = parts
-    return _highdicom().sr.CodedConcept(value=value, scheme_designator=scheme, meaning=meaning[:64])
+    return highdicom_or_refuse().sr.CodedConcept(value=value, scheme_designator=scheme, meaning=meaning[:64])
 
 
-def _highdicom() -> Any:
+def highdicom_or_refuse() -> Any:
+    """The package highdicom. Raises ImageError (``no-highdicom``) where it is not installed."""
     try:
         import highdicom
     except ImportError:

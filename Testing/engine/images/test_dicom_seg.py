@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import builtins
+import json
 import subprocess
 import sys
 
@@ -95,6 +96,41 @@ def test_codes_and_sides_are_those_of_the_model(series, model, tmp_path):
     assert (kind.CodeValue, kind.CodeMeaning) == ("64033007", "Kidney")
     assert kind.SegmentedPropertyTypeModifierCodeSequence[0].CodeMeaning == "Left"
     assert second.SegmentedPropertyTypeCodeSequence[0].CodeMeaning == "Tissue"
+
+
+def test_the_volumes_are_a_structured_report_that_refers_to_the_segments(series, model, tmp_path, capsys):
+    from cmaformer.__main__ import main
+
+    words = ["segment", str(series), "--model", str(tmp_path / "tiny-1.0.0"), "--device", "cpu", "--no-cleanup"]
+    seg, sr = tmp_path / "a.dcm", tmp_path / "volumes.dcm"
+    assert main([*words, "-o", str(seg), "--sr", str(sr), "--json"]) == 0
+    told = json.loads(capsys.readouterr().out.splitlines()[-1])["structures"]
+    report, found = highdicom.sr.srread(sr), pydicom.dcmread(seg)
+    assert (report.PatientID, report.StudyInstanceUID) == (found.PatientID, found.StudyInstanceUID)
+    groups = report.content.get_volumetric_roi_measurement_groups()
+    wanted = [entry for entry in told if entry["voxels"]]
+    assert len(groups) == len(wanted) > 0
+    for group, entry in zip(groups, wanted):
+        assert group.tracking_identifier == entry["name"]
+        (volume,) = group.get_measurements()
+        assert volume.value == pytest.approx(entry["volume_ml"], abs=1e-3) and volume.unit.CodeValue == "ml"
+        segment = group.referenced_segment
+        assert segment.referenced_sop_instance_uid == found.SOPInstanceUID
+        assert list(segment.referenced_segment_numbers) == [entry["value"]]
+    assert main([*words, "-o", str(tmp_path / "a.nrrd"), "--sr", str(sr)]) == 2
+
+
+def test_nothing_found_is_nothing_to_report(series, model, tmp_path):
+    from cmaformer.images.dicom_sr import write_dicom_sr
+
+    volume = read_volume(series)
+    write_dicom_seg(
+        tmp_path / "a.dcm", np.ones(volume.array.shape, np.uint8), volume.geometry, series, model.description
+    )
+    nothing = [{"value": 1, "volume_ml": 0.0}]
+    with pytest.raises(ImageError, match="nothing to report"):
+        write_dicom_sr(tmp_path / "sr.dcm", tmp_path / "a.dcm", nothing, series, model.description)
+    assert not (tmp_path / "sr.dcm").exists()
 
 
 def test_the_command_writes_one(series, model, tmp_path):
