@@ -34,7 +34,7 @@ def toQt(value):
     if isinstance(value, dict):
         return {key: toQt(item) for key, item in value.items()}
     if callable(value) and not isinstance(value, type):
-        return signals.guarded(value)
+        return signals.guarded(value, toPython)
     return value
 
 
@@ -152,6 +152,8 @@ class Wrapped(metaclass=WrapperType):
     """A Qt value (QUrl, QSize, QTableWidgetItem ...) as module code sees it."""
 
     _qt: shiboken6.Object
+    # For those who only have the wrapper: from Qt's values, and to them.
+    _converters = (toPython, toQt)
 
     def __init__(self, *arguments, **keywords) -> None:
         conversion.requireMainThread(type(self).__name__)

@@ -9,6 +9,7 @@ from PySide6 import QtCore
 
 from . import failures
 from .classinfo import classInfo
+from .conversion import requireMainThread
 
 # Connections by C++ address: (signature as Qt has it, the caller's callable, what Qt calls).
 _connections: dict[int, list[tuple[str, object, object]]] = {}
@@ -48,10 +49,8 @@ def argumentLimit(function) -> int | None:
     return code.co_argcount - offset
 
 
-def guarded(function):
+def guarded(function, toPython):
     """Return what Qt calls for a slot: converts and trims the arguments, and keeps exceptions for the test."""
-    from .pythonqt import toPython
-
     limit = argumentLimit(function)
 
     def deliver(*arguments):
@@ -103,13 +102,11 @@ class _Forward:
 
 def connect(wrapper, signature: str, *target) -> bool:
     """Connect; a signal or slot that does not exist raises, where Slicer only prints and returns False."""
-    from .conversion import requireMainThread
-
     requireMainThread(f"{wrapper.className()}.connect")
     qtObject = wrapper._qt
     own = _find(qtObject, signature)
     function = _target(signature, target)
-    deliver = guarded(function)
+    deliver = guarded(function, wrapper._converters[0])
     key = shiboken6.getCppPointer(qtObject)[0]
     if key not in _connections:
         _connections[key] = []
@@ -160,15 +157,14 @@ class Signal:
 
     def emit(self, *arguments) -> None:
         """Emit the signal."""
-        emit(self._wrapper._qt, self._signature(), *arguments)
+        emit(self._wrapper, self._signature(), *arguments)
 
     __call__ = emit
 
 
-def emit(qtObject, signature: str, *arguments) -> None:
+def emit(wrapper, signature: str, *arguments) -> None:
     """Emit a signal named by its true signature."""
-    from .pythonqt import toQt
-
+    qtObject, toQt = wrapper._qt, wrapper._converters[1]
     own = _find(qtObject, signature)
     name, types = own.rstrip(")").split("(", 1)
     bound = getattr(qtObject, name)

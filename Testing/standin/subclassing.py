@@ -9,16 +9,14 @@ _classes: dict[type, type] = {}
 
 def implementation(cls: type) -> type:
     """Return the PySide6 class to instantiate; for a Python subclass, one that calls the overridden Qt methods."""
-    from .pythonqt import WrapperType
-
     if vars(cls).get("_direct"):
         return cls._qtClass
     qtClass = next(vars(base)["_qtClass"] for base in cls.__mro__ if vars(base).get("_direct"))
     if cls not in _classes:
-        userClasses = [base for base in cls.__mro__ if isinstance(base, WrapperType) and not vars(base).get("_direct")]
+        userClasses = [base for base in cls.__mro__ if isinstance(base, type(cls)) and not vars(base).get("_direct")]
         names = {name for base in userClasses for name in vars(base) if not name.startswith("_")}
         overrides = {
-            name: _override(name, getattr(qtClass, name))
+            name: _override(name, getattr(qtClass, name), *cls._converters)
             for name in names
             if callable(getattr(cls, name, None)) and callable(getattr(qtClass, name, None))
         }
@@ -26,9 +24,7 @@ def implementation(cls: type) -> type:
     return _classes[cls]
 
 
-def _override(name: str, original):
-    from .pythonqt import toPython, toQt
-
+def _override(name: str, original, toPython, toQt):
     def method(qtObject, *arguments):
         wrapper = getattr(qtObject, "_standinWrapper", None)
         if wrapper is None:  # Qt calls virtual methods while the object is still being made
