@@ -36,6 +36,7 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "attention": {"network": dict.fromkeys(PLAIN, True)},
     "plain": {"network": PLAIN},
     "coarse": {"settings": {"coarse": 0.5}},
+    "orthogonal": {"choices": {"slicing": "orthogonal"}},
     "sure": {"settings": {"confidence": 0.8}},
     "patches": {"settings": {"teaching": "patches", "confidence": 0.8}},
 }
