@@ -21,6 +21,9 @@ SAMPLE = 200_000
 # How far an image may lie outside of what the training has seen: factors of pixels and fields of view (models are
 # trained with zoom), parts of voxels, and of the skewness of gray values.
 PIXELS, FIELD, NEGATIVE, SKEWNESS = 2.2, 1.8, 0.05, 1.5
+# Where at least MANY of the voxels of every image of the training were below zero, as in CT, an image with fewer than
+# FEW is in other units. Normalized gray values with a smaller deviation than FLAT hardly differ.
+MANY, FEW, FLAT = 0.2, 0.01, 0.05
 # Views from the side are looked at where the volume is not narrower than this part of the narrowest of the training.
 # Measured with the bundled model of the hippocampus (Testing/benchmarks): cut to four fifths, three directions are
 # better than one, to two thirds a little worse, and to one third much worse.
@@ -43,8 +46,8 @@ def facts_of(
 
     Returns:
         "pixel_mm" and "field_mm", in plane, the geometric means of rows and columns; "shortest_mm", the shortest side
-        of the volume; "negative", the part of voxels below zero; "skewness" of the normalized gray values. Those of
-        further images are "negative 2", "skewness 2" and so on.
+        of the volume; "negative", the part of voxels below zero; "deviation" and "skewness" of the normalized gray
+        values. Those of further images are "negative 2", "skewness 2" and so on.
     """
     rows, columns = (count * mm for count, mm in zip(grid.source_shape, grid.pixel_spacing))
     facts = {
@@ -66,6 +69,7 @@ def _grays(array: np.ndarray, normalization: Normalization) -> dict[str, float]:
     deviation = float(gray.std())
     return {
         "negative": float((values < 0).mean()),
+        "deviation": deviation,
         "skewness": float((gray**3).mean() / deviation**3) if deviation > 1e-6 else 0.0,
     }
 
@@ -97,6 +101,10 @@ def remarks(facts: Mapping[str, float], seen: Any) -> list[str]:
         its = f"of its images, number {number}" if number else "it"
         if kind == "negative" and key in known and facts[key] > known[key][1] + NEGATIVE:
             found.append(f"{its} has many negative values, as CT has, and the model has seen none or few")
+        if kind == "negative" and key in known and known[key][0] >= MANY and facts[key] < FEW:
+            found.append(f"{its} has no negative values, as a CT in Hounsfield units (HU) has")
+        if kind == "deviation" and facts[key] < FLAT:
+            found.append(f"{its} hardly has a contrast in the range of values that the model looks at: other units?")
         if kind == "skewness" and key in known:
             low, high = known[key]
             if not low - SKEWNESS <= facts[key] <= high + SKEWNESS:

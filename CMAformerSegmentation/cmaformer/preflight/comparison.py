@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -22,6 +22,8 @@ ODD_SPACING, ODD_INTENSITY = 2.0, 20.0
 # The fewest cases with which "usual" means anything.
 FEWEST_TO_COMPARE = 3
 FEWEST_PATIENTS = 5
+# The part of a window that the values of an image must reach across.
+LEAST_IN_WINDOW = 0.05
 
 
 def compare(
@@ -39,6 +41,7 @@ def compare(
     yield from _odd_spacing(checks)
     if source.normalization["type"] == "window":
         yield from _odd_intensity(checks)
+        yield from _outside_window(checks, source.normalization)
     yield from _classes(checks, structures)
     yield from _roles(cases)
 
@@ -89,6 +92,23 @@ def _odd_intensity(checks: Sequence[CaseCheck]) -> Iterator[Finding]:
             message = f"Its intensities span {width:.3g}; the median of the cases is {usual:.3g}."
             hint = "A fixed window needs the same unit everywhere; is this image in Hounsfield units?"
             yield Finding(WARNING, "odd-intensity", case, message, hint)
+
+
+def _outside_window(checks: Sequence[CaseCheck], window: Mapping[str, Any]) -> Iterator[Finding]:
+    """Images that show nothing in the window: in other units than it is meant for."""
+    low, high = float(window["low"]), float(window["high"])
+    for check in checks:
+        span = check.facts.intensity
+        if span is None or not span["high"] > span["low"]:
+            continue
+        seen = min(span["high"], high) - max(span["low"], low)
+        if seen < LEAST_IN_WINDOW * (high - low):
+            message = (
+                f"Its intensities lie between {span['low']:.3g} and {span['high']:.3g}; there is nothing to see in the "
+                f"window of {low:g} to {high:g}."
+            )
+            hint = "Is this image in Hounsfield units? Correct its values, or choose another --window."
+            yield Finding(ERROR, "outside-window", check.facts.case, message, hint)
 
 
 def _classes(checks: Sequence[CaseCheck], structures: Sequence[Structure]) -> Iterator[Finding]:

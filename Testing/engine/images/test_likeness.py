@@ -53,6 +53,35 @@ def test_a_trained_model_knows_its_images_and_tells_of_others(model, tmp_path: P
     assert "distributed" in warning_of(tmp_path, model, 600 - image)
 
 
+WINDOW = {"type": "window", "low": -125.0, "high": 275.0}
+
+
+@pytest.mark.parametrize(
+    ("change", "word"),
+    [
+        (lambda hu: hu + 1024, "no negative values"),  # as scanners store it, without the intercept
+        (lambda hu: (np.clip(hu, -125, 275) + 125) / 400 * 255, "no negative values"),  # a picture of 8 bits
+        (lambda hu: (np.clip(hu, -1000, 1000) + 1000) / 2000, "no negative values"),
+        (lambda hu: (hu - hu.mean()) / hu.std(), "hardly has a contrast"),
+    ],
+    ids=["offset", "8 bits", "0 to 1", "z-scores"],
+)
+def test_a_ct_in_other_units_is_told(tmp_path: Path, change, word: str) -> None:
+    """Each gave a wrong result without a word."""
+    rng = np.random.default_rng(0)
+    hu = np.where(phantom(1)[1] > 0, 60.0, -900.0) + rng.normal(0, 15, (5, 48, 40))
+    grid = SliceGrid(read_volume(write_volume_of(tmp_path)).geometry, "acquired", (1.5, 1.5))
+    seen = {"negative": [0.6, 0.9]}
+
+    def told(array: np.ndarray) -> str:
+        return "; ".join(remarks(facts_of([array], grid, [Normalization(WINDOW, array)]), seen))
+
+    assert told(hu) == ""
+    assert word in told(change(hu))
+    # A model that has seen images without negative values does not expect any.
+    assert remarks({**facts_of([hu], grid, [Normalization(WINDOW, hu)]), "negative": 0.0}, {"negative": [0, 0]}) == []
+
+
 def test_a_model_that_does_not_know_says_nothing(tmp_path: Path) -> None:
     grid = SliceGrid(read_volume(write_volume_of(tmp_path)).geometry, "acquired", (1.5, 1.5))
     image = phantom(1)[0]

@@ -130,7 +130,7 @@ def test_warnings_do_not_stop_and_say_which_case_is_odd(folder):
     for _ in range(3):
         folder.add()
     folder.add(spacing=(1.5, 1.5, 20.0))  # 4
-    folder.add(image=(image / 1000).astype(np.float32))  # 5
+    folder.add(image=(image * 25.0 - 2500).astype(np.float32))  # 5
     broken = image.astype(np.float32)
     broken[0, 0, 0] = np.nan
     folder.add(image=broken)  # 6; NIfTI knows no such voxels
@@ -232,6 +232,17 @@ def test_check_can_be_stopped_and_tells_how_far_it_is(folder):
     with pytest.raises(CancelledError):
         check(folder.write(), INPUT, watcher=watcher)
     assert seen == [(1, 3), (2, 3)]
+
+
+@pytest.mark.parametrize("change", [lambda hu: hu / 2000, lambda hu: hu + 5000, lambda hu: hu - 5000])
+def test_images_that_show_nothing_in_the_window_are_errors(folder, change):
+    """All images in other units than Hounsfield's are alike, and were trained on as nothing."""
+    image, labels = phantom(1)
+    folder.add(image=image.astype(np.float32), labels=labels)
+    folder.add(image=change(image.astype(np.float32)), labels=labels)
+    source = replace(INPUT, images=(ImageSpec("", WINDOW),))
+    assert ("error", "outside-window", 2) in found(check(folder.write(), source))
+    assert not any(code == "outside-window" for _, code, _ in found(check(folder.write(), INPUT)))
 
 
 def test_one_volume_is_in_memory_at_a_time(folder, monkeypatch):
