@@ -22,6 +22,7 @@ from .dicom_headers import is_dicom
 from .geometry import Geometry, Volume
 from .nifti import check_sizes
 from .phases import phases_in, take
+from .unsaid import unsaid
 from .whole import check_meta_image, check_nifti, holds
 
 # Cosines between axes may differ from 0, and lengths from 1, by this: rounded headers, not tilted gantries.
@@ -77,7 +78,8 @@ def read_volume(path: str | os.PathLike[str], phase: int | None = None) -> Volum
         image = SimpleITK.JoinSeries(image)
     volume = Volume.of_image(image, path.name)
     _check_axes(volume.geometry, path.name)
-    return volume
+    missing = unsaid(path)
+    return replace(volume, notes=(*volume.notes, *missing)) if missing else volume
 
 
 def _check_axes(geometry: Geometry, name: str) -> None:

@@ -101,7 +101,8 @@ def evaluate(
 
     Raises:
         CasesError: no such cases, or a prediction is missing or lies elsewhere than the reference (``other-grid``); the
-            order of its voxels does not matter.
+            order of its voxels does not matter; it holds a value that is no class (``unknown-label``); the model has
+            other classes (``other-classes``): names count, where it has them.
         ImageError: a file cannot be read.
     """
     case_list = cases if isinstance(cases, CaseList) else read_cases(cases, training=False)
@@ -112,6 +113,7 @@ def evaluate(
         raise CasesError("bad-usage", "Give either a model or a folder of predictions.")
     names = {structure.value: structure.name for structure in case_list.structures}
     counted = [list((unions or {}).get(value, [value])) for value in names]
+    own = _values_of(case_list, model) if model is not None else {value: value for value in names}
     values = []
     for done, case in enumerate(chosen, 1):
         reference = read_labels(case, case_list)
@@ -121,7 +123,7 @@ def evaluate(
             result = segment(read_images(case, case_list), model, device=device)
             found = Volume(result.labels, result.geometry)
         else:
-            found = _prediction(case, Path(str(predictions)))
+            found = _prediction(case, Path(str(predictions)), list(names))
         labels = in_order_of(found, reference.geometry)
         if labels is None:
             raise CasesError(
@@ -131,20 +133,53 @@ def evaluate(
                 "Resample one of them onto the other; voxels in another order are no matter.",
             )
         spacing = reference.geometry.spacing[::-1]
-        values.append([agreement(np.isin(labels, v), np.isin(reference.array, v), 2, spacing)[0] for v in counted])
+        values.append(
+            [
+                agreement(np.isin(labels, [own[v] for v in classes]), np.isin(reference.array, classes), 2, spacing)[0]
+                for classes in counted
+            ]
+        )
         progress(done, len(chosen))
     structures = [" and ".join(names[v] for v in classes) for classes in counted]
     return Evaluation([case.name for case in chosen], structures, np.array(values))
 
 
-def _prediction(case: Case, folder: Path) -> Volume:
+def _values_of(case_list: CaseList, model: Model) -> dict[int, int]:
+    """The model's value of each class of the list: by names, or as they are where the model has none of the names.
+
+    Raises CasesError: the model has some of the names, or another number of classes.
+    """
+    known = {structure.name.casefold(): structure.value for structure in model.description.classes}
+    named = {s.value: known[s.name.casefold()] for s in case_list.structures if s.name.casefold() in known}
+    if len(named) == len(case_list.structures):
+        return named
+    if named or len(known) != len(case_list.structures):
+        raise CasesError(
+            "other-classes",
+            f"The list has the classes {', '.join(s.name for s in case_list.structures)}; the model finds "
+            f"{', '.join(s.name for s in model.description.classes)}.",
+            "Give the classes of the list the names that the model has for them.",
+        )
+    return {structure.value: structure.value for structure in case_list.structures}
+
+
+def _prediction(case: Case, folder: Path, classes: Sequence[int]) -> Volume:
+    """The label map of a case; other values than those of the classes are refused, for they would count as missed."""
     from ..door.names import LABEL_SUFFIXES
     from ..images.volume import read_volume
 
     for suffix in LABEL_SUFFIXES:
         path = folder / f"{case.name}{suffix}"
         if path.is_file():
-            return read_volume(path)
+            volume = read_volume(path)
+            strange = sorted(set(np.unique(volume.array).tolist()) - {0, *classes})
+            if strange:
+                raise CasesError(
+                    "unknown-label",
+                    f"{case.name}: the prediction holds the value {strange[0]:g}, which is no class of the list.",
+                    f"Predictions have the values of the classes, {', '.join(map(str, classes))}, and 0.",
+                )
+            return volume
     raise CasesError(
         "no-prediction", f"There is no label map {case.name}{LABEL_SUFFIXES[0]} in the folder of predictions."
     )

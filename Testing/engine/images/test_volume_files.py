@@ -20,6 +20,57 @@ from cmaformer.images.volume import finite, read_volume, write_label_map
 FORMATS = (".mha", ".nrrd", ".nii.gz", ".nii")
 
 
+@pytest.mark.parametrize(
+    ("name", "header", "missing"),
+    [
+        ("a.nrrd", "NRRD0004\ntype: short\ndimension: 3\nsizes: 4 3 2\nencoding: raw\nendian: little\n\n", 2),
+        (
+            "b.nrrd",
+            "NRRD0004\ntype: short\ndimension: 3\nsizes: 4 3 2\nspacings: 1 1 2\nencoding: raw\nendian: little\n\n",
+            1,
+        ),
+        (
+            "c.nrrd",
+            "NRRD0004\ntype: short\ndimension: 3\nsizes: 4 3 2\nspace: left-posterior-superior\n"
+            "space directions: (1,0,0) (0,1,0) (0,0,2)\nencoding: raw\nendian: little\n\n",
+            0,
+        ),
+        (
+            "a.mha",
+            "ObjectType = Image\nNDims = 3\nDimSize = 4 3 2\nElementType = MET_SHORT\nElementDataFile = LOCAL\n",
+            2,
+        ),
+        (
+            "b.mha",
+            "ObjectType = Image\nNDims = 3\nDimSize = 4 3 2\nTransformMatrix = 1 0 0 0 1 0 0 0 1\n"
+            "ElementSpacing = 1 1 2\nElementType = MET_SHORT\nElementDataFile = LOCAL\n",
+            0,
+        ),
+    ],
+)
+def test_what_a_header_does_not_say_is_told_and_not_made_up(tmp_path, name, header, missing):
+    """Sizes of 1 mm, and the usual orientation, were assumed without a word."""
+    (tmp_path / name).write_bytes(header.encode() + np.arange(24, dtype="<i2").tobytes())
+    notes = read_volume(tmp_path / name).notes
+    assert len(notes) == missing
+    assert [("large its voxels" in note, "left and right" in note) for note in notes] == {
+        0: [], 1: [(False, True)], 2: [(True, False), (False, True)]
+    }[missing]  # fmt: skip
+
+
+def test_a_nifti_without_orientation_and_a_picture_are_told(tmp_path):
+    image = SimpleITK.GetImageFromArray(np.arange(24, dtype=np.int16).reshape(2, 3, 4))
+    SimpleITK.WriteImage(image, str(tmp_path / "a.nii"))
+    assert read_volume(tmp_path / "a.nii").notes == ()
+    content = bytearray((tmp_path / "a.nii").read_bytes())
+    content[252:256] = bytes(4)  # qform_code and sform_code
+    (tmp_path / "b.nii").write_bytes(content)
+    (note,) = read_volume(tmp_path / "b.nii").notes
+    assert "left and right" in note
+    SimpleITK.WriteImage(SimpleITK.Cast(image, SimpleITK.sitkUInt16), str(tmp_path / "c.tif"))
+    assert len(read_volume(tmp_path / "c.tif").notes) == 2
+
+
 def random_grid(seed: int):
     rng = np.random.default_rng(seed)
     mirror = [1, 1, -1 if seed % 2 else 1]

@@ -8,12 +8,14 @@ import json
 import numpy as np
 import pytest
 import SimpleITK as sitk
-from tinymodel import save_tiny
+from tinymodel import describe, save_tiny
 from trainingdata import phantom, write_cases, write_volume
 
 from cmaformer.__main__ import main
 from cmaformer.cases.case_list import CasesError
+from cmaformer.images.geometry import Geometry, Volume
 from cmaformer.segmenting.evaluate import evaluate
+from cmaformer.segmenting.segment import segment
 
 
 @pytest.fixture
@@ -69,6 +71,44 @@ def test_model_is_compared_on_the_source_grid(tmp_path, cases):
     model = save_tiny(tmp_path / "model", structures=2, input={"spacing_mm": [2.0, 2.0]})
     result = evaluate(cases, model=model, device="cpu")
     assert result.values.shape == (2, 2, 3) and (result.values[:, :, 0] >= 0).all()
+
+
+def test_a_model_with_its_classes_in_another_order_is_compared_by_their_names(tmp_path, cases):
+    """By their values alone, every structure was compared with another one, without a word."""
+
+    def model(folder, *names):
+        described = describe(structures=len(names))["classes"]
+        classes = [{**one, "name": name} for one, name in zip(described, names)]
+        return save_tiny(tmp_path / folder, structures=len(names), classes=classes)
+
+    same, turned = model("same", "ring", "Disc"), model("turned", "disc", "ring")
+    one, other = (evaluate(cases, found, device="cpu").values[..., 0] for found in (same, turned))
+    np.testing.assert_allclose(one[0], agreements(same, (1, 2)), atol=1e-6)
+    np.testing.assert_allclose(other[0], agreements(turned, (2, 1)), atol=1e-6)
+    with pytest.raises(CasesError, match="the model finds ring, cap") as caught:
+        evaluate(cases, model("partly", "ring", "cap"), device="cpu")
+    assert caught.value.code == "other-classes"
+    with pytest.raises(CasesError, match="the model finds a, b, c"):
+        evaluate(cases, model("more", "a", "b", "c"), device="cpu")
+
+
+def agreements(model, values):
+    """Dice of ring and disc on the first held-out case, where the model calls them by these values."""
+    image, labels = phantom(1)
+    found = segment(
+        Volume(image, Geometry((40, 48, 5), (1.5, 1.5, 6.0), (0, 0, 0), (1, 0, 0, 0, 1, 0, 0, 0, 1))), model
+    )
+    both = [(found.labels == value, labels == truth) for truth, value in enumerate(values, 1)]
+    return [2 * np.count_nonzero(a & b) / max(1, np.count_nonzero(a) + np.count_nonzero(b)) for a, b in both]
+
+
+def test_a_prediction_with_other_values_is_refused(tmp_path, cases):
+    write_predictions(tmp_path / "predictions", 0)
+    path = tmp_path / "predictions" / "Doe^Jane 1.nrrd"
+    write_volume(path, (phantom(1)[1] * 5).astype(np.uint8))
+    with pytest.raises(CasesError, match="holds the value 5") as caught:
+        evaluate(cases, predictions=tmp_path / "predictions")
+    assert caught.value.code == "unknown-label"
 
 
 def test_faults_are_named(tmp_path, cases):
