@@ -51,7 +51,7 @@ def read_files(paths: Sequence[Path], phase: int | None = None) -> Volume:
     """The same of some files, of which others than DICOM images are left alone."""
     chosen, frames, notes = _ordered(paths, phase)
     volume = _volume(frames, {header.path: header for header in chosen})
-    return Volume(volume.array, volume.geometry, tuple(notes))
+    return Volume(volume.array, volume.geometry, tuple(notes), modality=chosen[0].modality)
 
 
 def ordered_frames(folder: Path, phase: int | None = None) -> list[Frame]:

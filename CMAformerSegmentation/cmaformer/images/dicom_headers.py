@@ -77,6 +77,7 @@ class Header:
         samples: values per pixel.
         rescale: slope and intercept from stored values to the ones that count.
         frames: its images.
+        modality: "CT", "MR" and so on; empty where it is not said.
     """
 
     path: Path
@@ -87,6 +88,7 @@ class Header:
     samples: int
     rescale: tuple[float, float]
     frames: tuple[Frame, ...]
+    modality: str = ""
 
 
 def is_dicom(path: Path) -> bool:
@@ -188,6 +190,7 @@ def _header(data: Any, path: Path) -> Header:
         samples=int(data.get("SamplesPerPixel", 1) or 1),
         rescale=(float(data.get("RescaleSlope", 1) or 1), float(data.get("RescaleIntercept", 0) or 0)),
         frames=tuple(_frames(data, path)),
+        modality=str(data.get("Modality", "") or "").upper(),
     )
 
 

@@ -60,13 +60,14 @@ class Volume:
     """Voxels (K, J, I) with their geometry.
 
     ``notes`` are remarks about the source that its user should read; ``others`` further images on the same grid, for
-    models that look at several (see ``images/channels.py``).
+    models that look at several (see ``images/channels.py``); ``modality`` is that of DICOM ("CT", "MR"), else empty.
     """
 
     array: np.ndarray
     geometry: Geometry
     notes: tuple[str, ...] = ()
     others: tuple[np.ndarray, ...] = ()
+    modality: str = ""
 
     def __post_init__(self) -> None:
         for array in self.arrays:

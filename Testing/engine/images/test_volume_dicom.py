@@ -9,8 +9,11 @@ import numpy as np
 import pydicom
 import pytest
 from geometries import SAGITTAL
+from tinymodel import save_tiny
 
+from cmaformer import segment
 from cmaformer.door.errors import ImageError
+from cmaformer.door.watcher import Watcher
 from cmaformer.images.volume import read_volume
 from dicomseries import write_enhanced, write_series
 
@@ -171,6 +174,18 @@ def test_frames_of_an_enhanced_file_are_rescaled_once(tmp_path: Path, kind: str,
     wanted = np.stack([plane * slope + intercept for plane, (slope, intercept) in zip(raw, scales)])
     np.testing.assert_allclose(volume.array, wanted, atol=1e-3)
     assert volume.geometry.spacing == pytest.approx((0.8, 0.9, 3.0))
+
+
+def test_a_series_of_another_modality_than_the_model_is_told(tmp_path: Path) -> None:
+    write_series(tmp_path / "series", [0, 3, 6, 9], "1", size=(40, 36))
+    told: dict[str, list[str]] = {}
+    for modality in ("MR", "CT", "other"):
+        model = save_tiny(tmp_path / modality, modality=modality)
+        codes = told.setdefault(modality, [])
+        watcher = Watcher(warning=lambda code, message, hint, codes=codes: codes.append(f"{code} {message}"))
+        segment(tmp_path / "series", model, device="cpu", watcher=watcher)
+    assert any("other-modality The image is CT, and the model is for MR" in text for text in told["MR"])
+    assert not any("other-modality" in text for text in told["CT"] + told["other"])
 
 
 def test_bright_small_values_are_turned_around(tmp_path: Path) -> None:
