@@ -1982,6 +1982,10 @@ The network follows the CMAformer publication; see the extension&apos;s home pag
 <context>
     <name>segmenting.request</name>
     <message>
+        <source>The volume is {found}, and the model is for {wanted}: do not rely on the result.</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
         <source>The model looks at one image, and several were given.</source>
         <translation type="unfinished"></translation>
     </message>

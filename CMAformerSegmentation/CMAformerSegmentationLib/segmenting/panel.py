@@ -248,7 +248,11 @@ class SegmentPanel(SectionPanel):
             return words.taskStatus(self.task)
         if problem and problem == scene.volumeProblem(None):
             return problem + " " + _("Load... takes one from a file, or a sample.")
-        return problem or _("Ready. Press Apply to segment the volume.")
+        return problem or " ".join(filter(None, [_("Ready. Press Apply to segment the volume."), self._remark()]))
+
+    def _remark(self) -> str:
+        entry, node = self.model, self._parameterNode
+        return Request(node.inputVolume, entry).remark() if entry is not None and node is not None else ""
 
     def _showProgress(self, task: SegmentationTask | None) -> None:
         bar = self.ui.progressBar

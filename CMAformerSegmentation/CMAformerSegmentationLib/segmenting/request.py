@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import slicer
 from slicer.i18n import tr as _
 
 from ..jobs.job import JobProblem
@@ -14,6 +15,9 @@ from ..scene import nodes as scene
 from .inputVolumes import geometryIn
 from .region import Region, regionOf, regionProblem
 from .regionResult import keepingProblem
+
+# What models are made for, as DICOM calls it; others say it in words of their own.
+_modalities = ("CT", "MR", "PT", "US")
 
 
 class SegmentationError(RuntimeError):
@@ -51,6 +55,18 @@ class Request:
             self.segmentationNode, self.volumeNode, self.model.structures
         )
 
+    def remark(self) -> str:
+        """What the user should know before it starts, in words; an empty string for nothing.
+
+        The modality is what Slicer keeps of a DICOM series; of other volumes nothing is known.
+        """
+        madeFor, found = self.model.modality.upper(), _modality(self.volumeNode)
+        if not found or madeFor not in _modalities or found == madeFor:
+            return ""
+        return _("The volume is {found}, and the model is for {wanted}: do not rely on the result.").format(
+            found=found, wanted=madeFor
+        )
+
     def _othersProblem(self) -> str:
         names = self.model.images
         if len(self.others) != max(0, len(names) - 1) or None in self.others:
@@ -83,6 +99,16 @@ class Request:
         # Of a whole volume it costs next to nothing to know where the model is unsure.
         further = {"uncertainty": True} if region is None else {"region": region.parameter()}
         return {"device": self.device, "batch_size": None, "cleanup": True, **further}
+
+
+def _modality(volumeNode) -> str:
+    """The modality of the DICOM series that a volume was loaded from; empty where there is none."""
+    hierarchy = slicer.vtkMRMLSubjectHierarchyNode.GetSubjectHierarchyNode(slicer.mrmlScene)
+    if volumeNode is None or hierarchy is None:
+        return ""
+    item = hierarchy.GetItemByDataNode(volumeNode)
+    name = slicer.vtkMRMLSubjectHierarchyConstants.GetDICOMSeriesModalityAttributeName()
+    return str(hierarchy.GetItemAttribute(item, name) or "").upper() if item else ""
 
 
 def volumesInOrder(volumes: Any, model: ModelEntry) -> list[Any]:

@@ -65,7 +65,7 @@ class SegmentationTask(VTKObservationMixin):
             raise ValueError(problem)
         self.state = PREPARING
         self.problem: JobProblem | None = None
-        self.notices: list[str] = []
+        self.notices: list[str] = [remark] if (remark := request.remark()) else []
         self.summary: dict[str, Any] = {}
         self.model = request.model
         self.volumeName = request.volumeNode.GetName()

@@ -32,6 +32,25 @@ def test_ready(panel, picture):
     panel.ui.modelCardGroupBox.collapsed = True
 
 
+def test_a_series_of_another_modality_is_told(panel, fakeEngine):
+    """What Slicer keeps of the DICOM series that a volume was loaded from; the tiny model is for MR."""
+    import slicer
+
+    node = volume()
+    panel.enter()
+    assert status(panel) == "Ready. Press Apply to segment the volume."
+    hierarchy = slicer.vtkMRMLSubjectHierarchyNode.GetSubjectHierarchyNode(slicer.mrmlScene)
+    item = hierarchy.CreateItem(hierarchy.GetSceneItemID(), node)
+    other = " The volume is CT, and the model is for MR: do not rely on the result."
+    for modality, text in (("MR", ""), ("CT", other)):
+        hierarchy.SetItemAttribute(item, "DICOM.Modality", modality)
+        panel.segmentPanel.update()
+        assert status(panel) == "Ready. Press Apply to segment the volume." + text
+    apply(panel, fakeEngine)
+    finishJob(panel, fakeEngine)
+    assert "The volume is CT" in status(panel)
+
+
 def test_running_and_done(panel, picture, fakeEngine):
     import slicer
 
