@@ -39,10 +39,10 @@ def write_series(folder: Path, positions, uid: str, direction=None, seed: int = 
     return voxels
 
 
-def write_enhanced(path: Path, raw: np.ndarray, kind: str, shared=None, frames=None) -> None:
+def write_enhanced(path: Path, raw: np.ndarray, kind: str, shared=None, frames=None, first: int = 0) -> None:
     """An enhanced file of many frames (K, J, I), with slope and intercept of all frames, or of each.
 
-    ``kind`` is the end of the storage class, such as "2.1" for CT.
+    ``kind`` is the end of the storage class, such as "2.1" for CT; ``first`` the number of its first slice.
     """
     import pydicom
     from pydicom.dataset import Dataset, FileMetaDataset
@@ -57,7 +57,7 @@ def write_enhanced(path: Path, raw: np.ndarray, kind: str, shared=None, frames=N
         return [item(RescaleSlope=slope, RescaleIntercept=intercept, RescaleType="US")]
 
     storage, uid = f"1.2.840.10008.5.1.4.1.1.{kind}", "1.2.826.0.1.3680043.2.1125.77"
-    data = item(SOPClassUID=storage, SOPInstanceUID=f"{uid}.1", SeriesInstanceUID=uid, StudyInstanceUID=uid)
+    data = item(SOPClassUID=storage, SOPInstanceUID=f"{uid}.{first + 1}", SeriesInstanceUID=uid, StudyInstanceUID=uid)
     data.file_meta, data.preamble = FileMetaDataset(), b"\0" * 128
     data.file_meta.TransferSyntaxUID = pydicom.uid.ExplicitVRLittleEndian
     data.file_meta.MediaStorageSOPClassUID, data.file_meta.MediaStorageSOPInstanceUID = storage, data.SOPInstanceUID
@@ -72,7 +72,7 @@ def write_enhanced(path: Path, raw: np.ndarray, kind: str, shared=None, frames=N
     data.SharedFunctionalGroupsSequence = [plane]
     data.PerFrameFunctionalGroupsSequence = []
     for number in range(len(raw)):
-        place = item(PlanePositionSequence=[item(ImagePositionPatient=[0, 0, 3 * number])])
+        place = item(PlanePositionSequence=[item(ImagePositionPatient=[0, 0, 3 * (first + number)])])
         if frames is not None:
             place.PixelValueTransformationSequence = values(*frames[number])
         data.PerFrameFunctionalGroupsSequence.append(place)

@@ -243,7 +243,9 @@ class BatchPanel(SectionPanel):
         """What is missing before Segment all, in words."""
         if self.hub.choices.isRunning:
             return _("A volume is being segmented. Wait, or cancel that.")
-        problem = self.hub.choices.problem
+        problem, model = self.hub.choices.problem, self.hub.choices.model
+        if not problem and self.source != FOLDER and model is not None and model.images:
+            return _("The model looks at several images of a patient: segment one patient at a time, or a folder.")
         if not problem and self.source == SCENE:
             if not self._items:
                 return _("There are no volumes in the scene.")

@@ -37,6 +37,10 @@ class OtherImages:
             selector.setEnabled(isEnabled)
         self._suggest(model, choices)
 
+    def reset(self) -> None:
+        """Another scene: what is chosen in it stays."""
+        self._seen = None
+
     def chosen(self, model: ModelEntry | None, choices: Any) -> tuple[Any, ...]:
         """The further volumes in the order of the model; None where one is not chosen."""
         if model is None or choices is None or not model.images:
@@ -51,7 +55,10 @@ class OtherImages:
         seen = (model.id, choices.inputVolume.GetID())
         if seen == self._seen:
             return
-        self._seen = seen
+        before, self._seen = self._seen, seen
+        if before is not None:  # they are of another patient, or other images
+            for field in fields:
+                setattr(choices, field, None)
         volumes = [n for n in slicer.util.getNodesByClass("vtkMRMLScalarVolumeNode") if n is not choices.inputVolume]
         for name, field in zip(model.images[1:], fields):
             found = [node for node in volumes if _isNamed(node.GetName(), name)]

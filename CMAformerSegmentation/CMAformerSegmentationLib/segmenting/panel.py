@@ -66,6 +66,7 @@ class SegmentPanel(SectionPanel):
     def setParameterNode(self, parameterNode) -> None:
         """Show the choices of a parameter node; None while there is no scene or another module is open."""
         self._parameterNode = parameterNode
+        self.others.reset()
         if parameterNode is not None:
             self._takeResult()
             self._inputId = self._nodeId(parameterNode.inputVolume)

@@ -103,7 +103,7 @@ class Request:
 
 def _modality(volumeNode) -> str:
     """The modality of the DICOM series that a volume was loaded from; empty where there is none."""
-    hierarchy = slicer.vtkMRMLSubjectHierarchyNode.GetSubjectHierarchyNode(slicer.mrmlScene)
+    hierarchy = slicer.mrmlScene.GetFirstNodeByClass("vtkMRMLSubjectHierarchyNode")  # and make none
     if volumeNode is None or hierarchy is None:
         return ""
     item = hierarchy.GetItemByDataNode(volumeNode)

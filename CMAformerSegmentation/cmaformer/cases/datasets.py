@@ -171,6 +171,7 @@ def _case(file: Path, image: Path, label: Path | None, role: str, names: Sequenc
     others: list[Path] = []
     if not (file.parent / image).exists() and (file.parent / numbered).exists():
         image = numbered
+    if image.name == numbered.name:
         others = [image.with_name(f"{name}_{number:04d}{ending}") for number in range(1, len(names))]
     if label is None:
         label = _label(file, image.parent.name, name, ending)

@@ -136,7 +136,7 @@ class Task:
         for path in sorted(folder.rglob("*.nii*")):
             match = re.fullmatch(pattern, path.name)
             number = int(match[1]) if match else -1
-            if match is None or number not in self.training | self.held_out | self.validation:
+            if match is None or not path.is_file() or number not in self.training | self.held_out | self.validation:
                 continue
             key = (number, match[2] if match.re.groups > 1 else "")
             if key in found:

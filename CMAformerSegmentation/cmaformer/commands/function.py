@@ -88,6 +88,14 @@ def _volumes(
         volume = read_volume(part.path, part.phase)
         if options.labels:
             ml = float(np.prod(volume.geometry.spacing)) / 1000
+            known = {0, *(s.value for s in model.description.classes)}
+            strange = sorted(set(np.unique(volume.array).tolist()) - known)
+            if strange:
+                raise EngineError(
+                    "other-values",
+                    f"Label map {number} has the value {strange[0]:g}, which is no structure of {model.id}.",
+                    "Give label maps with the values that the model has for its structures.",
+                )
             counts = {s.name: np.count_nonzero(volume.array == s.value) for s in model.description.classes}
             phases.append({name: float(count * ml) for name, count in counts.items()})
         else:

@@ -101,6 +101,12 @@ def _segment_one(options: argparse.Namespace) -> int:
     if options.sr is not None and not (as_dicom and options.sr.name.lower().endswith(SUFFIX)):
         print("--sr names a file .dcm, and refers to a DICOM SEG: OUT must be a file .dcm, too.", file=sys.stderr)
         return USAGE
+    if options.sr is not None:
+        place = options.sr.absolute().parent
+        taken = output.absolute() == options.sr.absolute() or place == Path(options.image[0]).absolute()
+        if taken or not place.is_dir():
+            print("--sr must be another file than OUT, in a folder that exists and is not the series.", file=sys.stderr)
+            return USAGE
     if as_dicom:
         check_dicom_seg(options.image[0])
     events = Events(print_line if options.json else lambda line: None)
@@ -205,7 +211,10 @@ def _segment_many(options: argparse.Namespace) -> int:
             bar.show(done, len(images), eta_s)
             if outcome.error is not None:  # by its number: names stay on the screen of the user
                 error = outcome.error
-                message = f"Image {done}: {error.message.replace(outcome.image.name, 'it')}"
+                message = error.message
+                for name in (outcome.image.name, *(path.name for path in outcome.image.others)):
+                    message = message.replace(name, "it")
+                message = f"Image {done}: {message}"
                 events.emit("warning", code=error.code, message=message, hint=error.hint, image=done)
             if outcome.kept:
                 events.emit("kept", image=done)

@@ -58,18 +58,12 @@ def _is_label_map(path: Path, images: Counter[str]) -> bool:
     return any(shared != name and images[shared] > own[shared] for shared in _label_names(path))
 
 
-def further_channels(files: Sequence[Path]) -> set[Path]:
-    """Of the files of a folder, the further images of a patient beside a first one: "a_0001" beside "a_0000"."""
-    first = {(path.parent, _CHANNEL.sub("", stem(path))) for path in files if _CHANNEL.search(stem(path))}
-    further = (path for path in files if _FURTHER_CHANNEL.search(stem(path)))
-    return {path for path in further if (path.parent, _FURTHER_CHANNEL.sub("", stem(path))) in first}
-
-
 def together(files: Sequence[Path], names: Sequence[str]) -> list[tuple[str, list[Path]]]:
     """The images of each patient, in the order of ``names``, by the ends of the names of their files.
 
     Known are nnU-Net's numbers ("a_0000", "a_0001") and the names of the images ("a_T1", "a_FLAIR"). What is neither,
-    or is not complete, stays alone: reading it tells what is missing.
+    or is not complete, stays alone: reading it tells what is missing. Other files of a patient whose images are
+    complete are left out ("a_T2", "a_seg").
 
     Returns:
         What the names of a patient's files share, and the files.
@@ -86,6 +80,14 @@ def together(files: Sequence[Path], names: Sequence[str]) -> list[tuple[str, lis
         else:
             group[ending] = path
     found = [(base, [group[number] for number in sorted(group)]) for (_folder, base), group in groups.items()]
+    complete = [(folder, base) for (folder, base), group in groups.items() if len(group) == len(names)]
+
+    def is_further(path: Path) -> bool:
+        name = stem(path)
+        bases = [base for folder, base in complete if folder == path.parent]
+        return any(name == base or name.startswith(tuple(base + mark for mark in "_-. ")) for base in bases)
+
+    alone = [(name, files) for name, files in alone if not is_further(files[0])]
     return sorted(found + alone, key=lambda entry: entry[1][0])
 
 

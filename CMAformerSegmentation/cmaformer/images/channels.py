@@ -41,8 +41,9 @@ def read_images(images: Images, names: Sequence[str] = ()) -> Volume:
         names: of the images of the model; empty for one.
 
     Raises:
-        ImageError: an image cannot be read; there are more or fewer than the model needs ("missing-image"); or one
-            shows another part of the body than the first ("other-place").
+        ImageError: an image cannot be read; there are more or fewer than the model needs ("missing-image"); they are
+            of several patients ("several-patients"); or one shows another part of the body than the first
+            ("other-place").
     """
     given = _in_order(images, names)
     if len(names) < 2:
@@ -60,6 +61,8 @@ def read_images(images: Images, names: Sequence[str] = ()) -> Volume:
         volumes = [_read(image) for image in given]
     else:
         raise _count(given, names)
+    if len({volume.patient for volume in volumes if volume.patient}) > 1:
+        raise ImageError("several-patients", "The images are of several patients.", "Give those of one patient.")
     first, notes, others = volumes[0], list(volumes[0].notes), []
     for name, volume in zip(names[1:], volumes[1:]):
         array, note = _on_grid(volume, first.geometry, name, names[0])
@@ -70,6 +73,8 @@ def read_images(images: Images, names: Sequence[str] = ()) -> Volume:
 
 def _in_order(images: Images, names: Sequence[str]) -> list[Image]:
     if isinstance(images, Mapping):
+        if len(names) < 2:
+            raise ImageError("missing-image", "The model looks at one image, which has no name: give it alone.")
         keys = {str(key).casefold(): image for key, image in images.items()}
         missing = [name for name in names if name.casefold() not in keys]
         if missing or len(keys) != len(names):
@@ -77,6 +82,8 @@ def _in_order(images: Images, names: Sequence[str]) -> list[Image]:
         return [keys[name.casefold()] for name in names]
     if isinstance(images, (str, os.PathLike, Volume)):
         return [images]
+    if not all(isinstance(image, (str, os.PathLike, Volume)) for image in images):
+        raise _count([image for image in images if image is not None], names)
     return list(images)
 
 

@@ -6,8 +6,10 @@ another orientation or size, missing slices and tilted stacks are found in the h
 
 from __future__ import annotations
 
+import hashlib
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -51,7 +53,8 @@ def read_files(paths: Sequence[Path], phase: int | None = None) -> Volume:
     """The same of some files, of which others than DICOM images are left alone."""
     chosen, frames, notes = _ordered(paths, phase)
     volume = _volume(frames, {header.path: header for header in chosen})
-    return Volume(volume.array, volume.geometry, tuple(notes), modality=chosen[0].modality)
+    who = hashlib.sha256(chosen[0].patient.encode()).hexdigest() if chosen[0].patient else ""
+    return replace(volume, notes=tuple(notes), modality=chosen[0].modality, patient=who)
 
 
 def ordered_frames(folder: Path, phase: int | None = None) -> list[Frame]:
@@ -256,7 +259,8 @@ def _volume(frames: list[Frame], headers: dict[Path, Header]) -> Volume:
     """The voxels and the geometry of sorted images."""
     used = [headers[frame.path] for frame in frames]
     try:
-        if len({header.rescale for header in used}) == 1 and all(len(h.frames) == 1 for h in used):
+        plain = all(len(h.frames) == 1 for h in used) and all(frame.rescale is None for frame in frames)
+        if plain and len({header.rescale for header in used}) == 1:
             image = _stack([str(frame.path) for frame in frames])
             array = SimpleITK.GetArrayFromImage(image)
             read: Geometry | None = Geometry.of_image(image)

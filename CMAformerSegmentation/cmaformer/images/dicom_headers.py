@@ -75,7 +75,7 @@ class Header:
         series, patient: identifiers, for comparison alone; they go into no message.
         scout: whether it is a localizer.
         samples: values per pixel.
-        rescale: slope and intercept from stored values to the ones that count.
+        rescale: slope and intercept from stored values to the ones that count, as the decoder applies them.
         frames: its images.
         modality: "CT", "MR" and so on; empty where it is not said.
     """
@@ -188,10 +188,19 @@ def _header(data: Any, path: Path) -> Header:
         patient=str(data.get("PatientID", "") or ""),
         scout="LOCALIZER" in kinds,
         samples=int(data.get("SamplesPerPixel", 1) or 1),
-        rescale=(float(data.get("RescaleSlope", 1) or 1), float(data.get("RescaleIntercept", 0) or 0)),
+        rescale=_decoded(data),
         frames=tuple(_frames(data, path)),
         modality=str(data.get("Modality", "") or "").upper(),
     )
+
+
+def _decoded(data: Any) -> tuple[float, float]:
+    """Slope and intercept that the decoder applies to a file: two files with others are no stack for it."""
+    groups = data.get("PerFrameFunctionalGroupsSequence")
+    if groups and str(data.get("SOPClassUID", "")) in DECODED:
+        shared = (data.get("SharedFunctionalGroupsSequence") or [None])[0]
+        return _rescale(_part(groups[0], shared, VALUES))
+    return float(data.get("RescaleSlope", 1) or 1), float(data.get("RescaleIntercept", 0) or 0)
 
 
 def _frames(data: Any, path: Path) -> list[Frame]:

@@ -60,7 +60,8 @@ class Volume:
     """Voxels (K, J, I) with their geometry.
 
     ``notes`` are remarks about the source that its user should read; ``others`` further images on the same grid, for
-    models that look at several (see ``images/channels.py``); ``modality`` is that of DICOM ("CT", "MR"), else empty.
+    models that look at several (see ``images/channels.py``); ``modality`` is that of DICOM ("CT", "MR"), else empty;
+    ``patient`` tells those of DICOM apart, and says nothing else of them.
     """
 
     array: np.ndarray
@@ -68,6 +69,7 @@ class Volume:
     notes: tuple[str, ...] = ()
     others: tuple[np.ndarray, ...] = ()
     modality: str = ""
+    patient: str = ""
 
     def __post_init__(self) -> None:
         for array in self.arrays:

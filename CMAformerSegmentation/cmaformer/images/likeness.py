@@ -103,7 +103,7 @@ def remarks(facts: Mapping[str, float], seen: Any) -> list[str]:
             found.append(f"{its} has many negative values, as CT has, and the model has seen none or few")
         if kind == "negative" and key in known and known[key][0] >= MANY and facts[key] < FEW:
             found.append(f"{its} has no negative values, as a CT in Hounsfield units (HU) has")
-        if kind == "deviation" and facts[key] < FLAT:
+        if kind == "deviation" and "negative" in known and facts[key] < FLAT:
             found.append(f"{its} hardly has a contrast in the range of values that the model looks at: other units?")
         if kind == "skewness" and key in known:
             low, high = known[key]

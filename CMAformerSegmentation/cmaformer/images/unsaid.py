@@ -4,6 +4,7 @@ lies. DICOM has a check of its own (`dicom.py`)."""
 from __future__ import annotations
 
 import gzip
+import math
 import re
 import struct
 import zlib
@@ -20,8 +21,11 @@ NO_SIZE = (
 NO_ORIENTATION = "The file does not say how the patient lies: left and right may be exchanged, and up and down."
 
 
-def unsaid(path: Path) -> tuple[str, ...]:
-    """Remarks about what is missing in the header of an image file; none where all is there, or it cannot be read."""
+def unsaid(path: Path, spacing: tuple[float, ...]) -> tuple[str, ...]:
+    """Remarks about what is missing in the header of an image file; none where all is there, or it cannot be read.
+
+    ``spacing`` is what was read, mm.
+    """
     suffix = suffix_of(path.name).lower()
     try:
         if suffix.startswith(".nii"):
@@ -35,7 +39,7 @@ def unsaid(path: Path) -> tuple[str, ...]:
             size = {"elementspacing", "elementsize"} & fields
             orientation = bool({"transformmatrix", "rotation", "orientation"} & fields)
         else:  # pictures
-            return NO_SIZE, NO_ORIENTATION
+            return (*([NO_SIZE] if all(math.isclose(mm, 1.0, rel_tol=1e-3) for mm in spacing) else []), NO_ORIENTATION)
     except (OSError, EOFError, zlib.error):  # told where all of the file is read
         return ()
     return (*([] if size else [NO_SIZE]), *([] if orientation else [NO_ORIENTATION]))

@@ -78,7 +78,7 @@ def read_volume(path: str | os.PathLike[str], phase: int | None = None) -> Volum
         image = SimpleITK.JoinSeries(image)
     volume = Volume.of_image(image, path.name)
     _check_axes(volume.geometry, path.name)
-    missing = unsaid(path)
+    missing = unsaid(path, volume.geometry.spacing)
     return replace(volume, notes=(*volume.notes, *missing)) if missing else volume
 
 

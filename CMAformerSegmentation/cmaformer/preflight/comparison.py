@@ -23,7 +23,7 @@ ODD_SPACING, ODD_INTENSITY = 2.0, 20.0
 FEWEST_TO_COMPARE = 3
 FEWEST_PATIENTS = 5
 # The part of a window that the values of an image must reach across.
-LEAST_IN_WINDOW = 0.05
+LEAST_IN_WINDOW = 0.005
 
 
 def compare(
@@ -103,12 +103,13 @@ def _outside_window(checks: Sequence[CaseCheck], window: Mapping[str, Any]) -> I
             continue
         seen = min(span["high"], high) - max(span["low"], low)
         if seen < LEAST_IN_WINDOW * (high - low):
+            severity = ERROR if seen <= 0 else WARNING
             message = (
-                f"Its intensities lie between {span['low']:.3g} and {span['high']:.3g}; there is nothing to see in the "
-                f"window of {low:g} to {high:g}."
+                f"Its intensities lie between {span['low']:.3g} and {span['high']:.3g}; next to nothing is to be seen "
+                f"in the window of {low:g} to {high:g}."
             )
             hint = "Is this image in Hounsfield units? Correct its values, or choose another --window."
-            yield Finding(ERROR, "outside-window", check.facts.case, message, hint)
+            yield Finding(severity, "outside-window", check.facts.case, message, hint)
 
 
 def _classes(checks: Sequence[CaseCheck], structures: Sequence[Structure]) -> Iterator[Finding]:

@@ -177,7 +177,7 @@ def _cases(job: Path, model: Model, kept: list[list[float | None]], device: str)
 
 def _case(listed: CaseList, case: Case, model: Model, caption: str, device: str) -> list[str]:
     try:
-        volume, reference = read_images(case, listed), read_labels(case, listed)
+        volume, reference = read_images(case, listed, model.description.input.names), read_labels(case, listed)
     except (EngineError, OSError):
         return [paragraph(f"The {caption}: its image or label map is not there any more.", "quiet")]
     try:

@@ -101,8 +101,9 @@ def evaluate(
 
     Raises:
         CasesError: no such cases, or a prediction is missing or lies elsewhere than the reference (``other-grid``); the
-            order of its voxels does not matter; it holds a value that is no class (``unknown-label``); the model has
-            other classes (``other-classes``): names count, where it has them.
+            order of its voxels does not matter; it lacks a class and holds a value that is none (``unknown-label``);
+            the model looks at other images (``other-images``) or has other classes (``other-classes``): names count,
+            where it has them.
         ImageError: a file cannot be read.
     """
     case_list = cases if isinstance(cases, CaseList) else read_cases(cases, training=False)
@@ -120,7 +121,7 @@ def evaluate(
         if model is not None:
             from .segment import segment
 
-            result = segment(read_images(case, case_list), model, device=device)
+            result = segment(read_images(case, case_list, model.description.input.names), model, device=device)
             found = Volume(result.labels, result.geometry)
         else:
             found = _prediction(case, Path(str(predictions)), list(names))
@@ -164,7 +165,7 @@ def _values_of(case_list: CaseList, model: Model) -> dict[int, int]:
 
 
 def _prediction(case: Case, folder: Path, classes: Sequence[int]) -> Volume:
-    """The label map of a case; other values than those of the classes are refused, for they would count as missed."""
+    """The label map of a case, with the values of the classes; other values in place of a class are refused."""
     from ..door.names import LABEL_SUFFIXES
     from ..images.volume import read_volume
 
@@ -172,8 +173,9 @@ def _prediction(case: Case, folder: Path, classes: Sequence[int]) -> Volume:
         path = folder / f"{case.name}{suffix}"
         if path.is_file():
             volume = read_volume(path)
-            strange = sorted(set(np.unique(volume.array).tolist()) - {0, *classes})
-            if strange:
+            values = set(np.unique(volume.array).tolist())
+            strange = sorted(values - {0, *classes})
+            if strange and set(classes) - values:  # further structures, which nobody asked for, are no matter
                 raise CasesError(
                     "unknown-label",
                     f"{case.name}: the prediction holds the value {strange[0]:g}, which is no class of the list.",

@@ -19,7 +19,7 @@ from ..door.errors import CancelledError, EngineError
 from ..door.files import replaced
 from ..door.log import log_traceback
 from ..door.names import stem_of, suffix_of
-from ..door.pairing import LABELS_ENDING, UNSURE_ENDING, further_channels, label_maps, together
+from ..door.pairing import LABELS_ENDING, UNSURE_ENDING, label_maps, together
 from ..door.watcher import Watcher
 from ..images.dicom_headers import is_dicom, read_header
 from ..images.dicom_seg import SUFFIX, check_dicom_seg, write_dicom_seg
@@ -60,20 +60,23 @@ def images_of(
 
     A folder with a folder of DICOM images for each patient is all of these. ``phases`` is "all", or the number of one,
     of images that have several; None takes images of one volume. ``names`` are those of the images of a patient that
-    the model looks at together (see :func:`cmaformer.door.pairing.together`); without, further ones are left alone.
+    the model looks at together (see :func:`cmaformer.door.pairing.together`): a fourth axis has them then, and no
+    phases.
 
     Raises:
-        EngineError: a folder of files has none that is an image ("no-images").
+        EngineError: a folder of files has none that is an image ("no-images"); one phase is asked for of images that a
+            model looks at together ("bad-options").
     """
     images: list[Path] = []
     for path in map(Path, paths):
         found = sorted(p for p in path.iterdir() if _is_image(p)) if path.is_dir() else []
         if found:
             maps = label_maps(found)
-            maps |= set() if names else further_channels(found)
             images += [image for image in found if image not in maps]
         else:  # folders of patients, or a file, a DICOM folder, or nothing: reading it tells
             images += _patients(path) or [path]
+    if names and isinstance(phases, int):
+        raise EngineError("bad-options", f"The model looks at {', '.join(names)} of a patient; there are no phases.")
     if names:
         return [ImagePart(files[0], None, tuple(files[1:]), base) for base, files in together(images, names)]
     return [part for image in images for part in _parts(image, phases)]

@@ -97,7 +97,8 @@ def next_cases(
     where, cache = choose_device(device), NetworkCache()
     looks: list[Look] = []
     for done, (_number, case) in enumerate(numbered, 1):
-        looks.append(look_at(read_images(case, cases), model, where, cache))
+        images = read_images(case, cases, model.description.input.names)
+        looks.append(look_at(images, model, where, cache))
         progress(done, len(numbered))
     return ranked(numbered, looks, [structure.name for structure in model.description.classes])
 

@@ -26,6 +26,7 @@ from cmaformer.door.description import Description
 from cmaformer.door.errors import ImageError, JobError, ModelError
 from cmaformer.door.input_spec import InputSpec
 from cmaformer.door.names import LABELS
+from cmaformer.door.pairing import together
 from cmaformer.images.channels import read_images
 from cmaformer.images.volume import read_volume
 from cmaformer.models.model import load_model
@@ -33,10 +34,12 @@ from cmaformer.network.cmaformer import configuration
 from cmaformer.preflight.check import check
 from cmaformer.segmenting.evaluate import evaluate
 from cmaformer.segmenting.network_cache import NetworkCache
+from cmaformer.segmenting.next_cases import next_cases
 from cmaformer.segmenting.worker import run_job
 from cmaformer.training.plan import create
 from cmaformer.training.prediction import predict_stack
 from cmaformer.training.work import work
+from dicomseries import as_a_scanner_writes, write_series
 
 NAMES = ("T1", "FLAIR")
 
@@ -132,6 +135,7 @@ def test_one_file_with_a_fourth_axis_holds_all(tmp_path):
         (["p0_T1.nrrd", "p0_FLAIR.nrrd"], (), "needs one image of a patient, and 2 were given"),
         (["p0_T1.nrrd", "p0_FLAIR.nrrd", "p0_T1.nrrd"], NAMES, "and 3 were given"),
         ({"T1": "p0_T1.nrrd", "T2": "p0_FLAIR.nrrd"}, NAMES, "needs 2 images"),
+        ({"T1": "p0_T1.nrrd"}, (), "which has no name"),
     ],
 )
 def test_more_or_fewer_images_than_the_model_needs_are_refused(tmp_path, given, names, text):
@@ -209,6 +213,15 @@ def test_datasets_of_nnunet_and_the_decathlon_with_several_images(tmp_path):
         volume = read_case(cases.cases[0], cases)
         np.testing.assert_array_equal(volume.array, both)
         np.testing.assert_array_equal(volume.others[0], disc)
+    # nnU-Net 1 lists its cases; some name the file of the first channel itself.
+    for image in ("./imagesTr/a.nrrd", "./imagesTr/a_0000.nrrd"):
+        listed = {"image": image, "label": "./labelsTr/a.nrrd"}
+        first = {"modality": {"0": "T1", "1": "FLAIR"}, "labels": names, "training": [listed], "test": []}
+        (tmp_path / "nnunet/first").mkdir(exist_ok=True)
+        (tmp_path / "nnunet/dataset.json").write_text(json.dumps(first))
+        assert len(read_cases(tmp_path / "nnunet").cases[0].images) == 2
+    again = {"channel_names": {"0": "T1", "1": "FLAIR"}, "labels": {"background": 0, "ring": 1, "disc": 2}}
+    (tmp_path / "nnunet/dataset.json").write_text(json.dumps({**again, "numTraining": 1, "file_ending": ".nrrd"}))
     (tmp_path / "nnunet/imagesTr/a_0001.nrrd").unlink()
     with pytest.raises(CasesError, match=r"a has 1 image\(s\), and dataset.json names 2 channels"):
         read_cases(tmp_path / "nnunet")
@@ -334,15 +347,63 @@ def test_a_model_learns_from_both_images_and_segments_by_command(tmp_path, capsy
     assert not (tmp_path / "x.nrrd").exists()
 
 
-def test_further_channels_are_no_patients_of_a_model_of_one_image(tmp_path):
+def test_files_with_numbers_are_images_of_their_own_for_a_model_of_one_image(tmp_path):
+    """Patients may be numbered from 0000; none is left out."""
     model = save_tiny(tmp_path / "one", structures=2)
     (tmp_path / "folder").mkdir()
-    for number, name in enumerate(NAMES):
-        write_pair(tmp_path, 0)
-        (tmp_path / f"p0_{name}.nrrd").rename(tmp_path / "folder" / f"p0_000{number}.nrrd")
+    for number in range(3):
+        write_volume(tmp_path / "folder" / f"case_000{number}.nrrd", pair(number)[0])
     arguments = [str(tmp_path / "folder"), "--model", str(model.folder), "-o", str(tmp_path / "outs")]
     assert cli.main(["segment", *arguments, "--device", "cpu"]) == 0
-    assert [path.name for path in (tmp_path / "outs").glob("*.nrrd")] == ["p0_0000-labels.nrrd"]
+    assert len(list((tmp_path / "outs").glob("case_*-labels.nrrd"))) == 3
+
+
+def test_a_list_with_its_images_in_another_order_is_evaluated_in_that_of_the_model(tmp_path):
+    model = save_tiny(tmp_path / "two", structures=2, images=NAMES)
+    right = evaluate(read_cases(write_list(tmp_path, ["labeled", "held-out"])), model, device="cpu")
+    turned = read_cases(write_list(tmp_path, ["labeled", "held-out"], images=["FLAIR", "T1"]))
+    assert turned.images == ("FLAIR", "T1")
+    np.testing.assert_array_equal(evaluate(turned, model, device="cpu").values, right.values)
+    assert [look.rank for look in next_cases(replace_roles(turned), model, "cpu")] == [1]
+    other = save_tiny(tmp_path / "other", structures=2, images=("T1", "T2"))
+    with pytest.raises(CasesError, match="looks at T1, T2, and the cases have FLAIR, T1") as caught:
+        evaluate(turned, other, device="cpu")
+    assert caught.value.code == "other-images"
+
+
+def replace_roles(listed):
+    """The held-out case without its role."""
+    cases = [replace(case, role="unlabeled" if case.role == "held-out" else case.role) for case in listed.cases]
+    return replace(listed, cases=tuple(cases))
+
+
+def test_events_name_no_file_of_a_patient(tmp_path, capsys):
+    model = save_tiny(tmp_path / "two", structures=2, images=NAMES)
+    (tmp_path / "folder").mkdir()
+    write_volume(tmp_path / "folder" / "JaneDoe_T1.nrrd", pair(0)[0])
+    (tmp_path / "folder" / "JaneDoe_FLAIR.nrrd").write_bytes(b"no image")
+    words = ["segment", str(tmp_path / "folder"), "--model", str(model.folder), "-o", str(tmp_path / "outs"), "--json"]
+    assert cli.main(words) != 0
+    told = capsys.readouterr().out
+    assert "cannot be read" in told and "JaneDoe" not in told
+
+
+def test_images_of_two_patients_are_refused(tmp_path):
+    for number, name in enumerate(NAMES):
+        write_series(tmp_path / name, [0, 3, 6], str(number), size=(40, 36))
+        as_a_scanner_writes(tmp_path / name, f"patient {number}")
+    with pytest.raises(ImageError, match="of several patients") as caught:
+        read_images([tmp_path / name for name in NAMES], NAMES)
+    assert caught.value.code == "several-patients"
+    as_a_scanner_writes(tmp_path / "T1", "patient 1")
+    assert len(read_images([tmp_path / name for name in NAMES], NAMES).others) == 1
+
+
+def test_other_files_of_a_complete_patient_are_left_alone(tmp_path):
+    names = ["p1_T1", "p1_FLAIR", "p1_T2", "p1_seg", "p1", "p2_T1", "p3"]
+    files = [tmp_path / f"{name}.nrrd" for name in names]
+    found = [(base, [path.name for path in group]) for base, group in together(files, NAMES)]
+    assert found == [("p1", ["p1_T1.nrrd", "p1_FLAIR.nrrd"]), ("p2", ["p2_T1.nrrd"]), ("p3", ["p3.nrrd"])]
 
 
 def test_a_job_of_the_panel_may_have_further_images(tmp_path):

@@ -92,6 +92,8 @@ def test_acdc_as_distributed_has_two_frames_a_patient(tmp_path, capsys):
     assert [case.name for case in cases.cases[:2]] == ["patient001_frame01", "patient001_frame12"]
     assert {case.patient for case in cases.with_role("held-out")} >= {"1", "93"} and cases.cases[0].role == "held-out"
     assert not any(case.patient == "2" for case in cases.cases)  # of the validation
+    (folder / "training" / "patient003" / "copy" / "patient003_frame01.nii").mkdir(parents=True)  # a folder, no image
+    assert len(ACDC.read(folder).cases) == 180
     for number in ACDC.held_out:
         shutil.rmtree(folder / "training" / f"patient{number:03d}")
     cases = ACDC.read(folder)

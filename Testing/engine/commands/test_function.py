@@ -55,6 +55,14 @@ def test_label_maps_give_their_function(tmp_path, model, capsys):
     assert main([*command, "--height", "180"]) == 2
 
 
+def test_label_maps_with_other_values_are_refused(tmp_path, model, capsys):
+    """They would be hearts without ventricles."""
+    paths = write_labels(tmp_path)
+    sitk.WriteImage(sitk.ReadImage(paths[1]) * 50, paths[1])
+    assert main(["function", *paths, "--labels", "--model", str(model.folder)]) == 1
+    assert "Label map 2 has the value 50" in capsys.readouterr().err
+
+
 def test_a_cine_is_segmented_phase_by_phase(tmp_path, model, capsys):
     rng = np.random.default_rng(0)
     volumes = [sitk.GetImageFromArray(rng.integers(0, 300, (3, 40, 40)).astype(np.int16)) for _ in range(3)]

@@ -118,6 +118,8 @@ def test_the_volumes_are_a_structured_report_that_refers_to_the_segments(series,
         assert segment.referenced_sop_instance_uid == found.SOPInstanceUID
         assert list(segment.referenced_segment_numbers) == [entry["value"]]
     assert main([*words, "-o", str(tmp_path / "a.nrrd"), "--sr", str(sr)]) == 2
+    assert main([*words, "-o", str(sr), "--sr", str(sr)]) == 2  # it would replace what it refers to
+    assert main([*words, "-o", str(seg), "--sr", str(tmp_path / "nowhere" / "sr.dcm")]) == 2
 
 
 def test_nothing_found_is_nothing_to_report(series, model, tmp_path):

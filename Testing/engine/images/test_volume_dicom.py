@@ -176,6 +176,18 @@ def test_frames_of_an_enhanced_file_are_rescaled_once(tmp_path: Path, kind: str,
     assert volume.geometry.spacing == pytest.approx((0.8, 0.9, 3.0))
 
 
+@pytest.mark.parametrize("kind", ["2.1", "4.1", "7.3"])
+@pytest.mark.parametrize("scales", [[(1.0, 0.0), (1.0, -1024.0), (1.0, -1024.0)], [(1.0, 0.0), (0.5, 0.0), (2.0, 7.0)]])
+def test_enhanced_files_of_one_frame_have_slopes_of_their_own(tmp_path: Path, kind: str, scales) -> None:
+    """As a stack they had the number type of the first, and values that wrapped around."""
+    raw = np.random.default_rng(0).integers(0, 900, (3, 24, 30))
+    for number, scale in enumerate(scales):
+        write_enhanced(tmp_path / f"{number}.dcm", raw[number : number + 1], kind, None, [scale], first=number)
+    volume = read_volume(tmp_path)
+    wanted = np.stack([plane * slope + intercept for plane, (slope, intercept) in zip(raw, scales)])
+    np.testing.assert_allclose(volume.array, wanted, atol=1e-3)
+
+
 def test_a_series_of_another_modality_than_the_model_is_told(tmp_path: Path) -> None:
     write_series(tmp_path / "series", [0, 3, 6, 9], "1", size=(40, 36))
     told: dict[str, list[str]] = {}

@@ -69,6 +69,10 @@ def test_a_nifti_without_orientation_and_a_picture_are_told(tmp_path):
     assert "left and right" in note
     SimpleITK.WriteImage(SimpleITK.Cast(image, SimpleITK.sitkUInt16), str(tmp_path / "c.tif"))
     assert len(read_volume(tmp_path / "c.tif").notes) == 2
+    image.SetSpacing((0.7, 0.7, 1.0))
+    SimpleITK.WriteImage(SimpleITK.Cast(image, SimpleITK.sitkUInt16), str(tmp_path / "d.tif"))
+    volume = read_volume(tmp_path / "d.tif")
+    assert volume.geometry.spacing[0] == pytest.approx(0.7, rel=1e-3) and len(volume.notes) == 1
 
 
 def random_grid(seed: int):

@@ -234,15 +234,22 @@ def test_check_can_be_stopped_and_tells_how_far_it_is(folder):
     assert seen == [(1, 3), (2, 3)]
 
 
-@pytest.mark.parametrize("change", [lambda hu: hu / 2000, lambda hu: hu + 5000, lambda hu: hu - 5000])
-def test_images_that_show_nothing_in_the_window_are_errors(folder, change):
+@pytest.mark.parametrize(
+    ("change", "severity"),
+    [(lambda hu: hu / 2000, "warning"), (lambda hu: hu + 5000, "error"), (lambda hu: hu - 5000, "error")],
+)
+def test_images_that_show_nothing_in_the_window_are_told(folder, change, severity):
     """All images in other units than Hounsfield's are alike, and were trained on as nothing."""
     image, labels = phantom(1)
     folder.add(image=image.astype(np.float32), labels=labels)
     folder.add(image=change(image.astype(np.float32)), labels=labels)
     source = replace(INPUT, images=(ImageSpec("", WINDOW),))
-    assert ("error", "outside-window", 2) in found(check(folder.write(), source))
+    assert (severity, "outside-window", 2) in found(check(folder.write(), source))
     assert not any(code == "outside-window" for _, code, _ in found(check(folder.write(), INPUT)))
+    # A crop of soft tissue is narrow, and right.
+    wide = replace(INPUT, images=(ImageSpec("", {"type": "window", "low": -1000.0, "high": 9000.0}),))
+    folder.cases = folder.cases[:1]
+    assert not any(code == "outside-window" for _, code, _ in found(check(folder.write(), wide)))
 
 
 def test_one_volume_is_in_memory_at_a_time(folder, monkeypatch):

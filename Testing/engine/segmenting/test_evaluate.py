@@ -102,13 +102,17 @@ def agreements(model, values):
     return [2 * np.count_nonzero(a & b) / max(1, np.count_nonzero(a) + np.count_nonzero(b)) for a, b in both]
 
 
-def test_a_prediction_with_other_values_is_refused(tmp_path, cases):
+def test_a_prediction_with_other_values_is_refused_and_one_with_more_classes_not(tmp_path, cases):
     write_predictions(tmp_path / "predictions", 0)
     path = tmp_path / "predictions" / "Doe^Jane 1.nrrd"
     write_volume(path, (phantom(1)[1] * 5).astype(np.uint8))
     with pytest.raises(CasesError, match="holds the value 5") as caught:
         evaluate(cases, predictions=tmp_path / "predictions")
     assert caught.value.code == "unknown-label"
+    further = phantom(1)[1].copy()
+    further[0, :3] = 3
+    write_volume(path, further)
+    assert evaluate(cases, predictions=tmp_path / "predictions").values[0, :, 0].min() == 1.0
 
 
 def test_faults_are_named(tmp_path, cases):

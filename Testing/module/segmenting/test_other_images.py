@@ -84,6 +84,23 @@ def test_rows_are_named_and_suggested_by_name(twoImages, panel, fakeEngine, pict
     assert ui.inputLabel.text == "Input volume:" and not shown(ui.secondImageSelector)
 
 
+def test_another_patient_and_another_model_let_go_of_the_second_image(twoImages, panel):
+    """The FLAIR of the patient before must not stay beside the T1 of the next."""
+    first, flair = makeVolume("A T1", 1), makeVolume("A FLAIR", 2)
+    panel.enter()
+    choose(panel, "two-1.0.0")
+    panel.ui.inputSelector.setCurrentNode(first)
+    assert panel.ui.secondImageSelector.currentNode() is flair
+    other, second, third = makeVolume("B T1", 3), makeVolume("B FLAIR", 4), makeVolume("C FLAIR", 5)
+    panel.ui.inputSelector.setCurrentNode(other)
+    assert panel.ui.secondImageSelector.currentNode() is None and not panel.ui.applyButton.enabled  # which of three?
+    panel.ui.secondImageSelector.setCurrentNode(second)
+    assert panel.ui.applyButton.enabled and panel.ui.secondImageSelector.currentNode() is second
+    panel.ui.batchGroupBox.collapsed = False
+    assert "one patient at a time" in panel.batchPanel._problem()
+    assert third is not second
+
+
 def test_what_is_missing_is_said(twoImages, panel):
     import slicer
 
