@@ -1035,6 +1035,10 @@ The network follows the CMAformer publication; see the extension&apos;s home pag
         <translation type="unfinished"></translation>
     </message>
     <message>
+        <source>The model looks at several images of a patient: segment one patient at a time, or a folder.</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
         <source>There are no volumes in the scene.</source>
         <translation type="unfinished"></translation>
     </message>

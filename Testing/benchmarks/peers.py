@@ -51,7 +51,9 @@ def basicunet(row: str, data: Path, runs: Path, minutes: float) -> Evaluation:
     listed = read_cases(cases_of(row, data, runs))
     choices = choices_of(row, "", listed)
     recipe, spacing = choices["recipe"], choices["spacing_mm"]
-    source = InputSpec(spacing_mm=(spacing[0], spacing[1]), slicing=choices.get("slicing", "oriented"))
+    source = InputSpec(
+        spacing_mm=(spacing[0], spacing[1]), slicing="axial" if row.startswith("abdomen") else "oriented"
+    )
     folder = runs / f"{row}-slices"
     prepare(listed, source, folder)
     store, classes = SliceStore(folder), len(listed.structures) + 1

@@ -36,7 +36,7 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "attention": {"network": dict.fromkeys(PLAIN, True)},
     "plain": {"network": PLAIN},
     "coarse": {"settings": {"coarse": 0.5}},
-    "orthogonal": {"choices": {"slicing": "orthogonal"}},
+    "oriented": {"choices": {"slicing": "oriented"}},
     "sure": {"settings": {"confidence": 0.8}},
     "patches": {"settings": {"teaching": "patches", "confidence": 0.8}},
 }
@@ -83,11 +83,15 @@ def choices_of(row: str, variant: str, listed: CaseList) -> dict[str, Any]:
 
     change = VARIANTS[variant]
     source = InputSpec(slicing="axial" if row.startswith("abdomen") else "oriented")
-    suggestion, spacing = suggested(check(listed, source))
-    settings: dict[str, Any] = {"evaluate_every": 0, **suggestion, **change.get("settings", {})}
+    found = suggested(check(listed, source))
+    settings: dict[str, Any] = {"evaluate_every": 0, **found.settings, **change.get("settings", {})}
     if not row.endswith("-alone"):
         settings["semi_iterations"] = round(SECOND_PHASE * preset().iterations)
-    choices: dict[str, Any] = {"network": change.get("network"), "spacing_mm": spacing}
+    choices: dict[str, Any] = {
+        "network": change.get("network"),
+        "spacing_mm": found.spacing_mm,
+        "slicing": found.slicing,
+    }
     if row.startswith("heart"):  # as the tables of before
         choices |= {"largest_component": [1, 2, 3], "together": [1, 2, 3]}
     if row.startswith("abdomen"):

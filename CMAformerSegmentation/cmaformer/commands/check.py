@@ -100,7 +100,7 @@ def run(args: argparse.Namespace) -> int:
 
         classes = len(report.classes) + 1
         if base is None:
-            recipe = changed(recipe, completed(settings, suggested(report)[0]))
+            recipe = changed(recipe, completed(settings, suggested(report).settings))
         report = replace(report, estimate=estimate(base, classes, recipe, args.minutes, args.device))
     if args.json:
         print(json.dumps(report.to_dict()))

@@ -57,7 +57,11 @@ def _add_model_choices(group: argparse._ArgumentGroup) -> None:
         "--network", type=json_object, metavar="JSON", help='other settings of it: {"transformer": true}'
     )
     group.add_argument("--spacing", type=float, nargs=2, metavar="MM", help="in-plane spacing, without --base")
-    group.add_argument("--slicing", choices=tuple(SLICINGS), help="default: that of --base, or oriented")
+    group.add_argument(
+        "--slicing",
+        choices=tuple(SLICINGS),
+        help="default: that of --base; orthogonal for small volumes with voxels of equal sides, else oriented",
+    )
     group.add_argument("--context", type=int, default=0, help="neighboring slices on each side as channels")
     group.add_argument("--window", type=float, nargs=2, metavar="HU", help="CT window (default: percentiles)")
     group.add_argument(
@@ -136,7 +140,7 @@ def create_or_tell(args: argparse.Namespace) -> None:
 def _create_from(args: argparse.Namespace) -> None:
     from ..training.choices import Choices
     from ..training.plan import TrainingPlan
-    from ..training.suggestion import completed, suggested
+    from ..training.suggestion import Suggestion, completed, suggested
 
     task = apply_task(args)
     settings = settings_of(args.recipe)
@@ -170,10 +174,15 @@ def _create_from(args: argparse.Namespace) -> None:
     if "semi_iterations" not in settings and not recipe.semi_iterations and case_list.with_role("unlabeled"):
         recipe = changed(recipe, {"semi_iterations": round(SECOND_PHASE * recipe.iterations)})
     if base is None:  # the images have been read; what they suggest is known
-        suggestion, spacing = suggested(report) if task is None or task.spacing_mm is None else ({}, report.spacing_mm)
+        free = task is None or task.spacing_mm is None
+        found = suggested(report) if free else Suggestion({}, report.spacing_mm)
         if "patch" not in settings:
-            recipe = changed(recipe, completed(settings, suggestion))
-        choices = replace(choices, spacing_mm=args.spacing or spacing)
+            recipe = changed(recipe, completed(settings, found.settings))
+        slicing = args.slicing or found.slicing
+        if slicing != args.slicing and "disk_mb" in report.needs:  # each case is cut as often
+            disk = len(SLICINGS[slicing or ""]) * report.needs["disk_mb"]
+            report = replace(report, needs={**report.needs, "disk_mb": disk})
+        choices = replace(choices, spacing_mm=args.spacing or found.spacing_mm, slicing=slicing)
     plan = TrainingPlan.of(case_list, args.name, base, replace(choices, recipe=recipe))
     job = plan.write(args.job)
     report.save(job.folder / PREFLIGHT)
