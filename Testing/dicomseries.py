@@ -77,7 +77,8 @@ def write_enhanced(path: Path, raw: np.ndarray, kind: str, shared=None, frames=N
             place.PixelValueTransformationSequence = values(*frames[number])
         data.PerFrameFunctionalGroupsSequence.append(place)
     data.PixelData = raw.astype(np.uint16).tobytes()
-    data.is_little_endian, data.is_implicit_VR = True, False
+    if int(pydicom.__version__.split(".")[0]) < 3:  # later ones know by the transfer syntax
+        data.is_little_endian, data.is_implicit_VR = True, False
     data.save_as(path)
 
 
