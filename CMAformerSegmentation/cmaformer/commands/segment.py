@@ -82,7 +82,6 @@ def run(options: argparse.Namespace) -> int:
 
 def _segment_one(options: argparse.Namespace) -> int:
     """Segment one volume; its label map appears whole or not at all."""
-    from ..door.names import LABEL_SUFFIXES
     from ..images.channels import read_images
     from ..images.dicom_seg import SUFFIX, check_dicom_seg, write_dicom_seg
     from ..images.volume import read_volume, write_label_map
@@ -91,22 +90,11 @@ def _segment_one(options: argparse.Namespace) -> int:
     from ..segmenting.segment import segment
 
     output = Path(options.output)
-    if not output.absolute().parent.is_dir():
-        print(f"OUT must be a file {', '.join(LABEL_SUFFIXES)} in a folder that exists.", file=sys.stderr)
-        return USAGE
-    if output.exists() and any(Path(image).exists() and output.samefile(image) for image in options.image):
-        print("OUT is the image itself, which is never overwritten; give another name.", file=sys.stderr)
+    wrong = _wrong_files(options, output)
+    if wrong:
+        print(wrong, file=sys.stderr)
         return USAGE
     as_dicom = output.name.lower().endswith(SUFFIX)
-    if options.sr is not None and not (as_dicom and options.sr.name.lower().endswith(SUFFIX)):
-        print("--sr names a file .dcm, and refers to a DICOM SEG: OUT must be a file .dcm, too.", file=sys.stderr)
-        return USAGE
-    if options.sr is not None:
-        place = options.sr.absolute().parent
-        taken = output.absolute() == options.sr.absolute() or place == Path(options.image[0]).absolute()
-        if taken or not place.is_dir():
-            print("--sr must be another file than OUT, in a folder that exists and is not the series.", file=sys.stderr)
-            return USAGE
     if as_dicom:
         check_dicom_seg(options.image[0])
     events = Events(print_line if options.json else lambda line: None)
@@ -168,6 +156,26 @@ def _segment_one(options: argparse.Namespace) -> int:
         network = result.steps.get("network", 0.0)
         print(f"{result.seconds:.1f} s, of which network {network:.1f} s ({result.device}, {result.precision})")
     return 0
+
+
+def _wrong_files(options: argparse.Namespace, output: Path) -> str:
+    """What is wrong with the files to write for one image, in words; empty where nothing is."""
+    from ..door.names import LABEL_SUFFIXES
+    from ..images.dicom_seg import SUFFIX
+
+    if not output.absolute().parent.is_dir():
+        return f"OUT must be a file {', '.join(LABEL_SUFFIXES)} in a folder that exists."
+    if output.exists() and any(Path(image).exists() and output.samefile(image) for image in options.image):
+        return "OUT is the image itself, which is never overwritten; give another name."
+    if options.sr is None:
+        return ""
+    if not all(path.name.lower().endswith(SUFFIX) for path in (output, options.sr)):
+        return "--sr names a file .dcm, and refers to a DICOM SEG: OUT must be a file .dcm, too."
+    place = options.sr.absolute().parent
+    taken = output.absolute() == options.sr.absolute() or place == Path(options.image[0]).absolute()
+    if taken or not place.is_dir():
+        return "--sr must be another file than OUT, in a folder that exists and is not the series."
+    return ""
 
 
 def uncertainty_lines(result: Segmentation) -> str:
