@@ -28,6 +28,8 @@ Images = Union[Image, Sequence[Image], Mapping[str, Image]]
 LEAST_COVERED = 0.5
 # Less than this is told.
 COVERED = 0.95
+# Two images whose voxels lie nearer than this part of a voxel have the same.
+SAME = 0.05
 # Points along each axis at which it is looked whether an image covers another.
 POINTS = 9
 
@@ -116,7 +118,7 @@ def _phases(image: Image, names: Sequence[str]) -> Volume | list[Volume]:
 
 def _on_grid(volume: Volume, geometry: Geometry, name: str, first: str) -> tuple[np.ndarray, str]:
     """The voxels of an image on another grid, and what is to be told of that."""
-    array = in_order_of(volume, geometry)
+    array = in_order_of(volume, geometry, SAME)
     if array is not None:
         return array, ""
     covered = _covered(volume.geometry, geometry)

@@ -10,8 +10,10 @@ from .geometry import Geometry, Volume
 SAME_VOXELS = 0.5
 
 
-def in_order_of(volume: Volume, geometry: Geometry) -> np.ndarray | None:
+def in_order_of(volume: Volume, geometry: Geometry, tolerance: float = SAME_VOXELS) -> np.ndarray | None:
     """The voxels (K, J, I) of a volume in the order of a geometry, where both are the same places.
+
+    ``tolerance`` is how far the corners may lie apart, in voxels.
 
     Returns:
         The array, or None where the volume lies elsewhere, or its voxels are others.
@@ -36,7 +38,7 @@ def in_order_of(volume: Volume, geometry: Geometry) -> np.ndarray | None:
         expected[source] = last[axis] if turned[axis] else 0
     corners = np.array([[0, 0, 0], [*last]]).T
     apart = (matrix - order) @ corners + (shift - expected)[:, None]
-    if np.abs(apart).max() > SAME_VOXELS:
+    if np.abs(apart).max() > tolerance:
         return None
     array = volume.array.transpose([2 - from_axis[axis] for axis in (2, 1, 0)])
     return np.flip(array, tuple(2 - axis for axis in range(3) if turned[axis]))
