@@ -81,7 +81,11 @@ def _isSheared(volumeNode) -> bool:
     """Whether voxels are no boxes: the axes of the node itself, without the transforms that it is under."""
     matrix = vtk.vtkMatrix4x4()
     volumeNode.GetIJKToRASDirectionMatrix(matrix)
-    axes = slicer.util.arrayFromVTKMatrix(matrix)[:3, :3]
+    return areSheared(slicer.util.arrayFromVTKMatrix(matrix)[:3, :3])
+
+
+def areSheared(axes: np.ndarray) -> bool:
+    """Whether three axes, unit vectors in the columns, are not perpendicular."""
     return bool(np.abs(axes.T @ axes - np.eye(3)).max() > _sheared)
 
 

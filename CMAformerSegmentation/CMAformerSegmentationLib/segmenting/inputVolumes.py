@@ -15,9 +15,6 @@ from ..scene import nodes as scene
 from ..scene.labelLayers import transformBetween
 from ..scene.metaimage import Geometry, writeMetaImage
 
-# Cosines between the axes may differ from 0 by this: rounding, no shear.
-_sheared = 5e-3
-
 
 def geometryIn(volumeNode, other) -> Geometry | None:
     """The geometry of a volume in the frame of another, both with their transforms; RAS.
@@ -34,7 +31,7 @@ def geometryIn(volumeNode, other) -> Geometry | None:
     axes = matrix[:3, :3] @ np.reshape(geometry.direction, (3, 3)) * np.array(geometry.spacing)
     spacing = np.linalg.norm(axes, axis=0)
     directions = axes / spacing
-    if np.abs(directions.T @ directions - np.eye(3)).max() > _sheared:
+    if scene.areSheared(directions):
         return None
     origin = matrix[:3, :3] @ np.array(geometry.origin) + matrix[:3, 3]
     return Geometry(geometry.size, tuple(spacing.tolist()), tuple(origin.tolist()), tuple(directions.ravel().tolist()))

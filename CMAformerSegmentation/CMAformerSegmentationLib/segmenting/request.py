@@ -9,15 +9,14 @@ from typing import Any
 import slicer
 from slicer.i18n import tr as _
 
+from cmaformer.door import modality
+
 from ..jobs.job import JobProblem
 from ..models.catalog import ModelEntry
 from ..scene import nodes as scene
 from .inputVolumes import geometryIn
 from .region import Region, regionOf, regionProblem
 from .regionResult import keepingProblem
-
-# What models are made for, as DICOM calls it; others say it in words of their own.
-_modalities = ("CT", "MR", "PT", "US")
 
 
 class SegmentationError(RuntimeError):
@@ -60,8 +59,8 @@ class Request:
 
         The modality is what Slicer keeps of a DICOM series; of other volumes nothing is known.
         """
-        madeFor, found = self.model.modality.upper(), _modality(self.volumeNode)
-        if not found or madeFor not in _modalities or found == madeFor:
+        madeFor, found = self.model.modality, _modality(self.volumeNode)
+        if not modality.is_other(found, madeFor):
             return ""
         return _("The volume is {found}, and the model is for {wanted}: do not rely on the result.").format(
             found=found, wanted=madeFor

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from ..door import modality
 from ..door.errors import EngineError, ImageError
 from ..door.watcher import Watcher
 from ..images.geometry import Volume
@@ -35,8 +36,6 @@ Network = Callable[[torch.Tensor], Any]
 PRECISIONS = {torch.float32: "fp32", torch.float16: "fp16", torch.bfloat16: "bf16"}
 # Larger slices than this come from a wrong spacing in the image or the model, and no memory holds the network's maps.
 LARGEST_SLICE = 4096 * 4096
-# What models are made for, as DICOM calls it; others say it in words of their own.
-KNOWN_MODALITIES = ("CT", "MR", "PT", "US")
 
 
 class Steps(dict[str, float]):
@@ -90,8 +89,8 @@ class Inference:
             volume, replaced = finite(volume)
             for note in volume.notes:
                 self.warn("image", note)
-            made_for = model.description.modality.upper()
-            if volume.modality and made_for in KNOWN_MODALITIES and volume.modality != made_for:
+            made_for = model.description.modality
+            if modality.is_other(volume.modality, made_for):
                 self.warn(
                     "other-modality",
                     f"The image is {volume.modality}, and the model is for {made_for}: do not rely on it.",
