@@ -1,27 +1,27 @@
-"""Train the abdomen on a graphics card that is lent for some minutes: pack here, run there, unpack here.
+"""Train on a graphics card that is lent for some minutes: pack here, run there, unpack here.
 
     python Testing/benchmarks/gpu_train.py cases --to runs/abdomen-cases.json              # here
     python Testing/benchmarks/gpu_train.py jobs --data ../shared/data --to runs/gpu        # here: needs SimpleITK
     python Testing/benchmarks/gpu_train.py run --at runs/gpu --out $OUT --seconds 300      # there: the trainings
 
-The rows train side by side, each in a process of its own: one of them alone leaves most of a large card idle. A short
-run first tells how fast they are; the trainings are then as long as the seconds allow. What travels is one file of
-8-bit slices and label maps (about 35 MB), and a job folder without slices for each row; signed distances are computed
-there. ``--device cpu --iterations 2`` tries the same here.
+The rows train side by side, each in a process of its own, for the same time: one of them alone leaves a part of a large
+card idle. What travels is one file of slices and label maps (35 to 40 MB), and a job folder without slices for each
+row; signed distances are computed there. What comes back is the events of all rows, and the models of those that
+``--keep`` names. ``--device cpu --iterations 2`` tries the same here.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-import lzma
 import os
 import shutil
 import subprocess
 import sys
 import tarfile
 import time
-from concurrent.futures import ProcessPoolExecutor
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +29,7 @@ import numpy as np
 
 HERE = Path(__file__).resolve().parent
 ENGINE = HERE.parents[1] / "CMAformerSegmentation"
-sys.path.insert(0, str(ENGINE))
+sys.path[:0] = [str(ENGINE), str(HERE)]
 
 # The validation cases of the abdomen, by number (issue 20); the other 14 are for training.
 VALIDATION = {5, 21, 30, 39}
@@ -49,18 +49,91 @@ RECIPE = {
     "checkpoint_every": 1000,
     "augmentation": {"flip": 0.0, "right_angle": 0.0},
 }
-SPACING = (1.5, 1.5)
-# Name of a row: how many classes, neighboring slices, and changes of the network. With "-all" it learns from all 18.
-BASES: dict[str, tuple[int, int, dict[str, Any]]] = {
-    "eight": (8, 0, {}),
-    "thirteen": (13, 0, {}),
-    "context": (13, 1, {}),
-    "compact": (13, 0, {"layout": "compact"}),
+# The paper's setting, halved: seven CTs with labels, with and without the seven others, and the further terms.
+BOTH = {"unlabeled": True, "labeled": 7}
+# From a model that is already there, at half the rate, with volumes that end anywhere.
+FURTHER_RECIPE = {"learning_rate": 1e-3, "augmentation": {"flip": 0.0, "right_angle": 0.0, "cut": 0.05}}
+
+
+HEART_RECIPE = {"alpha": 0.3, "supervised_weight": 1.0, "augmentation": {"flip": 0.5, "right_angle": 0.5}}
+
+
+@dataclass(frozen=True)
+class Source:
+    """How the images of a data set become slices.
+
+    Attributes:
+        spacing: row and column in mm.
+        slicing: see :data:`cmaformer.door.slicing.SLICINGS`.
+        normalization: of the intensities.
+        modality: of the images.
+        steps: of the intensities in the file that travels.
+        cleaned: classes of which the largest part, together, is kept.
+    """
+
+    spacing: tuple[float, float]
+    slicing: str
+    normalization: dict[str, Any]
+    modality: str
+    steps: int = 255
+    cleaned: list[int] | None = None
+
+
+SOURCES = {
+    "abdomen": Source((1.5, 1.5), "axial", {"type": "window", "low": -125, "high": 275}, "CT"),
+    "heart": Source((1.5, 1.5), "oriented", {"type": "percentile", "low": 0.5, "high": 99.5}, "MR", 127, [1, 2, 3]),
 }
-ROWS = {name + end: base for name, base in BASES.items() for end in ("", "-all")}
-PACK = "slices.xz"
-# Seconds of the short run, and those that a training needs besides its iterations.
-SHORT_S, AROUND_S = 30, 25
+
+
+@dataclass(frozen=True)
+class Row:
+    """A training.
+
+    Attributes:
+        classes: how many of the organs.
+        context: neighboring slices on each side.
+        network: changes of it.
+        labeled: CTs with labels of the 14, the first by number; 0: all 18, so that none is left for validation.
+        unlabeled: whether it learns from the others of the 14, too.
+        recipe: changes of it.
+        seed: of the training.
+        further: whether it starts from a model (``--base``).
+        data: key of :data:`SOURCES`; the heart has 70 labeled patients, whatever else is said.
+    """
+
+    classes: int = 8
+    context: int = 0
+    network: dict[str, Any] = field(default_factory=dict)
+    labeled: int = 14
+    unlabeled: bool = False
+    recipe: dict[str, Any] = field(default_factory=dict)
+    seed: int = 0
+    further: bool = False
+    data: str = "abdomen"
+
+
+ROWS = {
+    "eight": Row(),
+    "eight-all": Row(labeled=0),
+    "thirteen": Row(13),
+    "context": Row(13, 1),
+    "compact": Row(13, 0, {"layout": "compact"}),
+    "further": Row(further=True, recipe=FURTHER_RECIPE),
+    "further-all": Row(labeled=0, further=True, recipe=FURTHER_RECIPE),
+    "seven-alone": Row(labeled=7),
+    "seven-alone-again": Row(labeled=7, seed=1),
+    "seven-both": Row(**BOTH),
+    "seven-both-again": Row(**BOTH, seed=1),
+    "seven-constraint": Row(**BOTH, recipe={"constraint": "penalty"}),
+    "seven-contrast": Row(**BOTH, recipe={"contrast_weight": 0.1}),
+    "heart": Row(3, data="heart", recipe=HEART_RECIPE),
+    "heart-compact": Row(3, data="heart", network={"layout": "compact"}, recipe=HEART_RECIPE),
+    "heart-further": Row(3, data="heart", further=True, recipe={**HEART_RECIPE, "learning_rate": 1e-3}),
+}
+# Part of the time that the second phase has, and the steps between two looks of the teacher at whole volumes.
+SECOND, LOOK_EVERY = 45, 200
+# Seconds that a training needs besides its steps: until the first one, and after the last.
+AROUND_S = 60
 
 
 def case_list(data: Path, classes: int, everything: bool) -> Any:
@@ -93,165 +166,161 @@ def write_list(data: Path, to: Path) -> None:
     to.write_text(json.dumps({"classes": classes, "label_map": label_map, "cases": cases}, indent=1))
 
 
-def write_jobs(data: Path, to: Path, recipe: dict[str, Any]) -> None:
+def cases_of(row: Row, data: Path, to: Path) -> Any:
+    """The list of cases of a row, in which only the heart has its final roles."""
+    if row.data == "abdomen":
+        return case_list(data, row.classes, not row.labeled)
+    from cardiac_cases import write_cases
+
+    from cmaformer.cases.reading import read_cases
+
+    write_cases(data / "cardiac_cine_mr", to / "heart.json", 70)
+    return read_cases(to / "heart.json")
+
+
+def write_jobs(data: Path, to: Path, recipe: dict[str, Any], rows: list[str], bases: list[Path]) -> None:
     """Prepare the slices once, pack them, and write a job folder without slices for each row."""
-    from cmaformer.cases.tasks import SYNAPSE
+    import torch
+    from gpu_pack import pack
+    from ship import packed
+
     from cmaformer.data.slices import prepare
     from cmaformer.door.input_spec import ImageSpec, InputSpec
+    from cmaformer.door.names import INITIAL
+    from cmaformer.door.watcher import Watcher
+    from cmaformer.models.model import load_model
     from cmaformer.recipes.presets import preset
     from cmaformer.recipes.recipe import changed
     from cmaformer.training.plan import create
 
     to.mkdir(parents=True, exist_ok=True)
-    source = InputSpec((ImageSpec("", dict(SYNAPSE.normalization)),), spacing_mm=SPACING, slicing="axial")
-    for name, (classes, context, network) in ROWS.items():
+    left = iter(bases)
+    for name in rows:
+        row, source = ROWS[name], SOURCES[ROWS[name].data]
         shutil.rmtree(to / name, ignore_errors=True)
+        settings = {**RECIPE, "look_slices": 10_000, **row.recipe, **recipe}
         create(
-            case_list(data, classes, name.endswith("-all")),
+            cases_of(row, data, to),
             to / name,
-            f"abdomen {name}",
-            recipe=changed(preset(), {**RECIPE, **recipe}),
-            network={**NETWORK, **network},
-            spacing_mm=SPACING,
-            slicing="axial",
-            normalization=dict(SYNAPSE.normalization),
-            context_slices=context,
-            facts={"modality": "CT"},
+            f"{row.data} {name}",
+            load_model(next(left)) if row.further else None,
+            recipe=changed(preset(), settings),
+            network={**NETWORK, **row.network},
+            spacing_mm=source.spacing,
+            slicing=source.slicing,
+            normalization=source.normalization,
+            context_slices=row.context,
+            facts={"modality": source.modality},
+            seed=row.seed,
+            largest_component=source.cleaned,
+            together=source.cleaned,
         )
         (to / name / "cases.json").write_text("{}")  # paths of this computer mean nothing there
-    if not (to / PACK).exists():
-        slices = to / "prepared"
-        prepare(case_list(data, 13, False), source, slices, lambda done, total: print(done, "of", total))
-        pack(slices, to / PACK)
-        shutil.rmtree(slices)
+        if row.further:  # little room to travel
+            weights = torch.load(to / name / INITIAL, weights_only=True)
+            halved = {key: value.half() if value.is_floating_point() else value for key, value in weights.items()}
+            (to / name / INITIAL).write_bytes(packed(halved))
+    for kind in sorted({ROWS[name].data for name in rows}):
+        if not (to / f"{kind}.xz").exists():
+            source = SOURCES[kind]
+            spec = InputSpec((ImageSpec("", source.normalization),), spacing_mm=source.spacing, slicing=source.slicing)
+            slices = to / "prepared"
+            most = cases_of(Row(13, data=kind), data, to)
+            prepare(most, spec, slices, Watcher(progress=lambda done, total, left: print(done, "of", total)))
+            pack(slices, to / f"{kind}.xz", source.steps)
+            shutil.rmtree(slices)
 
 
-def pack(slices: Path, to: Path) -> None:
-    """Images (8 bits from the lowest to the highest value of a case) and label maps of prepared slices, in one file."""
-    index = json.loads((slices / "index.json").read_text())
-    with lzma.open(to, "wb", preset=6) as file:
-        ranges = []
-        for entry in index["cases"]:
-            images = np.load(slices / f"{entry['number']:05d}.images.npy").astype(np.float32)
-            ranges.append([float(images.min()), float(images.max())])
-        file.write((json.dumps({**index, "ranges": ranges}) + "\n").encode())
-        for entry, (low, high) in zip(index["cases"], ranges):
-            images = np.load(slices / f"{entry['number']:05d}.images.npy").astype(np.float32)
-            bytes_ = np.rint((images - low) / (high - low) * 255).astype(np.uint8)
-            bytes_[:, :, 1:] -= bytes_[:, :, :-1].copy()  # differences take less room
-            file.write(bytes_.tobytes())
-            file.write(np.load(slices / f"{entry['number']:05d}.labels.npy").tobytes())
-    print(f"{to}: {to.stat().st_size / 1e6:.1f} MB")
+def run(at: Path, out: Path, rows: list[str], keep: list[str], device: str, seconds: float, iterations: int) -> None:
+    """Train the rows side by side, for about so many seconds in all, or for so many iterations."""
+    from gpu_pack import unpack
 
-
-def unpack(path: Path, to: Path, classes: list[int]) -> None:
-    """The slices of a pack with the first so many classes each, in folders of that name; distances are computed."""
-    with lzma.open(path) as file:
-        index = json.loads(file.readline())
-        cases = []
-        for entry, (low, high) in zip(index["cases"], index.pop("ranges")):
-            count = int(np.prod(entry["shape"]))
-            differences = np.frombuffer(file.read(count), np.uint8).reshape(entry["shape"])
-            images = np.cumsum(differences, 2, dtype=np.uint8).astype(np.float32) / 255 * (high - low) + low
-            labels = np.frombuffer(file.read(count), np.uint8).reshape(entry["shape"])
-            cases.append((entry, images.astype(np.float16), labels))
-    most = max(classes)
-    planes = [plane for _, _, labels in cases for plane in labels]
-    with ProcessPoolExecutor() as pool:
-        distances = iter(list(pool.map(_distances, planes, [most] * len(planes), chunksize=16)))
-    for entry, images, labels in cases:
-        own = np.stack([next(distances) for _ in labels])
-        for many in classes:
-            folder = to / str(many)
-            folder.mkdir(parents=True, exist_ok=True)
-            maps = np.where(labels <= many, labels, 0).astype(np.uint8)
-            for kind, array in (("images", images), ("labels", maps), ("distances", own[:, :many])):
-                np.save(folder / f"{entry['number']:05d}.{kind}.npy", np.ascontiguousarray(array))
-            pixels = {str(c): [int(n) for n in np.count_nonzero(maps == c, axis=(1, 2))] for c in range(many + 1)}
-            entry = {**entry, "pixels": pixels}
-            (folder / f"{entry['number']:05d}.json").write_text(json.dumps(entry))
-    for many in classes:
-        entries = [json.loads(p.read_text()) for p in sorted((to / str(many)).glob("[0-9]*.json"))]
-        (to / str(many) / "index.json").write_text(json.dumps({"classes": many + 1, "cases": entries}))
-
-
-def _distances(labels: np.ndarray, classes: int) -> np.ndarray:
-    from cmaformer.data.slices import signed_distance
-
-    return np.stack([signed_distance(labels == value) for value in range(1, classes + 1)])
-
-
-def run(at: Path, out: Path, rows: list[str], device: str, seconds: float, iterations: int) -> None:
-    """Train the rows side by side, for about so many seconds, or for so many iterations."""
     start = time.monotonic()
     out.mkdir(parents=True, exist_ok=True)
-    if not (at / "slices" / "done").exists():
-        unpack(at / PACK, at / "slices", sorted({ROWS[row][0] for row in ROWS}))
-        (at / "slices" / "done").touch()
+    for kind in sorted({ROWS[row].data for row in rows}):
+        if not (at / "slices" / kind / "done").exists():
+            unpack(
+                at / f"{kind}.xz", at / "slices" / kind, sorted({ROWS[r].classes for r in rows if ROWS[r].data == kind})
+            )
+            (at / "slices" / kind / "done").touch()
     print(f"unpacked in {time.monotonic() - start:.0f} s", flush=True)
-    lengths = dict.fromkeys(rows, iterations)
-    if not iterations:
-        rates = train(at, out, dict.fromkeys(rows, 1_000_000), device, SHORT_S)
-        left = seconds - (time.monotonic() - start) - AROUND_S
-        lengths = {row: max(20, int(rate * left)) for row, rate in rates.items()}
-        print(f"lengths {lengths}", flush=True)
-    train(at, out, lengths, device)
-    for row in rows:
-        found = [json.loads(line) for line in (at / row / "events.jsonl").read_text().splitlines()]
-        dice = [event["values"]["dice"] for event in found if "dice" in event.get("values", {})]
-        if dice:
-            scores = list(dice[-1].values())
-            print(f"{row}: the eight {np.mean(scores[:8]):.4f}; {np.round(scores, 3).tolist()}", flush=True)
-        if (at / row / "result").exists():
-            with tarfile.open(out / f"{row}.tar.gz", "w:gz") as archive:
-                archive.add(at / row / "result", "result")
-                archive.add(at / row / "events.jsonl", "events.jsonl")
+    left = seconds - (time.monotonic() - start) - AROUND_S
+    train(at, rows, device, 0.0 if iterations else left, iterations, lambda row: _told(at, out, row, row in keep))
+    with tarfile.open(out / "events.tar.gz", "w:gz") as archive:
+        for row in rows:
+            for path in (at / row / "events.jsonl", at / row / "output.txt"):
+                archive.add(path, f"{row}/{path.name}")
     print(f"{time.monotonic() - start:.0f} s in all", flush=True)
 
 
-def train(at: Path, out: Path, lengths: dict[str, int], device: str, seconds: float = 0.0) -> dict[str, float]:
-    """Train rows from their beginning, to their end or for so many seconds; iterations a second of each."""
+def _told(at: Path, out: Path, row: str, keep: bool) -> None:
+    """Print what a row has learned, and send its model where it is wanted."""
+    for line in (at / row / "events.jsonl").read_text().splitlines():
+        event = json.loads(line)
+        if "dice" in event.get("values", {}):
+            scores = list(event["values"]["dice"].values())
+            about = f"the first eight {np.mean(scores[:8]):.4f}; {np.round(scores, 3).tolist()}"
+            print(f"{row}, {event.get('iteration')} steps: {about}", flush=True)
+    if keep and (at / row / "result").exists():
+        with tarfile.open(out / f"{row}.tar.gz", "w:gz") as archive:
+            archive.add(at / row / "result", "result")
+
+
+def roles(folder: Path, row: Row) -> None:
+    """Give the slices of a job the roles of its row; what an unlabeled case has of labels is not to be seen."""
     from cmaformer.data.slice_entry import SliceEntry
-    from cmaformer.data.slices import share
+    from cmaformer.data.slices import INDEX, share
 
-    each = max(1, (os.cpu_count() or 1) // len(lengths))
+    slices = folder.parent / "slices" / row.data / str(row.classes)
+    known = json.loads((slices / INDEX).read_text())["cases"]
+    learned = [entry["number"] for entry in known if entry["role"] == "labeled"]
+
+    def role(entry: SliceEntry) -> str:
+        if row.data == "heart":
+            return entry.role
+        if not row.labeled:
+            return "labeled"
+        if entry.role != "labeled" or learned.index(entry.number) < row.labeled:
+            return entry.role
+        return "unlabeled" if row.unlabeled else "unused"
+
+    share(slices, folder / "slices", role)
+    index = json.loads((folder / "slices" / INDEX).read_text())
+    for entry in index["cases"]:
+        if entry["role"] in ("unlabeled", "unused"):
+            entry["pixels"] = {}
+    (folder / "slices" / INDEX).write_text(json.dumps(index))
+
+
+def train(at: Path, rows: list[str], device: str, seconds: float, iterations: int, done: Callable[[str], None]) -> None:
+    """Train rows side by side from their beginning, for so many seconds of steps, or (0) for so many iterations."""
+    each = max(1, (os.cpu_count() or 1) // len(rows))
     environment = {**os.environ, "PYTHONPATH": str(ENGINE), "OMP_NUM_THREADS": str(each), "OMP_WAIT_POLICY": "PASSIVE"}
-    processes, rates = {}, {}
-    for row, length in lengths.items():
-        job, everything = at / row, row.endswith("-all")
-        for name in ("checkpoint.pt", "events.jsonl"):
-            (job / name).unlink(missing_ok=True)
-        shutil.rmtree(job / "result", ignore_errors=True)
-
-        def role(entry: SliceEntry, everything: bool = everything) -> str:
-            return "labeled" if everything else entry.role
-
-        share(at / "slices" / str(ROWS[row][0]), job / "slices", role)
+    processes = {}
+    for name in rows:
+        job, row = at / name, ROWS[name]
+        for left in ("checkpoint.pt", "events.jsonl", "shares.txt"):
+            (job / left).unlink(missing_ok=True)
+        for left in ("result", "taught", "slices"):
+            shutil.rmtree(job / left, ignore_errors=True)
+        roles(job, row)
+        length = iterations or 100
+        second = round(SECOND / 100 * length) if row.unlabeled else 0
         # The training takes this for a length that was fitted to a budget.
-        kept = {"minutes": 1, "iterations": length, "semi_iterations": 0}
+        kept = {"minutes": 1, "iterations": length - second, "semi_iterations": second, "look_every": LOOK_EVERY}
+        if seconds:
+            kept |= {"seconds": seconds, "after_s": AROUND_S / 2}
         (job / "schedule.json").write_text(json.dumps(kept))
         command = [sys.executable, "-m", "cmaformer", "train", "--resume", str(job), "--device", device]
-        log = open(out / f"{row}.log", "w")  # noqa: SIM115 - the process writes there
-        processes[row] = subprocess.Popen(command, env=environment, stdout=log, stderr=subprocess.STDOUT)
-    if seconds:
-        time.sleep(seconds)
-        for row in lengths:
-            (at / row / "CANCEL").touch()
-    for row, process in processes.items():
-        process.wait()
-        log_text = (out / f"{row}.log").read_text()
-        told = []
-        if (at / row / "events.jsonl").exists():
-            events = [json.loads(line) for line in (at / row / "events.jsonl").read_text().splitlines()]
-            told = [event for event in events if event["type"] == "progress" and event.get("unit") == "iterations"]
-        if len(told) < 3:
-            print(f"{row}: exit {process.returncode}\n{log_text[-3000:]}", flush=True)
-            rates[row] = 0.0
-            continue
-        rates[row] = (told[-1]["done"] - told[1]["done"]) / max(1e-9, told[-1]["time"] - told[1]["time"])
-        done, rate = told[-1]["done"], rates[row]
-        print(f"{row}: {done} iterations, {rate:.1f} a second, exit {process.returncode}", flush=True)
-    return rates
+        output = open(job / "output.txt", "w")  # noqa: SIM115 - the process writes there
+        processes[name] = subprocess.Popen(command, env=environment, stdout=output, stderr=subprocess.STDOUT)
+    while processes:
+        time.sleep(0.2)
+        for name in [name for name, process in processes.items() if process.poll() is not None]:
+            code = processes.pop(name).returncode
+            if code:
+                print(f"{name}: exit {code}\n{(at / name / 'output.txt').read_text()[-3000:]}", flush=True)
+            done(name)
 
 
 def main() -> None:
@@ -264,11 +333,14 @@ def main() -> None:
     jobs = commands.add_parser("jobs", help="prepare, here")
     jobs.add_argument("--data", type=Path, default=HERE.parents[2] / "shared" / "data")
     jobs.add_argument("--to", type=Path, required=True)
+    jobs.add_argument("--rows", nargs="+", default=list(ROWS)[:5], choices=list(ROWS))
+    jobs.add_argument("--base", type=Path, nargs="+", default=[], help="model of each row that starts from one")
     jobs.add_argument("--recipe", type=json.loads, default={}, help="changes of the recipe, JSON")
     running = commands.add_parser("run", help="train, there")
     running.add_argument("--at", type=Path, required=True)
     running.add_argument("--out", type=Path, required=True)
-    running.add_argument("--rows", nargs="+", default=list(BASES), choices=list(ROWS))
+    running.add_argument("--rows", nargs="+", default=list(ROWS)[:5], choices=list(ROWS))
+    running.add_argument("--keep", nargs="+", default=[], choices=list(ROWS), help="rows whose models come back")
     running.add_argument("--device", default="cuda")
     running.add_argument("--seconds", type=float, default=300.0)
     running.add_argument("--iterations", type=int, default=0)
@@ -276,9 +348,9 @@ def main() -> None:
     if args.command == "cases":
         write_list(args.data, args.to)
     elif args.command == "jobs":
-        write_jobs(args.data, args.to, args.recipe)
+        write_jobs(args.data, args.to, args.recipe, args.rows, args.base)
     else:
-        run(args.at, args.out, args.rows, args.device, args.seconds, args.iterations)
+        run(args.at, args.out, args.rows, args.keep, args.device, args.seconds, args.iterations)
 
 
 if __name__ == "__main__":

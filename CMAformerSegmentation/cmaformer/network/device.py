@@ -187,6 +187,7 @@ def release(device: torch.device) -> None:
         torch.mps.empty_cache()
 
 
-def autocast(device: torch.device) -> torch.autocast:
+def autocast(device: torch.device, cache_enabled: bool | None = None) -> torch.autocast:
     """bf16 where the hardware computes it; fp32 elsewhere (fp16 would need loss scaling). For trainings."""
-    return torch.autocast(device.type, dtype=torch.bfloat16, enabled=precision(device) == torch.bfloat16)
+    enabled = precision(device) == torch.bfloat16
+    return torch.autocast(device.type, dtype=torch.bfloat16, enabled=enabled, cache_enabled=cache_enabled)

@@ -14,8 +14,9 @@ from ..data.slices import SliceStore
 from ..door.job import Job
 from ..network.cmaformer import CMAformer, NetworkConfig, Prediction
 from ..network.memory import PortionedNetwork
+from ..network.recorded import RecordedNetwork
 from ..objectives import build
-from ..parallel import distributed
+from ..parallel import distributed, processes
 from ..recipes.recipe import Recipe
 from . import optimizer
 from .parameters import TrainParameters
@@ -65,6 +66,8 @@ class TrainingState:
             network.interrupt, network.side = interrupt, recipe.patch
         self.student: CMAformer = self._portioned[0]
         self.learner: Callable[[Tensor, Tensor], Prediction] = distributed.shared(self.student, device)
+        if device.type == "cuda" and not processes.several():
+            self.learner = RecordedNetwork(student, device)
         self.teacher: CMAformer = self._portioned[1]
         context = parameters.input.context_slices
         self.terms = build.build(recipe, store.classes, lambda: patch_pixels(store, recipe, context, job.seed)).to(
@@ -85,11 +88,13 @@ class TrainingState:
     def update_teacher(self) -> None:
         """The teacher moves towards the student: an average that is short at first and 1 / (1 - ema) steps later on."""
         decay = min(1 - 1 / (self.iteration + 1), self.recipe.ema)
-        for average, value in zip(self.teacher.parameters(), self.student.parameters()):
-            average.lerp_(value, 1 - decay)
+        # Parameters, and statistics of batch norms: those of the weights of the last steps, averaged as they are.
+        pairs = zip(self.teacher.state_dict().values(), self.student.state_dict().values())
+        floats = [pair for pair in pairs if pair[0].is_floating_point()]
+        torch._foreach_lerp_([average for average, _ in floats], [value for _, value in floats], 1 - decay)
         for kept, now in zip(self.teacher.buffers(), self.student.buffers()):
-            # Statistics of batch norms: those of the weights of the last steps, averaged as they are.
-            kept.copy_(kept.lerp(now, 1 - decay) if kept.is_floating_point() else now)
+            if not kept.is_floating_point():  # batches seen
+                kept.copy_(now)
         self.terms.update_teacher(decay)
 
     def state_dict(self) -> dict[str, Any]:
