@@ -1251,6 +1251,10 @@ The network follows the CMAformer publication; see the extension&apos;s home pag
         <source>The list of cases of this training is not there any more.</source>
         <translation type="unfinished"></translation>
     </message>
+    <message>
+        <source>A list has {count} cases at most. Train from a longer one on the command line, with a cases.json.</source>
+        <translation type="unfinished"></translation>
+    </message>
 </context>
 <context>
     <name>cases.segmentsTable</name>

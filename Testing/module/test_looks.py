@@ -46,7 +46,7 @@ def test_marks_stand_out_and_text_keeps_the_color_of_the_style(app):
     cases, items = qt.QTableWidget(0, 4), qt.QTableWidget(0, 3)
     roles = (trainingCases.LABELED, trainingCases.UNLABELED, trainingCases.HELD_OUT, IGNORED)
     named = [trainingCases.TrainingCase("image.nrrd", None, role) for role in roles]
-    caseTable.fillCases(cases, named, [""] * len(named))
+    caseTable.CaseTable(cases).show(named, [""] * len(named))
     batchTable.BatchTable(items).show([BatchItem("scan", state=FAILED)])
     marked = [cases.item(row, 2) for row in range(4)] + [items.item(0, 1)]
     colors = [item.data(qt.Qt.DecorationRole) for item in marked]

@@ -18,6 +18,8 @@ from .case import HELD_OUT, LABELED, UNLABELED, TrainingCase
 from .structures import SegmentMapping
 
 IGNORED = "ignored"  # stays in the list, and out of the training
+# Cases of a list at most, and letters of its text: longer ones would make Slicer wait.
+MOST, _MOST_LETTERS = 2000, 2_000_000
 _roles = (LABELED, UNLABELED, HELD_OUT, IGNORED)
 _parameter = "trainingCaseList"
 _mappingParameter = "trainingSegmentMapping"
@@ -85,7 +87,7 @@ def saveCases(parameterNode, cases: Iterable[TrainingCase]) -> None:
 
 
 def loadCases(parameterNode) -> list[TrainingCase]:
-    """The list back from the module's node. Cases whose image has left the scene are gone."""
+    """The list back from the module's node. Cases whose image has left the scene are gone; nothing of one too long."""
     cases = []
     for number, row in enumerate(_rows(parameterNode)):
         if row.get("image"):
@@ -116,12 +118,29 @@ def loadMapping(parameterNode) -> dict[str, str]:
     return {str(key): str(value) for key, value in mapping.items()} if isinstance(mapping, dict) else {}
 
 
+def tooLong(parameterNode) -> bool:
+    """Whether the module's node, which may come from somebody else, has a list that is not taken over."""
+    text = parameterNode.GetParameter(_parameter) or ""
+    return len(text) > _MOST_LETTERS or (text.count("{") > MOST and _parsed(text) == [])
+
+
+def tooManyCases() -> str:
+    """What to tell where a list would be too long."""
+    text = _("A list has {count} cases at most. Train from a longer one on the command line, with a cases.json.")
+    return text.format(count=MOST)
+
+
 def _rows(parameterNode) -> list[dict[str, Any]]:
+    return _parsed(parameterNode.GetParameter(_parameter) or "[]")
+
+
+def _parsed(text: str) -> list[dict[str, Any]]:
     try:
-        rows = json.loads(parameterNode.GetParameter(_parameter) or "[]")
-    except ValueError:
+        rows = json.loads(text) if len(text) <= _MOST_LETTERS else []
+    except (ValueError, RecursionError):
         return []
-    return [row for row in rows if isinstance(row, dict)] if isinstance(rows, list) else []
+    rows = [row for row in rows if isinstance(row, dict)] if isinstance(rows, list) else []
+    return rows if len(rows) <= MOST else []
 
 
 def _refer(parameterNode, number: int, image, labels) -> None:

@@ -12,6 +12,8 @@ from ..widgets.marks import BLUE, GREEN, GREY, PURPLE, setMark
 from .case import HELD_OUT, LABELED, UNLABELED, TrainingCase
 from .list import IGNORED
 
+# Rows that are filled before Slicer gets on with other things.
+AT_A_TIME = 50
 _roleColors = {LABELED: GREEN, UNLABELED: BLUE, HELD_OUT: PURPLE, IGNORED: GREY}
 
 
@@ -35,32 +37,58 @@ def roleExplanation(role: str) -> str:
     }[role]
 
 
-def fillCases(table, cases: Sequence[TrainingCase], problems: Sequence[str]) -> None:
-    """Show cases, a row each; cells that show them already are left alone, so that hundreds of rows stay fluid.
+class CaseTable:
+    """Shows cases, a row each, so many at a time that a list of thousands keeps nobody waiting.
 
     :param table: QTableWidget with four columns: case, segmentation, use, finding.
-    :param problems: what is wrong with each case, in words.
     """
-    wasBlocked = table.blockSignals(True)
-    if table.rowCount != len(cases):
-        table.setRowCount(len(cases))
-    for row, (case, problem) in enumerate(zip(cases, problems)):
+
+    def __init__(self, table) -> None:
+        self.table = table
+        self._rows: Sequence[tuple[TrainingCase, str]] = ()
+        self._next = 0
+        self._timer = qt.QTimer()
+        self._timer.setSingleShot(True)
+        self._timer.setInterval(0)
+        self._timer.connect("timeout()", self._fill)
+
+    def show(self, cases: Sequence[TrainingCase], problems: Sequence[str]) -> None:
+        """Show cases, and what is wrong with each in words; cells that show it already are left alone."""
+        self._rows, self._next = list(zip(cases, problems)), 0
+        if self.table.rowCount != len(self._rows):
+            self.table.setRowCount(len(self._rows))
+        self._fill()
+
+    def cleanup(self) -> None:
+        """Show nothing more."""
+        self._timer.stop()
+        self._timer.disconnect("timeout()", self._fill)
+
+    def _fill(self) -> None:
+        wasBlocked = self.table.blockSignals(True)
+        first, self._next = self._next, min(self._next + AT_A_TIME, len(self._rows))
+        for row in range(first, self._next):
+            self._showRow(row, *self._rows[row])
+        self.table.blockSignals(wasBlocked)
+        if self._next < len(self._rows):
+            self._timer.start()
+
+    def _showRow(self, row: int, case: TrainingCase, problem: str) -> None:
         finding = problem.removeprefix(f"{case.title}: ")
         for column, text in enumerate((case.title, _labelsTitle(case), roleTitle(case.role), finding)):
-            item = table.item(row, column)
+            item = self.table.item(row, column)
             if item is not None and item.text() == text:
                 continue
             if item is None:
                 item = qt.QTableWidgetItem()
                 item.setFlags(qt.Qt.ItemIsEnabled | qt.Qt.ItemIsSelectable)
-                table.setItem(row, column, item)
+                self.table.setItem(row, column, item)
             item.setText(text)
             if column == 2:
                 setMark(item, _roleColors[case.role])
                 item.setToolTip(roleExplanation(case.role))
             else:
                 item.setToolTip(text)
-    table.blockSignals(wasBlocked)
 
 
 def selectedRows(table) -> list[int]:

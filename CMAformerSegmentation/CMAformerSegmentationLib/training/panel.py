@@ -12,11 +12,11 @@ from slicer.i18n import tr as _
 
 from ..cases.adding import CaseAdding
 from ..cases.case import LABELED, TrainingCase
-from ..cases.list import IGNORED, loadCases, loadMapping, saveCases, saveMapping
+from ..cases.list import IGNORED, MOST, loadCases, loadMapping, saveCases, saveMapping, tooLong, tooManyCases
 from ..cases.roleMenu import RoleMenu
 from ..cases.segmentsTable import SegmentsTable
 from ..cases.structures import foundSegments, hasValues, structuresToLearn
-from ..cases.table import fillCases, selectedRows
+from ..cases.table import CaseTable, selectedRows
 from ..models.terms import mustBeAccepted
 from ..scene.nodes import keptCopy
 from ..widgets.hub import Hub
@@ -39,6 +39,7 @@ class TrainPanel(SectionPanel):
         self.cases: list[TrainingCase] = []
         self._models: list[Any] = []
         self.checker = CaseChecker(self._onChecked)
+        self.table = CaseTable(ui.casesTable)
         self._problems: list[str] = []  # of each case; looked for when the list changes, not at every update
         self.roles = RoleMenu(ui.useAsButton, self.onUseAs)
         self.settings = TrainSettings(ui, self.onChanged)
@@ -75,6 +76,7 @@ class TrainPanel(SectionPanel):
         self.adding.cleanup()
         self.roles.cleanup()
         self.checker.cleanup()
+        self.table.cleanup()
         self.settings.cleanup()
         self.segments.cleanup()
         super().cleanup()
@@ -96,6 +98,8 @@ class TrainPanel(SectionPanel):
                 self.cases, self._mapping, self._before, self._message = stored, mapping, [], ""
                 self._showCases()
                 self.update()
+            if tooLong(node):
+                self.say(tooManyCases())
 
     def refresh(self) -> None:
         """Offer the models that there are now as a base."""
@@ -153,7 +157,7 @@ class TrainPanel(SectionPanel):
         self._problems = ["" if case.role == IGNORED else case.problem() for case in self.cases]
         numbers = iter(range(1, len(self.cases) + 1))
         found = ["" if case.role == IGNORED else self.checker.findings(next(numbers)) for case in self.cases]
-        fillCases(self.ui.casesTable, self.cases, [p or f for p, f in zip(self._problems, found)])
+        self.table.show(self.cases, [p or f for p, f in zip(self._problems, found)])
 
     def _onChecked(self) -> None:
         if not self.checker.isRunning:
@@ -287,6 +291,9 @@ class TrainPanel(SectionPanel):
     def _add(self, found: list[TrainingCase], nothing: str) -> None:
         known = {str(case.image) for case in self.cases if case.isFile}
         found = [case for case in found if not case.isFile or str(case.image) not in known]
+        if len(self.cases) + len(found) > MOST:
+            self.say(tooManyCases())
+            return
         self._message = "" if found else nothing
         self._replace([*self.cases, *found])
 

@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ..door.files import replaced
 from ..models.installed import open_model
 from .case_arguments import add_arguments as add_case_arguments
 from .case_arguments import cases_of, task_of
@@ -62,7 +63,7 @@ def run(args: argparse.Namespace) -> int:
     cases = cases_of(args, task, training=False)
     evaluation = evaluate(cases, model, args.predictions, args.role, args.device, progress, unions)
     if args.csv:
-        with open(args.csv, "w", newline="", encoding="utf-8") as file:
+        with replaced(args.csv) as part, open(part, "w", newline="", encoding="utf-8") as file:
             writer = csv.DictWriter(file, ["case", "structure", *MEASURES])
             writer.writeheader()
             writer.writerows(evaluation.rows())

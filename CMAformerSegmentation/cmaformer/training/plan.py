@@ -153,6 +153,7 @@ class TrainingPlan:
             files, account = write(base, self.config, names, folder, self.choices.seed)
             inputs.update(files)
             taken = asdict(account)
+        _write_cases(folder / CASES, self.case_list)
         choices = self.choices
         parameters = TrainParameters(
             choices.recipe,
@@ -164,7 +165,7 @@ class TrainingPlan:
             taken,
             self.folds,
         )
-        job = jobs.write_job(
+        return jobs.write_job(  # the last file: a folder that has it has all of them
             folder,
             {
                 "schema": jobs.SCHEMA,
@@ -177,8 +178,6 @@ class TrainingPlan:
                 "engine_version": __version__,
             },
         )
-        _write_cases(folder / CASES, self.case_list)
-        return job
 
 
 def create(case_list: CaseList, folder: Path, name: str, base: Model | None = None, **choices: Any) -> jobs.Job:

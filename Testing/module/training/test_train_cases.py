@@ -125,11 +125,14 @@ def test_several_hundred_rows_stay_fluid(panel, tmp_path):
     standin.answer("getExistingDirectory", str(tmp_path))
     trigger(panel, "Folder...")
     assert panel.ui.casesTable.rowCount == 400
+    standin.processUntil(lambda: panel.ui.casesTable.item(399, 3) is not None)
     select(panel, *range(0, 400, 2))
     begin = ownTime()
     trigger(panel, "ignored")
     assert ownTime() - begin < 0.5  # PySide6 behind the stand-in's checks is several times slower than Slicer
     assert column(panel.ui.casesTable, 2)[:3] == ["ignored", "unlabeled", "ignored"]
+    standin.processUntil(lambda: column(panel.ui.casesTable, 2)[398] == "ignored")
+    assert column(panel.ui.casesTable, 2) == ["ignored", "unlabeled"] * 200
 
 
 def test_check_tells_in_rows_and_words_what_is_wrong_with_the_real_engine(panel, tmp_path, picture):
