@@ -2,7 +2,7 @@
 # network to the Python package index. They share one environment, .venv, with the versions pinned in
 # Testing/requirements.txt. A stamp named after the checksum of what was installed makes a second call skip it.
 #
-#   make demo VOLUME=scan.nrrd MODEL=cardiac-cine-mr-1.3.0    the user's own volume (file or DICOM folder)
+#   make demo VOLUME=scan.nrrd MODEL=cardiac-cine-mr-1.4.0    the user's own volume (file or DICOM folder)
 #   make test TESTS=Testing/engine PYTEST_ARGS="-k geometry"  some of the tests
 #   make install PYTHON=python3.12 PIP_ARGS="..."             another interpreter, further options for pip
 

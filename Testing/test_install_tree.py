@@ -20,7 +20,7 @@ import installation
 import synthetic
 
 ROOT = Path(__file__).resolve().parents[1]
-MODEL = "cardiac-cine-mr-1.3.0"
+MODEL = "cardiac-cine-mr-1.4.0"
 
 
 @pytest.fixture(scope="module")

@@ -207,7 +207,7 @@ def test_the_blocks_for_slicers_console(tmp_path: Path) -> None:
     script = Path(readme.__file__).with_name("console.py")
     done = subprocess.run([sys.executable, str(script), str(data)], env=environment(), capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
-    assert "cardiac-cine-mr-1.3.0" in done.stdout  # the list of models
+    assert "cardiac-cine-mr-1.4.0" in done.stdout  # the list of models
 
 
 @pytest.mark.slow

@@ -3,7 +3,7 @@
 Importing the package is cheap; PyTorch is loaded when one of the names below is first used.
 
     import cmaformer
-    model = cmaformer.load_model("Resources/Models/cardiac-cine-mr-1.3.0")
+    model = cmaformer.load_model("Resources/Models/cardiac-cine-mr-1.4.0")
     result = cmaformer.segment("heart.nrrd", model)
 """
 

@@ -795,7 +795,7 @@ The network follows the CMAformer publication; see the extension&apos;s home pag
         <translation type="unfinished"></translation>
     </message>
     <message>
-        <source>Dice on the held-out cases: mean over them, 1 is perfect.</source>
+        <source>Means over the held-out cases. Dice: 1 is perfect. HD95: how far the surfaces are apart in mm. Volume: by how much it is too large in ml.</source>
         <translation type="unfinished"></translation>
     </message>
     <message>
@@ -803,7 +803,7 @@ The network follows the CMAformer publication; see the extension&apos;s home pag
         <translation type="unfinished"></translation>
     </message>
     <message>
-        <source>Before</source>
+        <source>Dice before</source>
         <translation type="unfinished"></translation>
     </message>
     <message>
@@ -812,6 +812,14 @@ The network follows the CMAformer publication; see the extension&apos;s home pag
     </message>
     <message>
         <source>Change</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>HD95 (mm)</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>Volume (ml)</source>
         <translation type="unfinished"></translation>
     </message>
     <message>

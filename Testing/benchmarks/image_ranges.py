@@ -1,6 +1,6 @@
 """Print what the images of a model's training are like, for ``training.images`` of a model that was made without it.
 
-python Testing/benchmarks/image_ranges.py runs/cases.json Resources/Models/cardiac-cine-mr-1.3.0
+python Testing/benchmarks/image_ranges.py runs/cases.json Resources/Models/cardiac-cine-mr-1.4.0
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Pictures of the best, the median and the worst validation volume of a model, to be looked at.
 
-    python Testing/benchmarks/pictures.py runs/cases.json cardiac-cine-mr-1.3.0 runs/pictures
+    python Testing/benchmarks/pictures.py runs/cases.json cardiac-cine-mr-1.4.0 runs/pictures
 
 One PNG a volume, named after its place: five slices through the structures from one end to the other, each
 as the image is (above), and with what the model found as color and the reference as a white outline (below). Volumes

@@ -1,6 +1,6 @@
 """How long this processor takes for a network in float32 and in bfloat16: a training step, and an answer.
 
-    python Testing/benchmarks/precision.py cardiac-cine-mr-1.3.0 hippocampus-mr-1.3.0 --threads 1
+    python Testing/benchmarks/precision.py cardiac-cine-mr-1.4.0 hippocampus-mr-1.3.0 --threads 1
 
 The two take turns, so that other work on the computer slows both; medians of seconds, and their ratio.
 `cmaformer/device.py` chooses between them.

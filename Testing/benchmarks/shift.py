@@ -1,6 +1,6 @@
 """Dice of a model on validation volumes that were changed as other scanners, protocols and programs change them.
 
-    python Testing/benchmarks/shift.py runs/cases.json cardiac-cine-mr-1.3.0
+    python Testing/benchmarks/shift.py runs/cases.json cardiac-cine-mr-1.4.0
 
 Image and label map are changed together, so that the truth stays the truth. Prints a table: mean Dice over volumes and
 structures, and what is lost against the volumes as they are. ``--volumes 2`` takes the first ones only. Models of CT

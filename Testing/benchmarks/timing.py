@@ -1,6 +1,6 @@
 """Time and peak memory of whole ``segment`` commands: a real volume, and a synthetic one of 512x512x200.
 
-    python Testing/benchmarks/timing.py cardiac-cine-mr-1.3.0 [IMAGE ...]
+    python Testing/benchmarks/timing.py cardiac-cine-mr-1.4.0 [IMAGE ...]
 
 Prints for each image the seconds of the whole command (interpreter, imports, reading, network, writing), the seconds of
 the network alone, and the largest resident memory. Linux and macOS.

@@ -35,7 +35,7 @@ def main(data: Path) -> None:
     segmenting, several, fine_tuning = [block for block in readme.blocks() if "slicer.util" in block.text]
     space = pasted(segmenting, data, {"slicer": slicer})
     node = space["segmentationNode"]
-    assert node.GetAttribute("CMAformer.ModelId") == "cardiac-cine-mr-1.3.0"
+    assert node.GetAttribute("CMAformer.ModelId") == "cardiac-cine-mr-1.4.0"
     assert node.GetSegmentation().GetNthSegment(0).GetRepresentation("Closed surface") is not None
 
     assert HOUR in fine_tuning.text
@@ -47,9 +47,9 @@ def main(data: Path) -> None:
     training.trainingArguments = lambda *given: untimed(arguments(*given))
     space = pasted(fine_tuning, data, space)
     assert (space["job"].state, space["model"].title) == ("finished", "Our hearts")
-    assert [entry.id for entry in space["logic"].models()] == ["cardiac-cine-mr-1.3.0", space["model"].id]
+    assert [entry.id for entry in space["logic"].models()] == ["cardiac-cine-mr-1.4.0", space["model"].id]
     made = slicer.util.getNodesByClass("vtkMRMLSegmentationNode")
-    assert {n.GetAttribute("CMAformer.ModelId") for n in made} == {"cardiac-cine-mr-1.3.0", space["model"].id}
+    assert {n.GetAttribute("CMAformer.ModelId") for n in made} == {"cardiac-cine-mr-1.4.0", space["model"].id}
     space["logic"].cleanup()
     standin.quitApplication()
 

@@ -99,7 +99,7 @@ def console(folder: Path) -> None:
     for seed in range(4):
         heart(folder / "hearts" / "images" / f"{seed}.nrrd", folder / "hearts" / "labels" / f"{seed}.nrrd", seed)
     heart(folder / "hearts" / "unlabeled" / "5.nrrd", seed=5)
-    save_tiny(folder / "models" / "cardiac-cine-mr-1.3.0", id="cardiac-cine-mr-1.3.0")
+    save_tiny(folder / "models" / "cardiac-cine-mr-1.4.0", id="cardiac-cine-mr-1.4.0")
 
 
 def nothing(folder: Path) -> None:

@@ -43,6 +43,8 @@ class TrainingsPanel(SectionPanel):
         for table in (ui.trainingsTable, ui.comparisonTable):
             table.horizontalHeader().setSectionResizeMode(0, qt.QHeaderView.Stretch)
             table.verticalHeader().setVisible(False)
+        for column in range(1, ui.comparisonTable.columnCount):
+            ui.comparisonTable.horizontalHeader().setSectionResizeMode(column, qt.QHeaderView.ResizeToContents)
         connections = [
             (ui.trainingsTable, "itemSelectionChanged()", self.onSelected),
             (ui.pauseButton, "clicked(bool)", self.onPause),

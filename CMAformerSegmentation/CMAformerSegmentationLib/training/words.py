@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
+from typing import Any
+
 from slicer.i18n import tr as _
 
-from cmaformer.door.verdict import BETTER, FEW, SAME, WORSE, Verdict
+from cmaformer.door.verdict import BETTER, FEW, SAME, WORSE, Verdict, average
 from cmaformer.door.verdict import verdict as verdictOn
 
 from ..jobs.job import CANCELLED, FAILED, FINISHED, INTERRUPTED, QUEUED, RUNNING
@@ -56,9 +59,10 @@ def status(training: Training) -> str:
     return _finished(training) if state == FINISHED else _running(training)
 
 
-def comparison(training: Training) -> list[tuple[tuple[str, str, str, str], float | None]]:
-    """Dice on the held-out cases before and after, a row a structure: texts of the cells, and the change.
+def comparison(training: Training) -> list[tuple[tuple[str, ...], float | None]]:
+    """The held-out cases before and after, a row a structure: texts of the cells, and the change of Dice.
 
+    Cells are the structure, Dice before, after and its change, HD95 in mm and the mean error of the volume in ml.
     The base is compared where it knows the structure. Empty as long as there is no result, or nothing was held out.
     """
     report = training.report
@@ -66,16 +70,28 @@ def comparison(training: Training) -> list[tuple[tuple[str, str, str, str], floa
     if not kept:
         return []
     names = list(training.request.get("structures", []))
-    before = report.get("before") or {}
-    rows = []
+    rows: list[tuple[tuple[str, ...], float | None]] = []
     for index, name in enumerate(names):
-        after = _mean([case[index] for case in kept])
-        known = before.get("classes", [])
-        old = _mean([case[known.index(name)] for case in before["dice"]]) if name in known else None
+        old, after = _beforeAndAfter(report, "dice", name, index)
         change = after - old if after is not None and old is not None else None
-        cells = (name, _dice(old), _dice(after), "" if change is None else f"{change:+.3f}")
+        distances = _arrow(_beforeAndAfter(report, "hd95_mm", name, index), ".1f")
+        volumes = _arrow(_beforeAndAfter(report, "volume_error_ml", name, index), "+.1f")
+        cells = (name, _dice(old), _dice(after), "" if change is None else f"{change:+.3f}", distances, volumes)
         rows.append((cells, change))
     return rows
+
+
+def _beforeAndAfter(report: Mapping[str, Any], measure: str, name: str, index: int) -> list[float | None]:
+    """Mean over the held-out cases of a measure of a structure, of the base and of the new model, where known."""
+    after = (report.get(f"held_out_{measure}") or {}).get(report.get("kept")) or []
+    before = report.get("before") or {}
+    classes, cases = before.get("classes", []), before.get(measure) or []
+    old = average(case[classes.index(name)] for case in cases) if name in classes else None
+    return [old, average(case[index] for case in after)]
+
+
+def _arrow(values: Iterable[float | None], digits: str) -> str:
+    return " → ".join(format(value, digits) for value in values if value is not None)
 
 
 def verdictOf(training: Training) -> Verdict | None:
@@ -134,11 +150,6 @@ def _verdict(verdict: Verdict) -> str:
         }[verdict.name]
     change, low, high = (f"{value:+.3f}" for value in (verdict.difference, verdict.low, verdict.high))
     return text.format(change=change, low=low, high=high, count=verdict.cases)
-
-
-def _mean(values: list[float | None]) -> float | None:
-    known = [value for value in values if value is not None]
-    return sum(known) / len(known) if known else None
 
 
 def _dice(value: float | None) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -60,6 +60,12 @@ def verdict(before: Scores, after: Scores) -> Verdict | None:
     elif difference <= -MARGIN and high < 0:
         name = WORSE
     return Verdict(name, difference, low, high, len(changes))
+
+
+def average(values: Iterable[float | None]) -> float | None:
+    """Mean of the values that are known; None where none is."""
+    known = [value for value in values if value is not None]
+    return sum(known) / len(known) if known else None
 
 
 def _means(old: Sequence[float | None], new: Sequence[float | None]) -> tuple[float, float] | None:

@@ -16,6 +16,7 @@ from ..cases.reading import parse
 from ..door import names
 from ..door.errors import EngineError
 from ..door.files import read_json
+from ..door.verdict import average
 from ..images.geometry import Volume
 from ..images.reorder import in_order_of
 from ..models.model import Model, load_model
@@ -51,7 +52,8 @@ def write_training_report(path: Path, job: Path, title: str = "", device: str = 
     if report.get("reason"):
         parts.append(paragraph(str(report["reason"])))
     if kept:
-        parts += [heading("Dice on the held-out cases"), table(*_dice(model, report, kept))]
+        parts += [heading("On the held-out cases"), table(*_agreement(model, report, kept))]
+        parts.append(paragraph("Dice of the base and of the new model, and the new model's spread over the cases."))
         if report.get("verdict"):
             parts.append(paragraph(_verdict(report["verdict"])))
     losses, looks = _history(job)
@@ -80,8 +82,13 @@ def _facts(facts: dict[str, Any], report: dict[str, Any]) -> list[list[str]]:
     ]
 
 
-def _dice(model: Model, report: dict[str, Any], kept: list[list[float | None]]) -> tuple[list[str], list[list[Any]]]:
+def _agreement(
+    model: Model, report: dict[str, Any], kept: list[list[float | None]]
+) -> tuple[list[str], list[list[Any]]]:
     before = report.get("before") or {}
+    far, volume = (
+        (report.get(f"held_out_{name}") or {}).get(report.get("kept")) or [] for name in ("hd95_mm", "volume_error_ml")
+    )
     known = before.get("classes", [])
     rows = []
     for place, structure in enumerate(model.description.classes):
@@ -95,10 +102,11 @@ def _dice(model: Model, report: dict[str, Any], kept: list[list[float | None]]) 
                 number(float(np.mean(old_values)) if old_values else None, 3),
                 number(float(some.mean()) if some.size else None, 3),
                 number(float(some.std()) if some.size else None, 3),
+                *(number(average(case[place] for case in cases), 1) for cases in (far, volume)),
                 number(len(some), 0),
             ]
         )
-    return ["Structure", "Base", "New", "Spread", "Cases"], rows
+    return ["Structure", "Base", "New", "Spread", "HD95 (mm)", "Volume error (ml)", "Cases"], rows
 
 
 def _verdict(told: dict[str, Any]) -> str:

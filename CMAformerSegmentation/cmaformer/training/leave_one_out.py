@@ -140,6 +140,7 @@ def _train_fold(
 ) -> None:
     from ..data import slices
     from .loop import Trainer
+    from .prediction import DICE
 
     folder = _folder(job, number)
     processes.on_rank_zero(lambda: slices.share(job.folder / job.inputs["slices"], folder / "slices", roles_of(fold)))
@@ -152,8 +153,8 @@ def _train_fold(
     trainer.run(schedule.of_job(trainer.recipe, folder, clock))
     # Always the last phase, as the final model, which nothing is held out for: choosing the better phase by the very
     # cases that it is tested on would make it look better than it is.
-    scores = trainer.validation.scores(trainer.state.teacher, trainer.validation.cases)
-    processes.on_rank_zero(lambda: _keep(scores, trainer.state.seconds, folder))
+    measures = trainer.validation.measures(trainer.state.teacher, trainer.validation.cases)
+    processes.on_rank_zero(lambda: _keep(measures[..., DICE], trainer.state.seconds, folder))
 
 
 def _same_length(job: jobs.Job, trainer: Trainer, folder: Path) -> None:

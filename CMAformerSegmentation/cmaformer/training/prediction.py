@@ -1,4 +1,4 @@
-"""Dice of held-out cases during a training, from the cached slices, on the model's grid."""
+"""How well held-out cases agree during a training, from the cached slices, on the model's grid."""
 
 from __future__ import annotations
 
@@ -10,7 +10,10 @@ from torch import Tensor
 
 from ..data.slices import SliceStore, by_image
 from ..network.device import is_out_of_memory, out_of_memory, release
-from ..segmenting.metrics import dice
+from ..segmenting.metrics import agreement
+
+# Of a structure of a case: Dice, HD95 in mm, and by how much its volume is too large, in ml.
+DICE, HD95, VOLUME = range(3)
 
 
 @torch.inference_mode()
@@ -69,7 +72,7 @@ def predict_stack(
     return result
 
 
-def dice_of_store(
+def measures_of_store(
     network: Callable[[Tensor], Tensor],
     store: SliceStore,
     numbers: list[int],
@@ -77,8 +80,9 @@ def dice_of_store(
     device: torch.device,
     classes: np.ndarray | None = None,
 ) -> np.ndarray:
-    """Dice (cases, classes - 1) of cached cases, per volume on the model's grid.
+    """Dice, HD95 in mm and volume error in ml (cases, classes - 1, 3) of cached cases, per volume on the model's grid.
 
+    HD95 is NaN where a map lacks the structure; both are NaN for slices of older versions, which do not say their size.
     ``classes``, uint8 (C,), says which class of the store each class of the network is; the same if None.
     """
     rows = []
@@ -86,8 +90,20 @@ def dice_of_store(
         prediction = predict_stack(network, store.array(number, "images"), context, device)
         if classes is not None:
             prediction = classes[prediction]
-        rows.append(dice(prediction, store.array(number, "labels"), store.classes))
-    return np.array(rows).reshape(len(numbers), store.classes - 1)
+        rows.append(_measures(prediction, store.array(number, "labels"), store, number))
+    return np.array(rows).reshape(len(numbers), store.classes - 1, 3)
+
+
+def _measures(prediction: np.ndarray, reference: np.ndarray, store: SliceStore, number: int) -> np.ndarray:
+    spacing = store.cases[number].spacing_mm
+    measures = np.full((store.classes - 1, 3), np.nan)
+    found = agreement(prediction, reference, store.classes, spacing or (1.0, 1.0, 1.0))
+    measures[:, DICE] = [each.dice for each in found]
+    if spacing:
+        measures[:, HD95] = [each.hd95_mm for each in found]
+        voxels = [np.bincount(labels.ravel(), minlength=store.classes)[1:] for labels in (prediction, reference)]
+        measures[:, VOLUME] = (voxels[0] - voxels[1]) * np.prod(spacing) / 1000
+    return measures
 
 
 def spread(numbers: list[int], most: int) -> list[int]:

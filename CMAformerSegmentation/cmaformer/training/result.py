@@ -23,13 +23,15 @@ from ..models.model import save_model
 from ..parallel import processes
 from . import checkpoints, leave_one_out
 from . import warm_start as warmstart
-from .prediction import mean, means
+from .prediction import DICE, HD95, VOLUME, mean, means
 
 if TYPE_CHECKING:
     from .loop import Trainer
 
 # Mean Dice on the held-out cases that the semi-supervised phase may lose before the supervised model is kept.
 LARGEST_LOSS = 0.01
+# Of the held-out cases, in the report.
+MEASURES = {"dice": DICE, "hd95_mm": HD95, "volume_error_ml": VOLUME}
 # Said where a choice was made by the very cases whose Dice is told.
 CHOSEN = " Dice on these images is a little too good for that choice."
 
@@ -41,14 +43,19 @@ class Kept:
     Attributes:
         phase: whose model it is.
         weights: of the teacher.
-        scores: Dice (cases, classes - 1) on the held-out cases after each phase.
+        measures: Dice, HD95 and volume error (cases, classes - 1, 3) on the held-out cases after each phase.
         reason: why this one, in one sentence; empty where there was no choice.
     """
 
     phase: str
     weights: dict[str, Tensor]
-    scores: dict[str, np.ndarray]
+    measures: dict[str, np.ndarray]
     reason: str = ""
+
+    @property
+    def dice(self) -> np.ndarray:
+        """Dice (cases, classes - 1) of the model that is kept."""
+        return self.measures[self.phase][..., DICE]
 
 
 def keep_better(trainer: Trainer) -> Kept:
@@ -63,22 +70,22 @@ def keep_better(trainer: Trainer) -> Kept:
     validation, teacher = trainer.validation, trainer.state.teacher
     last, first = trainer.phases[-1].name, trainer.phases[0].name
     weights = {key: value.clone() for key, value in teacher.state_dict().items()}
-    scores = {last: validation.teacher_scores(trainer.state.iteration)} if validation.cases else {}
+    measures = {last: validation.of_teacher(trainer.state.iteration)} if validation.cases else {}
     if len(trainer.phases) == 1:
-        return Kept(last, weights, scores)
+        return Kept(last, weights, measures)
     state = checkpoints.load_for_all(trainer.job.folder / SUPERVISED)
     if state is None:
-        return Kept(last, weights, scores)
-    if not scores:
-        return Kept(last, weights, scores, "No case was held out, so the two phases were not compared.")
+        return Kept(last, weights, measures)
+    if not measures:
+        return Kept(last, weights, measures, "No case was held out, so the two phases were not compared.")
     supervised = state["teacher"]
     teacher.load_state_dict(supervised)
-    scores[first] = validation.teacher_scores(trainer.schedule.boundary or 0)
+    measures[first] = validation.of_teacher(trainer.schedule.boundary or 0)
     teacher.load_state_dict(weights)
-    before, after = mean(scores[first]), mean(scores[last])
+    before, after = (mean(measures[phase][..., DICE]) for phase in (first, last))
     found = f"Dice on the held-out images: {before:.3f} after the labeled images alone, {after:.3f} after the unlabeled"
     if not before - after > LARGEST_LOSS:
-        return Kept(last, weights, scores, f"{found} too. The model trained on both is kept.{CHOSEN}")
+        return Kept(last, weights, measures, f"{found} too. The model trained on both is kept.{CHOSEN}")
     reason = f"{found} too. The unlabeled images did not help: the model trained on the labeled images alone is kept."
     reason += CHOSEN
     trainer.events.warning(
@@ -86,7 +93,7 @@ def keep_better(trainer: Trainer) -> Kept:
         reason,
         "Check that the unlabeled images show the same anatomy and contrast as the labeled ones.",
     )
-    return Kept(first, supervised, scores, reason)
+    return Kept(first, supervised, measures, reason)
 
 
 def finish(trainer: Trainer) -> Path:
@@ -102,7 +109,7 @@ def finish(trainer: Trainer) -> Path:
 def _write(trainer: Trainer, kept: Kept) -> Path:
     job = trainer.job
     report: dict[str, Any] = {
-        **trainer.validation.state(),
+        "history": list(trainer.validation.history),
         "seconds": trainer.state.seconds,
         "kept": kept.phase,
         "reason": kept.reason,
@@ -112,8 +119,10 @@ def _write(trainer: Trainer, kept: Kept) -> Path:
     report.update(_comparison(trainer, kept))
     folds, fold_metrics = leave_one_out.results(job)
     report.update(folds)
-    if kept.scores:
-        report["held_out_dice"] = {phase: scores.tolist() for phase, scores in kept.scores.items()}
+    if kept.measures:
+        for name, place in MEASURES.items():
+            found = {phase: measures[..., place].tolist() for phase, measures in kept.measures.items()}
+            report[f"held_out_{name}"] = found
     description = {
         **trainer.parameters.description,
         "training": _facts(trainer, kept),
@@ -159,30 +168,37 @@ def _facts(trainer: Trainer, kept: Kept) -> dict[str, Any]:
 
 
 def _metrics(trainer: Trainer, kept: Kept) -> dict[str, Any]:
-    if not kept.scores:
+    if not kept.measures:
         return {}
     names = trainer.parameters.structures
-    metrics: dict[str, Any] = {"held_out_dice": _by_name(names, kept.scores[kept.phase])}
+    metrics: dict[str, Any] = {"held_out_dice": _by_name(names, kept.dice)}
     baseline, before = trainer.validation.baseline, trainer.validation.before
     if baseline is not None and before:
-        metrics["parent_held_out_dice"] = _by_name([names[v - 1] for v in baseline.compared], np.array(before))
+        metrics["parent_held_out_dice"] = _by_name(
+            [names[v - 1] for v in baseline.compared], np.array(before)[..., DICE]
+        )
     return {**metrics, "grid": "model", "cleanup": False}
 
 
 def _comparison(trainer: Trainer, kept: Kept) -> dict[str, Any]:
-    """Dice of the base and of the new model on the same held-out cases and classes; the report's entries."""
+    """What the base and the new model reach on the same held-out cases and classes; the report's entries."""
     validation = trainer.validation
-    if validation.baseline is None or not validation.before or not kept.scores:
+    if validation.baseline is None or not validation.before or not kept.measures:
         return {"before": None, "after": None, "verdict": None}
     names = trainer.parameters.structures
     classes = [names[value - 1] for value in validation.baseline.compared]
-    after = validation.compared(kept.scores[kept.phase])
-    told = verdict(validation.before, after.tolist())
+    before, after = np.array(validation.before), validation.compared(kept.measures[kept.phase])
+    told = verdict(before[..., DICE].tolist(), after[..., DICE].tolist())
     return {
         "verdict": None if told is None else told.to_dict(),
-        "before": {"classes": classes, "dice": validation.before},
-        "after": {"classes": classes, "dice": after.tolist()},
+        "before": {"classes": classes, **_each(before)},
+        "after": {"classes": classes, **_each(after)},
     }
+
+
+def _each(measures: np.ndarray) -> dict[str, Any]:
+    """Measures (cases, classes, 3) under their names, each (cases, classes)."""
+    return {name: measures[..., place].tolist() for name, place in MEASURES.items()}
 
 
 def _by_name(names: list[str], scores: np.ndarray) -> dict[str, dict[str, float | None]]:

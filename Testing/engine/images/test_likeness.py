@@ -20,7 +20,7 @@ from cmaformer.recipes.recipe import Recipe
 from cmaformer.training.work import train
 
 DATA = Path(__file__).resolve().parents[4] / "shared" / "data" / "cardiac_cine_mr"
-BUNDLED = Path(__file__).resolve().parents[3] / "Resources" / "Models" / "cardiac-cine-mr-1.3.0"
+BUNDLED = Path(__file__).resolve().parents[3] / "Resources" / "Models" / "cardiac-cine-mr-1.4.0"
 
 
 @pytest.fixture(scope="module")

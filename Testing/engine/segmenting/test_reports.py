@@ -157,6 +157,8 @@ def test_the_page_of_a_training(folder, tmp_path):
         "kept": "supervised",
         "seconds": 600,
         "held_out_dice": {"supervised": scores},
+        "held_out_hd95_mm": {"supervised": [[4.0, 2.0, None], [6.0, 3.0, 2.0]]},
+        "held_out_volume_error_ml": {"supervised": [[-4.0, 2.0, None], [2.0, 3.0, 2.5]]},
         "before": {"classes": ["right ventricle"], "dice": [[0.8], [0.6]]},
         "verdict": {"verdict": "few", "difference": 0.01, "low": -0.1, "high": 0.1, "cases": 2},
     }
@@ -174,7 +176,8 @@ def test_the_page_of_a_training(folder, tmp_path):
     write_training_report(tmp_path / "page.html", job, device="cpu")
     page = Page((tmp_path / "page.html").read_text())
     text = re.sub(r"\s+", " ", " ".join(page.texts))
-    assert "right ventricle 0.700 0.700 0.200 2" in text and "left ventricle - 0.700 0.000 1" in text
+    assert "right ventricle 0.700 0.700 0.200 5.0 -1.0 2" in text
+    assert "left ventricle - 0.700 0.000 2.0 2.5 1" in text
     assert "Too few held-out cases" in text and "Loss" in text and "best, case 1" in text and "worst, case 2" in text
     assert page.pictures and page.elsewhere == [] and "Doe" not in text
     assert (tmp_path / "page.html").read_text().count("<polyline") == 3

@@ -44,11 +44,53 @@ def training(tmp_path, cases, base, recipe=SHORT):
     return load_model(folder), report, jobs.read_events(tmp_path / "job")
 
 
+def test_measures_of_held_out_cases_are_in_mm_and_ml(tmp_path, cases):
+    from cmaformer.data.slices import SliceStore, prepare
+    from cmaformer.door.input_spec import InputSpec
+    from cmaformer.training.prediction import DICE, HD95, VOLUME, measures_of_store
+
+    prepare(cases, InputSpec(spacing_mm=(1.5, 1.5)), tmp_path / "slices")
+    store = SliceStore(tmp_path / "slices")
+    number = store.numbers("held-out")[0]
+    labels = store.array(number, "labels")
+    slices = iter(range(len(labels)))
+
+    def network(images):  # the truth, but that each structure lies one row further
+        planes = np.stack([np.roll(labels[next(slices)], 1, axis=0) for _ in images])
+        return torch.nn.functional.one_hot(torch.from_numpy(planes).long(), store.classes).permute(0, 3, 1, 2).float()
+
+    measures = measures_of_store(network, store, [number], 0, torch.device("cpu"))
+    assert measures.shape == (1, store.classes - 1, 3)
+    assert (measures[..., DICE] > 0.5).all() and (measures[..., DICE] < 1).all()
+    assert measures[..., HD95] == pytest.approx(1.5) and measures[..., VOLUME] == pytest.approx(0)
+
+    slices = iter(range(len(labels)))
+
+    def blind(images):
+        next(slices)
+        return torch.zeros(len(images), store.classes, *images.shape[2:]).index_fill_(1, torch.tensor([0]), 1.0)
+
+    (lost,) = measures_of_store(blind, store, [number], 0, torch.device("cpu"))
+    voxel_ml = float(np.prod(store.cases[number].spacing_mm)) / 1000
+    expected = [-voxel_ml * np.count_nonzero(labels == value) for value in range(1, store.classes)]
+    assert lost[:, VOLUME] == pytest.approx(expected) and np.isnan(lost[:, HD95]).all()
+
+    # Slices of a version that did not say how large their pixels are.
+    index = json.loads((tmp_path / "slices" / "index.json").read_text())
+    for entry in index["cases"]:
+        entry.pop("spacing_mm")
+    (tmp_path / "slices" / "index.json").write_text(json.dumps(index))
+    (unknown,) = measures_of_store(blind, SliceStore(tmp_path / "slices"), [number], 0, torch.device("cpu"))
+    assert (unknown[:, DICE] == 0).all() and np.isnan(unknown[:, [HD95, VOLUME]]).all()
+
+
 def test_same_classes_are_compared_before_and_after(tmp_path, cases):
     new, report, events = training(tmp_path, cases, model(tmp_path / "base", ["Ring", "disc"]))
     assert report["warm_start"]["left"] == [] and report["warm_start"]["taken"] > 50
     assert report["before"]["classes"] == report["after"]["classes"] == ["ring", "disc"]
     before, after = np.array(report["before"]["dice"]), np.array(report["after"]["dice"])
+    kept = report["held_out_hd95_mm"][report["kept"]], report["held_out_volume_error_ml"][report["kept"]]
+    assert report["after"]["hd95_mm"] == kept[0] and report["after"]["volume_error_ml"] == kept[1]
     assert before.shape == after.shape == (2, 2)
     # Everything a ring: as good as the ring is large, and no disc at all.
     assert (before[:, 0] > 0.05).all() and (before[:, 1] == 0).all()

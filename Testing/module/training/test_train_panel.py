@@ -201,12 +201,18 @@ def test_a_change_within_chance_is_about_the_same(panel, processes, tiny, change
 def test_before_and_after_then_keep(panel, processes, tiny, picture):
     fill(panel)
     training, process = started(panel, processes)
-    process.finish(tiny, compared(0.099))
+    report = compared(0.099)
+    cases = len(report["before"]["dice"])
+    report["before"]["hd95_mm"], report["before"]["volume_error_ml"] = [[8.0]] * cases, [[-3.0]] * cases
+    report["held_out_hd95_mm"] = {"semi-supervised": [[5.0, None]] * cases}
+    report["held_out_volume_error_ml"] = {"semi-supervised": [[0.5, 2.25]] * cases}
+    process.finish(tiny, report)
     standin.processUntil(lambda: training.state == "finished")
     table = panel.ui.comparisonTable
     assert column(table, 0) == ["ring", "disc"]
     assert column(table, 1) == ["0.700", ""] and column(table, 2) == ["0.800", "0.500"]
     assert column(table, 3) == ["+0.100", ""]
+    assert column(table, 4) == ["8.0 → 5.0", ""] and column(table, 5) == ["-3.0 → +0.5", "+2.2"]
     assert "Better than its base" in panel.ui.trainingStatusLabel.text
     picture(panel, "finished")
     panel.ui.keepButton.click()
