@@ -795,7 +795,7 @@ The network follows the CMAformer publication; see the extension&apos;s home pag
         <translation type="unfinished"></translation>
     </message>
     <message>
-        <source>Means over the held-out cases. Dice: 1 is perfect. HD95: how far the surfaces are apart in mm. Volume: by how much it is too large in ml.</source>
+        <source>Means over the held-out cases, before and after. Dice: 1 is perfect. HD95: how far the surfaces are apart in mm. Volume: by how much it is too large in ml.</source>
         <translation type="unfinished"></translation>
     </message>
     <message>
@@ -803,15 +803,7 @@ The network follows the CMAformer publication; see the extension&apos;s home pag
         <translation type="unfinished"></translation>
     </message>
     <message>
-        <source>Dice before</source>
-        <translation type="unfinished"></translation>
-    </message>
-    <message>
-        <source>After</source>
-        <translation type="unfinished"></translation>
-    </message>
-    <message>
-        <source>Change</source>
+        <source>Dice</source>
         <translation type="unfinished"></translation>
     </message>
     <message>

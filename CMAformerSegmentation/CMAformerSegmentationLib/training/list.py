@@ -287,7 +287,7 @@ class TrainingsPanel(SectionPanel):
             for column, text in enumerate(texts):
                 item = qt.QTableWidgetItem(text)
                 item.setFlags(qt.Qt.ItemIsEnabled)
-                if column == 3 and change is not None:
+                if column == 1 and change is not None:
                     setMark(item, GREEN if change >= 0 else RED)
                 table.setItem(row, column, item)
         if rows:

@@ -62,7 +62,7 @@ def status(training: Training) -> str:
 def comparison(training: Training) -> list[tuple[tuple[str, ...], float | None]]:
     """The held-out cases before and after, a row a structure: texts of the cells, and the change of Dice.
 
-    Cells are the structure, Dice before, after and its change, HD95 in mm and the mean error of the volume in ml.
+    Cells are the structure, Dice, HD95 in mm and the mean error of the volume in ml.
     The base is compared where it knows the structure. Empty as long as there is no result, or nothing was held out.
     """
     report = training.report
@@ -76,8 +76,7 @@ def comparison(training: Training) -> list[tuple[tuple[str, ...], float | None]]
         change = after - old if after is not None and old is not None else None
         distances = _arrow(_beforeAndAfter(report, "hd95_mm", name, index), ".1f")
         volumes = _arrow(_beforeAndAfter(report, "volume_error_ml", name, index), "+.1f")
-        cells = (name, _dice(old), _dice(after), "" if change is None else f"{change:+.3f}", distances, volumes)
-        rows.append((cells, change))
+        rows.append(((name, _arrow((old, after), ".3f"), distances, volumes), change))
     return rows
 
 
