@@ -1308,6 +1308,10 @@ The network follows the CMAformer publication; see the extension&apos;s home pag
         <source>Stays in the list, and out of the training.</source>
         <translation type="unfinished"></translation>
     </message>
+    <message>
+        <source>Click to change.</source>
+        <translation type="unfinished"></translation>
+    </message>
 </context>
 <context>
     <name>computer.card</name>
@@ -1531,6 +1535,33 @@ The network follows the CMAformer publication; see the extension&apos;s home pag
     </message>
 </context>
 <context>
+    <name>models.index</name>
+    <message>
+        <source>This is no index of models.</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>The index offers no model.</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>{name} is too large for a model.</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>The file is not the one that the index describes: it has another checksum.</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>{name} cannot be reached: {reason}.</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>{name} cannot be read: {reason}.</source>
+        <translation type="unfinished"></translation>
+    </message>
+</context>
+<context>
     <name>models.library</name>
     <message>
         <source>{name} is not a zip file, or it is damaged.</source>
@@ -1572,6 +1603,10 @@ The network follows the CMAformer publication; see the extension&apos;s home pag
         <translation type="unfinished"></translation>
     </message>
     <message>
+        <source>Index of models...</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
         <source>extension</source>
         <translation type="unfinished"></translation>
     </message>
@@ -1608,11 +1643,35 @@ The network follows the CMAformer publication; see the extension&apos;s home pag
         <translation type="unfinished"></translation>
     </message>
     <message>
-        <source>The model is in the list.</source>
+        <source>Models of an index</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>File or address of the index, as your hospital gives it:</source>
         <translation type="unfinished"></translation>
     </message>
     <message>
         <source>Working...</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>Choose a model</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>Model:</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>Get {title} from {host}? License: {license}.</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>not stated</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>The model is in the list.</source>
         <translation type="unfinished"></translation>
     </message>
 </context>

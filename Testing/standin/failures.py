@@ -13,7 +13,13 @@ import traceback
 _collected: list[BaseException] = []
 _installed = False
 # What the offscreen platform says about itself.
-_PLATFORM_NOISE = ("propagateSizeHints", "XDG_RUNTIME_DIR", "QFontDatabase", "QStandardPaths")
+_PLATFORM_NOISE = (
+    "propagateSizeHints",
+    "XDG_RUNTIME_DIR",
+    "QFontDatabase",
+    "QStandardPaths",
+    "This plugin does not support",
+)
 
 
 class SlotError(AssertionError):

@@ -12,6 +12,8 @@ from ..widgets.marks import BLUE, GREEN, GREY, PURPLE, setMark
 from .case import HELD_OUT, LABELED, UNLABELED, TrainingCase
 from .list import IGNORED
 
+# The column of roles.
+ROLE = 2
 # Rows that are filled before Slicer gets on with other things.
 AT_A_TIME = 50
 _roleColors = {LABELED: GREEN, UNLABELED: BLUE, HELD_OUT: PURPLE, IGNORED: GREY}
@@ -84,9 +86,9 @@ class CaseTable:
                 item.setFlags(qt.Qt.ItemIsEnabled | qt.Qt.ItemIsSelectable)
                 self.table.setItem(row, column, item)
             item.setText(text)
-            if column == 2:
+            if column == ROLE:
                 setMark(item, _roleColors[case.role])
-                item.setToolTip(roleExplanation(case.role))
+                item.setToolTip(roleExplanation(case.role) + " " + _("Click to change."))
             else:
                 item.setToolTip(text)
 

@@ -25,7 +25,7 @@ from ..refusal import Refusal
 from .catalog import ModelEntry, readModel
 
 _files = (MODEL, WEIGHTS, CARD)
-_largestFile = 2 * 1024**3  # bytes: more is no model of this network
+largestFile = 2 * 1024**3  # bytes: more is no model of this network
 
 
 def adoptModel(folder: Path, library: Path, title: str | None = None, others: Iterable[Path] = ()) -> ModelEntry:
@@ -171,7 +171,7 @@ def _unzip(path: Path, folder: Path) -> None:
                 raise Refusal(lambda: _("{name} holds more than one model.").format(name=path.name))
             if not found:
                 continue  # what is missing is told when the folder is read as a model
-            if found[0].file_size > _largestFile:
+            if found[0].file_size > largestFile:
                 raise Refusal(lambda: _("{name} is too large for a model.").format(name=path.name))
             with archive.open(found[0]) as source, open(folder / name, "wb") as target:
                 shutil.copyfileobj(source, target)

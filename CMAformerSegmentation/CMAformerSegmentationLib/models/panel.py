@@ -17,7 +17,10 @@ from ..widgets.hub import Hub
 from ..widgets.panelWork import PanelWork
 from ..widgets.section import SectionPanel
 from .catalog import ModelEntry
+from .index import Offer, fetchModel, readIndex
 from .library import deleteModel, exportModel, importModel, renameModel
+
+_indexSetting = "CMAformer/ModelIndex"
 
 
 class ModelsPanel(SectionPanel):
@@ -45,6 +48,7 @@ class ModelsPanel(SectionPanel):
             (ui.openModelButton, "clicked(bool)", self.onOpen),
             (self._importMenu.addAction(_("Zip file...")), "triggered(bool)", self.onImportFile),
             (self._importMenu.addAction(_("Model folder...")), "triggered(bool)", self.onImportFolder),
+            (self._importMenu.addAction(_("Index of models...")), "triggered(bool)", self.onIndex),
         ]
         ui.importModelButton.setMenu(self._importMenu)
         for sender, signal, slot in connections:
@@ -132,6 +136,47 @@ class ModelsPanel(SectionPanel):
     def onImportFolder(self, _checked: bool = False) -> None:
         """Ask for the folder of a model and take it over."""
         self._import(qt.QFileDialog.getExistingDirectory(self.ui.modelsTable, _("Import a model"), ""))
+
+    def onIndex(self, _checked: bool = False) -> None:
+        """Ask where an index of models is, and read it: the only moment at which it is looked for."""
+        place = qt.QInputDialog.getText(
+            self.ui.modelsTable,
+            _("Models of an index"),
+            _("File or address of the index, as your hospital gives it:"),
+            qt.QLineEdit.Normal,
+            qt.QSettings().value(_indexSetting) or "",
+        )
+        if not place or not place.strip():
+            return
+
+        def onRead(offers: Any, error: BaseException | None) -> None:
+            self._message = "" if error is None else str(error)
+            self.update()
+            if error is None:
+                qt.QSettings().setValue(_indexSetting, place.strip())
+                self._choose(offers)
+
+        self._message = _("Working...")
+        self._work.start(lambda: readIndex(place.strip()), onRead)
+        self.update()
+
+    def _choose(self, offers: list[Offer]) -> None:
+        """Let the user choose a model of an index, and get it if that is agreed to."""
+        first = _("Choose a model")  # also what comes back from Cancel
+        words = [offer.words for offer in offers]
+        chosen = qt.QInputDialog.getItem(
+            self.ui.modelsTable, _("Models of an index"), _("Model:"), [first, *words], 0, False
+        )
+        if chosen not in words:
+            return
+        offer = offers[words.index(chosen)]
+        question = _("Get {title} from {host}? License: {license}.")
+        license_ = offer.license or _("not stated")
+        if slicer.util.confirmYesNoDisplay(
+            question.format(title=offer.words, host=offer.host, license=license_.rstrip("."))
+        ):
+            library, others = userModelFolder(), bundledModelFolders()
+            self._do(lambda: fetchModel(offer, library, others), _("The model is in the list."))
 
     def onOpen(self, _checked: bool = False) -> None:
         """Show the model's folder."""

@@ -41,7 +41,7 @@ class TrainPanel(SectionPanel):
         self.checker = CaseChecker(self._onChecked)
         self.table = CaseTable(ui.casesTable)
         self._problems: list[str] = []  # of each case; looked for when the list changes, not at every update
-        self.roles = RoleMenu(ui.useAsButton, self.onUseAs)
+        self.roles = RoleMenu(ui.useAsButton, ui.casesTable, self.onUseAs)
         self.settings = TrainSettings(ui, self.onChanged)
         self.adding = CaseAdding(ui.addCasesButton, lambda: self.cases, self._add, self.say)
         self.segments = SegmentsTable(ui.segmentsTable, self.onMapped)

@@ -101,3 +101,41 @@ def test_what_is_no_model_is_told(panel, tmp_path):
 def test_the_folder_is_shown(panel, tiny):
     panel.ui.openModelButton.click()
     assert any(str(tiny) in str(asked) for asked in standin.asked())
+
+
+def test_a_model_of_an_index_comes_after_asking(panel, tiny, tmp_path, monkeypatch):
+    import hashlib
+    import json
+
+    import qt
+
+    from CMAformerSegmentationLib.models.catalog import readModel
+    from CMAformerSegmentationLib.models.library import exportModel
+
+    exportModel(readModel(tiny), tmp_path / "tiny.zip")
+    checksum = hashlib.sha256((tmp_path / "tiny.zip").read_bytes()).hexdigest()
+    entry = {"id": "tiny-9.0.0", "title": "Hearts", "license": "CC BY 4.0", "path": "tiny.zip", "sha256": checksum}
+    (tmp_path / "index.json").write_text(json.dumps({"models": [entry]}))
+    before = titles(panel)
+    index = str(tmp_path / "index.json")
+
+    standin.answer("getText", index)
+    standin.answer("getItem", "Choose a model")  # Cancel gives this back, too
+    trigger(panel, "Index of models...")
+    done(panel)
+    assert titles(panel) == before
+
+    questions = []
+    for answer in (False, True):
+        standin.answer("getText", index)
+        standin.answer("getItem", "Hearts (tiny-9.0.0)")
+        monkeypatch.setattr("slicer.util.confirmYesNoDisplay", lambda text, a=answer, **_: questions.append(text) or a)
+        trigger(panel, "Index of models...")
+        done(panel)
+    assert f"Get Hearts (tiny-9.0.0) from {tmp_path}? License: CC BY 4.0." in questions
+    assert len(titles(panel)) == len(before) + 1 and "in the list" in panel.ui.modelsStatusLabel.text
+    assert qt.QSettings().value("CMAformer/ModelIndex") == index
+
+    standin.answer("getText", str(tmp_path / "gone.json"))
+    trigger(panel, "Index of models...")
+    assert "gone.json cannot be read" in panel.ui.modelsStatusLabel.text

@@ -21,6 +21,20 @@ def test_a_role_that_does_not_fit_is_told_in_its_row(panel):
     assert column(panel.ui.casesTable, 3)[1] == ""
 
 
+def test_the_role_of_a_row_is_changed_where_it_stands(panel):
+    fill(panel, labeled=2, unlabeled=1)
+    table, menu = panel.ui.casesTable, panel.trainPanel.roles.menu
+    assert "Click to change." in table.item(1, 2).toolTip()
+    select(panel, 1)
+    table.cellClicked(1, 0)
+    assert not menu.visible
+    table.cellClicked(1, 2)
+    assert menu.visible
+    next(action for action in menu.actions() if action.text == "held out").trigger()
+    menu.hide()
+    assert column(table, 2) == ["labeled", "held out", "unlabeled"]
+
+
 def test_files_and_folders(panel, tmp_path, picture):
     folder = tmp_path / "data"
     for name in ("images/patient1_frame01.nrrd", "images/patient1_frame12.nrrd", "images/b.nii.gz", "labels/b.nii.gz"):
