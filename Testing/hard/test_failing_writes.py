@@ -132,7 +132,7 @@ def test_other_results(shim, tmp_path, template, what, tally):
     (template / {"evaluate": "dice.csv", "report": "page.html", "uncertainty": "a.nrrd"}.get(what, "x")).write_text("a")
     command = commands[what] + ([] if what == "export" else ["--device", "cpu"])
     first, lines = attempts(shim, tmp_path, command)
-    judge(first, lines, tally, f"failing writes, {what}", ignored=[".html"])
+    judge(first, lines, tally, "failing writes, other results", ignored=[".html"])
 
 
 @pytest.mark.skipif(not HARD, reason="only with make hard")

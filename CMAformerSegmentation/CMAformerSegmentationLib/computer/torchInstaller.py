@@ -184,17 +184,37 @@ def explain(log: str) -> JobProblem:
     return JobProblem("install-failed", _("PyTorch could not be installed."), _("The log below says why."))
 
 
-def wheelHint() -> str:
+# What wheels of a computer may be called; pip takes each name to the letter, and the packages use all of them.
+_platforms = {
+    "win32": ["win_amd64"],
+    "darwin": ["macosx_11_0_arm64", "macosx_14_0_arm64"],
+    "linux": [*(f"manylinux_2_{n}_x86_64" for n in (28, 27, 17)), "manylinux2014_x86_64", "manylinux1_x86_64"],
+}
+# The builds for the processor alone: about 0.2 GB, where those for a graphics card are 2 to 3 GB.
+_processorBuilds = "https://download.pytorch.org/whl/cpu"
+
+
+def downloadArguments(system: str = sys.platform) -> list[str]:
+    """Arguments of ``pip download`` that choose the wheels of Slicer's Python on such a computer."""
+    version = ".".join(platform.python_version_tuple()[:2])
+    names = _platforms.get(system, _platforms["linux"])
+    return [
+        "--only-binary=:all:",
+        "--python-version",
+        version,
+        *(part for name in names for part in ("--platform", name)),
+    ]
+
+
+def wheelHint(system: str = sys.platform) -> str:
     """Which files to bring to a computer without a network, and how to get them on one that has it."""
-    version = "".join(platform.python_version_tuple()[:2])
-    system = {"win32": "win_amd64", "darwin": "macosx_11_0_arm64"}.get(sys.platform, "manylinux_2_28_x86_64")
-    command = (
-        f'pip download "{torchRequirement()}" -d wheels --only-binary=:all: '
-        f"--python-version {version} --platform {system}"
-    )
+    command = f'pip download "{torchRequirement(system)}" -d wheels {" ".join(downloadArguments(system))}'
+    if system != "darwin":  # where there is one build for all
+        command += f" --index-url {_processorBuilds}"
     return _(
         "Set the proxy of your hospital (environment variable HTTPS_PROXY) and try again. Or run this on a computer "
-        "with Internet, bring the folder wheels here, and press From folder: {command}"
+        "with Internet and the same operating system (0.2 GB, for the processor; with cu128 instead of cpu for an "
+        "NVIDIA card, about 3 GB), bring the folder wheels here, and press From folder: {command}"
     ).format(command=command)
 
 

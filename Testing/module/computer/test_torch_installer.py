@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 
 import pytest
@@ -114,3 +115,28 @@ def test_versions(module):
     assert [isTooOld(version) for version in ("2.2.1+cu121", "2.5.1", "2.6.0", "2.13.0+cpu", "3.0")] == [True] * 2 + [
         False
     ] * 3
+
+
+@pytest.mark.parametrize("system", ["linux", "win32", "darwin"])
+def test_the_offline_command_finds_wheels(module, tmp_path, system):
+    """What PyTorch needs beside itself, whose servers are not those of every machine that tests."""
+    import subprocess
+    import sys
+
+    from CMAformerSegmentationLib.computer.torchInstaller import downloadArguments, wheelHint
+
+    arguments = downloadArguments(system)
+    assert " ".join(arguments) in wheelHint(system)
+    assert ("whl/cpu" in wheelHint(system)) is (system != "darwin")
+    needed = ["filelock", "typing-extensions", "sympy", "networkx", "jinja2", "fsspec", "numpy"]
+    command = [sys.executable, "-m", "pip", "install", "--dry-run", "--quiet", "--ignore-installed"]
+    command += ["--target", str(tmp_path / "target"), "--report", str(tmp_path / "report.json"), *arguments, *needed]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=300)
+    if any(words in done.stderr for words in ("NewConnectionError", "ConnectTimeout", "ProxyError", "name resolution")):
+        pytest.skip("no package index can be reached")
+    assert done.returncode == 0, done.stderr
+    found = json.loads((tmp_path / "report.json").read_text())["install"]
+    names = [entry["download_info"]["url"].rsplit("/", 1)[-1] for entry in found]
+    assert len(names) >= len(needed) and all(name.endswith(".whl") for name in names)
+    built = next(name for name in names if name.startswith("markupsafe"))
+    assert {"linux": "manylinux", "win32": "win_amd64", "darwin": "macosx"}[system] in built
