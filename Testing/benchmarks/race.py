@@ -38,6 +38,8 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "coarse": {"settings": {"coarse": 0.5}},
     "oriented": {"choices": {"slicing": "oriented"}},
     "sure": {"settings": {"confidence": 0.8}},
+    "constraint": {"settings": {"constraint": "penalty"}},
+    "contrast": {"settings": {"contrast_weight": 0.1}},
     "patches": {"settings": {"teaching": "patches", "confidence": 0.8}},
 }
 
