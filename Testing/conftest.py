@@ -6,6 +6,7 @@ Nothing of Slicer or Qt is imported until a test uses the ``slicerApp`` fixture,
 from __future__ import annotations
 
 import gc
+import os
 import sys
 from pathlib import Path
 
@@ -15,6 +16,9 @@ _TESTING = Path(__file__).resolve().parent
 for _folder in (_TESTING.parent / "CMAformerSegmentation", _TESTING):
     if str(_folder) not in sys.path:
         sys.path.insert(0, str(_folder))
+
+# The same rounding on every processor, also in the processes that tests start.
+os.environ.setdefault("CMAFORMER_PRECISION", "float32")
 
 
 @pytest.fixture(autouse=True, scope="session")

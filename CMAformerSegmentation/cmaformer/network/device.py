@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import functools
 import re
-import sys
 from collections.abc import Callable
-from pathlib import Path
 from typing import TypeVar
 
 import torch
 import torch.nn.functional as F
 
 from ..door.errors import EngineError
+from .processor import processor_prefers_bfloat16
 
 Result = TypeVar("Result")
 
@@ -92,24 +91,6 @@ def precision(device: torch.device) -> torch.dtype:
     if device.type == "cpu" and processor_prefers_bfloat16():
         return torch.bfloat16
     return torch.float32
-
-
-@functools.cache
-def processor_prefers_bfloat16() -> bool:
-    """Whether the processor multiplies tiles of bfloat16 (AMX, or Arm's BF16), and is faster with it than with float32.
-
-    With the vector instructions alone (AVX512-BF16) it is slower: `Testing/benchmarks/precision.py` compares the two.
-    """
-    probe = getattr(torch.cpu, "_is_amx_tile_supported", None)  # private, so possibly gone in another version
-    if probe is not None and probe():
-        return True
-    if sys.platform != "linux":
-        return False
-    try:
-        words = set(Path("/proc/cpuinfo").read_text(errors="replace").split())
-    except OSError:
-        return False
-    return bool(words & {"amx_bf16", "bf16"})
 
 
 def batch_size(device: torch.device, model_shape: tuple[int, int], source_shape: tuple[int, int], classes: int) -> int:

@@ -22,7 +22,6 @@ from cmaformer.network.device import (
     is_out_of_memory,
     out_of_memory,
     precision,
-    processor_prefers_bfloat16,
 )
 
 
@@ -138,9 +137,6 @@ def test_precision_is_what_the_processor_is_faster_with(monkeypatch: pytest.Monk
     for able, expected in ((True, torch.bfloat16), (False, torch.float32)):
         monkeypatch.setattr("cmaformer.network.device.processor_prefers_bfloat16", lambda able=able: able)
         assert precision(torch.device("cpu")) == expected
-    if Path("/proc/cpuinfo").exists():
-        words = set(Path("/proc/cpuinfo").read_text().split())
-        assert processor_prefers_bfloat16() == bool(words & {"amx_bf16", "bf16"})
 
 
 def test_batches_shrink_as_slices_and_classes_grow() -> None:
