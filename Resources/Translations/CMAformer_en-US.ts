@@ -1252,6 +1252,10 @@ The network follows the CMAformer publication; see the extension&apos;s home pag
         <translation type="unfinished"></translation>
     </message>
     <message>
+        <source>The list of the scene was too long, and is replaced.</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
         <source>A list has {count} cases at most. Train from a longer one on the command line, with a cases.json.</source>
         <translation type="unfinished"></translation>
     </message>
@@ -1553,7 +1557,7 @@ The network follows the CMAformer publication; see the extension&apos;s home pag
         <translation type="unfinished"></translation>
     </message>
     <message>
-        <source>{name} cannot be reached: {reason}.</source>
+        <source>{name} leads to another server.</source>
         <translation type="unfinished"></translation>
     </message>
     <message>

@@ -142,6 +142,8 @@ def steps(device: torch.device) -> None:
                 after = _flat(step(recorded))
                 took = time.perf_counter() - start
                 works = recorded.records(x)
+                if not works:
+                    raise SystemExit("The network could not be recorded.")
                 print(
                     f", recorded ({works}, in {took:.1f} s) {_milliseconds(partial(step, recorded), device):.1f} ms",
                     end="",

@@ -249,13 +249,15 @@ def run(at: Path, out: Path, rows: list[str], keep: list[str], device: str, seco
     with tarfile.open(out / "events.tar.gz", "w:gz") as archive:
         for row in rows:
             for path in (at / row / "events.jsonl", at / row / "output.txt"):
-                archive.add(path, f"{row}/{path.name}")
+                if path.exists():
+                    archive.add(path, f"{row}/{path.name}")
     print(f"{time.monotonic() - start:.0f} s in all", flush=True)
 
 
 def _told(at: Path, out: Path, row: str, keep: bool) -> None:
     """Print what a row has learned, and send its model where it is wanted."""
-    for line in (at / row / "events.jsonl").read_text().splitlines():
+    events = at / row / "events.jsonl"
+    for line in events.read_text().splitlines() if events.exists() else ():
         event = json.loads(line)
         if "dice" in event.get("values", {}):
             scores = list(event["values"]["dice"].values())

@@ -68,6 +68,23 @@ class TrainingCase:
         return scene.volumeProblem(self.image) or (labelsProblem(self.labels, self.image) if self.labels else "")
 
 
+class CaseProblems:
+    """What is wrong with cases; files that were there once are not looked for at every change of a list."""
+
+    def __init__(self) -> None:
+        self._fine: set[tuple[str, str, str]] = set()
+
+    def of(self, case: TrainingCase) -> str:
+        """See `TrainingCase.problem`."""
+        key = (case.role, str(case.image), str(case.labels)) if case.isFile else ("", "", "")
+        if case.isFile and key in self._fine:
+            return ""
+        problem = case.problem()
+        if case.isFile and not problem:
+            self._fine.add(key)
+        return problem
+
+
 def casesOf(items: Iterable[Any], role: str) -> list[TrainingCase]:
     """Cases of a role from what a script gives: a `TrainingCase`, an (image, labels) pair, or an image alone."""
     cases = []

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,7 @@ from .structures import SegmentMapping
 
 IGNORED = "ignored"  # stays in the list, and out of the training
 # Cases of a list at most, and letters of its text: longer ones would make Slicer wait.
-MOST, _MOST_LETTERS = 2000, 2_000_000
+MOST, _MOST_LETTERS = 2000, 4_000_000
 _roles = (LABELED, UNLABELED, HELD_OUT, IGNORED)
 _parameter = "trainingCaseList"
 _mappingParameter = "trainingSegmentMapping"
@@ -60,30 +60,29 @@ def casesOfTraining(folder: Path) -> list[TrainingCase]:
     return cases
 
 
-def saveCases(parameterNode, cases: Iterable[TrainingCase]) -> None:
+def saveCases(parameterNode, cases: Iterable[TrainingCase]) -> str:
     """Write the list into the module's node: nodes as references, which MRML keeps right, the rest as text.
 
     :param parameterNode: a vtkMRMLScriptedModuleNode.
+    :return: what the user should know of it, in words; empty for nothing.
     """
-    rows = []
+    replaced = _("The list of the scene was too long, and is replaced.") if tooLong(parameterNode) else ""
+    cases = list(cases)
+    text = _text(cases)
     wasModifying = parameterNode.StartModify()
     try:
         before = len(_rows(parameterNode))
         for number, case in enumerate(cases):
-            row: dict[str, Any] = {"role": case.role, "name": case.name, "patient": case.patient}
-            if case.isFile:
-                row.update(image=str(case.image), labels=str(case.labels) if case.labels else None)
-                _refer(parameterNode, number, None, None)
-            else:
-                _refer(parameterNode, number, case.image, case.labels)
-            rows.append(row)
-        for number in range(len(rows), before):
+            _refer(parameterNode, number, *((None, None) if case.isFile else (case.image, case.labels)))
+        number = len(cases)
+        while number < before or parameterNode.GetNodeReferenceID(f"{_imageRole}{number}"):
             _refer(parameterNode, number, None, None)
-        text = json.dumps(rows)
+            number += 1
         if parameterNode.GetParameter(_parameter) != text:
             parameterNode.SetParameter(_parameter, text)
     finally:
         parameterNode.EndModify(wasModifying)
+    return replaced
 
 
 def loadCases(parameterNode) -> list[TrainingCase]:
@@ -116,6 +115,21 @@ def loadMapping(parameterNode) -> dict[str, str]:
     except ValueError:
         return {}
     return {str(key): str(value) for key, value in mapping.items()} if isinstance(mapping, dict) else {}
+
+
+def fits(cases: Sequence[TrainingCase]) -> bool:
+    """Whether a list can be kept in a scene: it is not too long."""
+    return len(cases) <= MOST and len(_text(cases)) <= _MOST_LETTERS
+
+
+def _text(cases: Iterable[TrainingCase]) -> str:
+    rows = []
+    for case in cases:
+        row: dict[str, Any] = {"role": case.role, "name": case.name, "patient": case.patient}
+        if case.isFile:
+            row.update(image=str(case.image), labels=str(case.labels) if case.labels else None)
+        rows.append(row)
+    return json.dumps(rows)
 
 
 def tooLong(parameterNode) -> bool:

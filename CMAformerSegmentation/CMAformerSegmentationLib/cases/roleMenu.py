@@ -9,20 +9,20 @@ import qt
 from ..widgets.connections import Connections
 from .case import HELD_OUT, LABELED, UNLABELED
 from .list import IGNORED
-from .table import ROLE, roleExplanation, roleTitle
+from .table import ROLE, roleExplanation, roleTitle, selectedRows
 
 
 class RoleMenu:
     """One entry a role.
 
     :param button: shows the menu.
-    :param table: of the cases; a click on a role shows it, too. It has selected that case, or it is one of several.
+    :param table: of the cases; a click on the role of a selected case shows it, too, unless it is to select more.
     :param onRole: called with the role that was chosen.
     """
 
     def __init__(self, button, table, onRole: Callable[[str], None]) -> None:
         self.menu = qt.QMenu(button)
-        self._connections = Connections()
+        self._connections, self._table = Connections(), table
         for role in (LABELED, UNLABELED, HELD_OUT, IGNORED):
             action = self.menu.addAction(roleTitle(role))
             action.setToolTip(roleExplanation(role))
@@ -34,9 +34,10 @@ class RoleMenu:
         """Disconnect everything."""
         self._connections.clear()
 
-    def onCellClicked(self, _row: int, column: int) -> None:
+    def onCellClicked(self, row: int, column: int) -> None:
         """Show the menu where a role was clicked."""
-        if column == ROLE:
+        selecting = int(qt.QApplication.keyboardModifiers()) & int(qt.Qt.ShiftModifier | qt.Qt.ControlModifier)
+        if column == ROLE and row in selectedRows(self._table) and not selecting:
             self.menu.popup(qt.QCursor.pos())
 
     @staticmethod

@@ -1,6 +1,6 @@
 """Models for colleagues: an index that a hospital keeps on a share or a web server, and what it offers.
 
-The index is a JSON file: ``{"models": [{"id", "version", "title", "license", "url" or "path", "sha256"}, ...]}``; a url
+The index is a JSON file: ``{"models": [{"id", "title", "license", "url" or "path", "sha256"}, ...]}``; a url
 or path leads to the zip that *Export* writes, from the place of the index on. Nothing is asked for before the user
 does, and what comes is data: its checksum is that of the index, and its weights are verified like any other's.
 """
@@ -11,11 +11,11 @@ import hashlib
 import json
 import secrets
 import shutil
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from http.client import HTTPException
 from pathlib import Path
-from typing import Any, BinaryIO
-from urllib.error import URLError
+from typing import Any
 from urllib.parse import urljoin, urlsplit
 from urllib.request import urlopen
 
@@ -58,22 +58,29 @@ class Offer:
 
 
 def readIndex(place: str) -> list[Offer]:
-    """What an index offers; entries without a place or a checksum are left out.
+    """What an index offers; entries without a place or a checksum, and those that look like another, are left out.
 
     :param place: path of the file, or its http or https address.
     :raises ValueError: in words, when it cannot be read, or offers nothing.
     """
-    with _opened(place) as file:
-        text = file.read(_largestIndex + 1)
+    text = b""
+    for chunk in _chunks(place):
+        text += chunk
+        if len(text) > _largestIndex:
+            break
     try:
         content: Any = json.loads(text.decode("utf-8-sig")) if len(text) <= _largestIndex else None
         entries = content["models"][:_mostModels]
     except (ValueError, TypeError, KeyError, RecursionError):
         raise Refusal(lambda: _("This is no index of models.")) from None
-    offers = [offer for offer in (_offer(entry, place) for entry in entries) if offer is not None]
+    offers: dict[str, Offer] = {}
+    for entry in entries:
+        offer = _offer(entry, place)
+        if offer is not None:
+            offers.setdefault(offer.words, offer)
     if not offers:
         raise Refusal(lambda: _("The index offers no model."))
-    return offers
+    return list(offers.values())
 
 
 def fetchModel(offer: Offer, library: Path, others: Iterable[Path] = ()) -> ModelEntry:
@@ -87,8 +94,8 @@ def fetchModel(offer: Offer, library: Path, others: Iterable[Path] = ()) -> Mode
         temporary.mkdir(parents=True)
         path = temporary / f"{secrets.token_hex(4)}.zip"
         digest = hashlib.sha256()
-        with _opened(offer.place) as source, open(path, "wb") as target:
-            while chunk := source.read(1 << 20):
+        with open(path, "wb") as target:
+            for chunk in _chunks(offer.place):
                 digest.update(chunk)
                 target.write(chunk)
                 if target.tell() > largestFile:
@@ -109,46 +116,41 @@ def _offer(entry: Any, index: str) -> Offer | None:
     there, checksum = words["url"] or words["path"], words["sha256"].lower()
     if not words["id"] or not there or len(checksum) != 64:
         return None
-    if _isAddress(index):
-        place = urljoin(index, there)
-        if not _isAddress(place):  # an index of the web knows no files of this computer
-            return None
-    else:
-        place = there if _isAddress(there) else str(Path(index).parent / there)
+    try:
+        if _isAddress(index):
+            place = urljoin(index, there)
+            if not _isAddress(place):  # an index of the web knows no files of this computer
+                return None
+        else:
+            place = there if _isAddress(there) else str(Path(index).parent / there)
+        urlsplit(place)
+    except ValueError:
+        return None
     return Offer(words["id"], words["title"] or words["id"], words["license"], checksum, place)
+
+
+def _chunks(place: str) -> Iterator[bytes]:
+    """The content of a file or an address, piece by piece.
+
+    :raises ValueError: why it cannot be read, in words; also where a server leads to another one.
+    """
+    place = place.strip()
+    name = place.replace("\\", "/").rstrip("/").rsplit("/", 1)[-1]
+    try:
+        source: Any = urlopen(place, timeout=_seconds) if _isAddress(place) else open(place, "rb")  # noqa: SIM115
+        with source as file:
+            led = file.geturl() if _isAddress(place) else place
+            if urlsplit(led).hostname != urlsplit(place).hostname or _isAddress(led) != _isAddress(place):
+                raise Refusal(lambda: _("{name} leads to another server.").format(name=name))
+            while chunk := file.read(1 << 20):
+                yield chunk
+    except Refusal:
+        raise
+    except (OSError, HTTPException, ValueError) as error:
+        cause = getattr(error, "reason", None) or getattr(error, "strerror", None) or error
+        reason = str(cause) or type(error).__name__
+        raise Refusal(lambda: _("{name} cannot be read: {reason}.").format(name=name, reason=reason)) from None
 
 
 def _isAddress(place: str) -> bool:
     return urlsplit(place).scheme in ("http", "https")
-
-
-class _opened:
-    """A file or an address, open for reading; why it cannot be read is told in words."""
-
-    def __init__(self, place: str) -> None:
-        self._place = place.strip()
-        self._file: BinaryIO | None = None
-
-    def __enter__(self) -> BinaryIO:
-        def name() -> str:
-            return self._place.replace("\\", "/").rstrip("/").rsplit("/", 1)[-1]
-
-        problem: Callable[[], str] | None = None
-        try:
-            if _isAddress(self._place):
-                self._file = urlopen(self._place, timeout=_seconds)  # of http and https alone
-            else:
-                self._file = open(self._place, "rb")
-        except URLError as error:
-            reason = str(getattr(error, "reason", error))
-            problem = lambda: _("{name} cannot be reached: {reason}.").format(name=name(), reason=reason)  # noqa: E731
-        except (OSError, ValueError) as error:
-            reason = getattr(error, "strerror", None) or str(error)
-            problem = lambda: _("{name} cannot be read: {reason}.").format(name=name(), reason=reason)  # noqa: E731
-        if problem is not None or self._file is None:
-            raise Refusal(problem or name)
-        return self._file
-
-    def __exit__(self, *_error: Any) -> None:
-        if self._file is not None:
-            self._file.close()

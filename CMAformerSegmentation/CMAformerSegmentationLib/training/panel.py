@@ -11,8 +11,8 @@ import slicer
 from slicer.i18n import tr as _
 
 from ..cases.adding import CaseAdding
-from ..cases.case import LABELED, TrainingCase
-from ..cases.list import IGNORED, MOST, loadCases, loadMapping, saveCases, saveMapping, tooLong, tooManyCases
+from ..cases.case import LABELED, CaseProblems, TrainingCase
+from ..cases.list import IGNORED, fits, loadCases, loadMapping, saveCases, saveMapping, tooLong, tooManyCases
 from ..cases.roleMenu import RoleMenu
 from ..cases.segmentsTable import SegmentsTable
 from ..cases.structures import foundSegments, hasValues, structuresToLearn
@@ -40,6 +40,7 @@ class TrainPanel(SectionPanel):
         self._models: list[Any] = []
         self.checker = CaseChecker(self._onChecked)
         self.table = CaseTable(ui.casesTable)
+        self._known = CaseProblems()
         self._problems: list[str] = []  # of each case; looked for when the list changes, not at every update
         self.roles = RoleMenu(ui.useAsButton, ui.casesTable, self.onUseAs)
         self.settings = TrainSettings(ui, self.onChanged)
@@ -154,7 +155,7 @@ class TrainPanel(SectionPanel):
             button.setEnabled(selected)
 
     def _showCases(self) -> None:
-        self._problems = ["" if case.role == IGNORED else case.problem() for case in self.cases]
+        self._problems = ["" if case.role == IGNORED else self._known.of(case) for case in self.cases]
         numbers = iter(range(1, len(self.cases) + 1))
         found = ["" if case.role == IGNORED else self.checker.findings(next(numbers)) for case in self.cases]
         self.table.show(self.cases, [p or f for p, f in zip(self._problems, found)])
@@ -198,7 +199,8 @@ class TrainPanel(SectionPanel):
     def onUseAs(self, role: str) -> None:
         """Give the selected cases a role."""
         rows = set(selectedRows(self.ui.casesTable))
-        self._replace([replace(case, role=role) if row in rows else case for row, case in enumerate(self.cases)])
+        if rows:
+            self._replace([replace(case, role=role) if row in rows else case for row, case in enumerate(self.cases)])
 
     def onIgnoreBroken(self, _checked: bool = False) -> None:
         """Train without the cases that the check has found errors in; they stay in the list, as ignored."""
@@ -291,19 +293,19 @@ class TrainPanel(SectionPanel):
     def _add(self, found: list[TrainingCase], nothing: str) -> None:
         known = {str(case.image) for case in self.cases if case.isFile}
         found = [case for case in found if not case.isFile or str(case.image) not in known]
-        if len(self.cases) + len(found) > MOST:
-            self.say(tooManyCases())
-            return
         self._message = "" if found else nothing
         self._replace([*self.cases, *found])
 
     def _replace(self, cases: list[TrainingCase], canUndo: bool = True) -> None:
+        if not fits(cases):
+            self.say(tooManyCases())
+            return
         self.checker.forget()
         if canUndo and cases != self.cases:
             self._before.append(self.cases)
         self.cases = cases
         if self._parameterNode is not None:
-            saveCases(self._parameterNode.parameterNode, cases)
+            self._message = saveCases(self._parameterNode.parameterNode, cases) or self._message
         self._showCases()
         self.update()
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from slicer.i18n import tr as _
@@ -80,17 +80,30 @@ def comparison(training: Training) -> list[tuple[tuple[str, ...], float | None]]
     return rows
 
 
-def _beforeAndAfter(report: Mapping[str, Any], measure: str, name: str, index: int) -> list[float | None]:
-    """Mean over the held-out cases of a measure of a structure, of the base and of the new model, where known."""
-    after = (report.get(f"held_out_{measure}") or {}).get(report.get("kept")) or []
+def _beforeAndAfter(
+    report: Mapping[str, Any], measure: str, name: str, index: int
+) -> tuple[float | None, float | None]:
+    """Means of a measure of a structure, of the base and of the new model, over the same held-out cases.
+
+    Cases in which either is not known count for neither, unless there are no others.
+    """
+    kept = (report.get(f"held_out_{measure}") or {}).get(report.get("kept")) or []
+    after = [case[index] for case in kept]
     before = report.get("before") or {}
     classes, cases = before.get("classes", []), before.get(measure) or []
-    old = average(case[classes.index(name)] for case in cases) if name in classes else None
-    return [old, average(case[index] for case in after)]
+    if name not in classes or not cases:
+        return None, average(after)
+    old = [case[classes.index(name)] for case in cases]
+    both = [(a, b) for a, b in zip(old, after) if a is not None and b is not None]
+    if both:
+        return average(a for a, _b in both), average(b for _a, b in both)
+    return average(old), average(after)
 
 
-def _arrow(values: Iterable[float | None], digits: str) -> str:
-    return " → ".join(format(value, digits) for value in values if value is not None)
+def _arrow(values: Sequence[float | None], digits: str) -> str:
+    """The value before, if there is one, and after; a dash where the new model has none."""
+    old, new = ("" if value is None else format(value, digits) for value in values)
+    return f"{old} → {new or '–'}" if old else new
 
 
 def verdictOf(training: Training) -> Verdict | None:

@@ -48,10 +48,16 @@ def processor_prefers_bfloat16() -> bool:
     if isinstance(known, bool):
         return known
     verdict = faster_with_bfloat16()
-    with suppress(OSError):  # it is timed again then
+    with suppress(OSError, ValueError):  # it is timed again then
         path.parent.mkdir(parents=True, exist_ok=True)
         write_json(path, {**read_json(path), key: verdict}, indent=1)
     return verdict
+
+
+def settle(verdict: bool) -> None:
+    """Compute in bfloat16, or not, from here on: several processes of one training follow the first one."""
+    os.environ[VARIABLE] = "bfloat16" if verdict else "float32"
+    processor_prefers_bfloat16.cache_clear()
 
 
 def faster_with_bfloat16() -> bool:

@@ -6,6 +6,7 @@ same kernels in the same order; only the launching goes. It is recorded for each
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from typing import cast
 
 import torch
@@ -33,6 +34,9 @@ class _Call(nn.Module):
 class RecordedNetwork:
     """Calls a network through recorded graphs where that is possible, and as it is where it is not.
 
+    Before the backward pass a batch of each size may pass once: a second one would take the place of what the first
+    one left for its gradient.
+
     Args:
         network: on a CUDA device, in training mode when it is called for its gradient.
         device: that device.
@@ -54,6 +58,10 @@ class RecordedNetwork:
         graph = self._recorded.get(key)
         return cast(Prediction, (graph or self.network)(images, frames))
 
+    def forget(self) -> None:
+        """Give the memory of what is recorded back; the sizes that come are recorded anew."""
+        self._recorded = {}
+
     def records(self, images: Tensor) -> bool:
         """Whether batches of this size go through a recorded graph."""
         return self._recorded.get(tuple(images.shape)) is not None
@@ -62,9 +70,10 @@ class RecordedNetwork:
         """The graph of batches of this size; None where it cannot be recorded. Running statistics stay as they are."""
         statistics = [buffer.clone() for buffer in self.network.buffers()]
         call = _Call(self.network)
+        card = torch.cuda.device(self.device) if self.device.type == "cuda" else nullcontext()
         try:
             # Weights that were cast once and kept would be those of the recording for ever.
-            with autocast(self.device, cache_enabled=False):
+            with card, autocast(self.device, cache_enabled=False):
                 torch.cuda.make_graphed_callables(call, (images.clone(), frames.clone()), allow_unused_input=True)
         except RuntimeError as error:
             if is_out_of_memory(error):

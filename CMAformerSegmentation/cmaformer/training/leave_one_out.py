@@ -153,7 +153,7 @@ def _train_fold(
     trainer.run(schedule.of_job(trainer.recipe, folder, clock))
     # Always the last phase, as the final model, which nothing is held out for: choosing the better phase by the very
     # cases that it is tested on would make it look better than it is.
-    measures = trainer.validation.measures(trainer.state.teacher, trainer.validation.cases)
+    measures = trainer.validation.measures(trainer.state.teacher, trainer.validation.cases, dice_alone=True)
     processes.on_rank_zero(lambda: _keep(measures[..., DICE], trainer.state.seconds, folder))
 
 

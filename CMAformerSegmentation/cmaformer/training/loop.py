@@ -221,7 +221,7 @@ class Trainer:
         if not iteration or not (ends or due) or self.validation.is_done(iteration):
             return
         begun = self.clock()
-        self.validation.evaluate(iteration, self.phase(iteration - 1).name)
+        self.validation.evaluate(iteration, self.phase(iteration - 1).name, ends)
         self._look_s = processes.on_rank_zero(lambda: self.clock() - begun)
         self._looking_s += self._look_s
 

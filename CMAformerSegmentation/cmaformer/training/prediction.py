@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import torch
@@ -10,7 +10,7 @@ from torch import Tensor
 
 from ..data.slices import SliceStore, by_image
 from ..network.device import is_out_of_memory, out_of_memory, release
-from ..segmenting.metrics import agreement
+from ..segmenting.metrics import agreement, dice
 
 # Of a structure of a case: Dice, HD95 in mm, and by how much its volume is too large, in ml.
 DICE, HD95, VOLUME = range(3)
@@ -79,30 +79,34 @@ def measures_of_store(
     context: int,
     device: torch.device,
     classes: np.ndarray | None = None,
+    dice_alone: bool = False,
 ) -> np.ndarray:
     """Dice, HD95 in mm and volume error in ml (cases, classes - 1, 3) of cached cases, per volume on the model's grid.
 
-    HD95 is NaN where a map lacks the structure; both are NaN for slices of older versions, which do not say their size.
-    ``classes``, uint8 (C,), says which class of the store each class of the network is; the same if None.
+    HD95 is NaN where a map lacks the structure; both are NaN for slices of older versions, which do not say their size,
+    and with ``dice_alone``, which takes an eighth of the time. ``classes``, uint8 (C,), says which class of the store
+    each class of the network is; the same if None.
     """
     rows = []
     for number in numbers:
         prediction = predict_stack(network, store.array(number, "images"), context, device)
         if classes is not None:
             prediction = classes[prediction]
-        rows.append(_measures(prediction, store.array(number, "labels"), store, number))
+        spacing = () if dice_alone else store.cases[number].spacing_mm
+        rows.append(_measures(prediction, store.array(number, "labels"), store.classes, spacing))
     return np.array(rows).reshape(len(numbers), store.classes - 1, 3)
 
 
-def _measures(prediction: np.ndarray, reference: np.ndarray, store: SliceStore, number: int) -> np.ndarray:
-    spacing = store.cases[number].spacing_mm
-    measures = np.full((store.classes - 1, 3), np.nan)
-    found = agreement(prediction, reference, store.classes, spacing or (1.0, 1.0, 1.0))
+def _measures(prediction: np.ndarray, reference: np.ndarray, classes: int, spacing_mm: Sequence[float]) -> np.ndarray:
+    measures = np.full((classes - 1, 3), np.nan)
+    if not spacing_mm:
+        measures[:, DICE] = dice(prediction, reference, classes)
+        return measures
+    found = agreement(prediction, reference, classes, spacing_mm)
     measures[:, DICE] = [each.dice for each in found]
-    if spacing:
-        measures[:, HD95] = [each.hd95_mm for each in found]
-        voxels = [np.bincount(labels.ravel(), minlength=store.classes)[1:] for labels in (prediction, reference)]
-        measures[:, VOLUME] = (voxels[0] - voxels[1]) * np.prod(spacing) / 1000
+    measures[:, HD95] = [each.hd95_mm for each in found]
+    voxels = [np.bincount(labels.ravel(), minlength=classes)[1:] for labels in (prediction, reference)]
+    measures[:, VOLUME] = (voxels[0] - voxels[1]) * np.prod(spacing_mm) / 1000
     return measures
 
 

@@ -65,14 +65,16 @@ class TrainingState:
         for network in self._portioned:
             network.interrupt, network.side = interrupt, recipe.patch
         self.student: CMAformer = self._portioned[0]
-        self.learner: Callable[[Tensor, Tensor], Prediction] = distributed.shared(self.student, device)
-        if device.type == "cuda" and not processes.several():
-            self.learner = RecordedNetwork(student, device)
         self.teacher: CMAformer = self._portioned[1]
         context = parameters.input.context_slices
         self.terms = build.build(recipe, store.classes, lambda: patch_pixels(store, recipe, context, job.seed)).to(
             device
         )
+        self.learner: Callable[[Tensor, Tensor], Prediction] = distributed.shared(self.student, device)
+        # With one patch a step, the further terms have batches of the same size, which cannot be recorded twice.
+        alone = recipe.batch_size == 1 and len(self.terms)
+        if device.type == "cuda" and not processes.several() and not alone:
+            self.learner = RecordedNetwork(student, device)
         self.optimizer = optimizer.build(recipe, [self.student, self.terms])
         self.iteration, self.seconds = 0, 0.0
         self.rate_factor, self.nans = 1.0, 0
@@ -81,6 +83,8 @@ class TrainingState:
     def set_rows(self, rows: int) -> None:
         """How many patches of a batch go through the networks at a time."""
         self.rows = rows
+        if isinstance(self.learner, RecordedNetwork):
+            self.learner.forget()
         for network in self._portioned:
             network.rows = rows
 

@@ -91,6 +91,7 @@ class Stepper:
         if processes.several():
             raise not_together()
         self.state.set_rows(self.state.rows // 2)
+        release(self.device)  # what was recorded for more of them
         self.events.warning(
             "batch-halved",
             f"Memory is short: training goes on with {self.state.rows} of {self.recipe.batch_size} patches at a time, "

@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING, Any
 import torch
 import torch.nn.functional as F
 
-from ..network.cmaformer import CMAformer, NetworkConfig, configuration
+from ..network.cmaformer import NetworkConfig, configuration
 from ..network.device import autocast, choose_device, is_out_of_memory, out_of_memory, release
+from ..network.memory import PortionedNetwork
+from ..network.recorded import RecordedNetwork
 from ..objectives.consistency import consistency_loss
 from ..objectives.supervised import supervised_loss
 from ..recipes.recipe import Recipe
@@ -70,7 +72,10 @@ def _seconds_per_step(config: NetworkConfig, recipe: Recipe, device: torch.devic
 
 
 def _time_steps(config: NetworkConfig, recipe: Recipe, rows: int, device: torch.device) -> float:
-    network = CMAformer(config).to(device, memory_format=torch.channels_last).train()  # type: ignore[call-overload]
+    network = PortionedNetwork(config).train().to(device)
+    network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    learner = RecordedNetwork(network, device) if device.type == "cuda" else network
+    frames = torch.tensor([[-1.0, -1.0, 1.0, 1.0]], device=device).repeat(rows, 1)
     steps = optimizer.build(recipe, [network])
     side, classes = recipe.patch, config.classes
     images = torch.randn(rows, config.in_channels, side, side, device=device)
@@ -83,7 +88,7 @@ def _time_steps(config: NetworkConfig, recipe: Recipe, rows: int, device: torch.
         start = time.perf_counter()
         steps.zero_grad(set_to_none=True)
         with autocast(device):
-            prediction = network(images.contiguous(memory_format=torch.channels_last))
+            prediction = learner(images.contiguous(memory_format=torch.channels_last), frames)
         logits = prediction.logits.float()
         loss = supervised_loss(logits, prediction.sdm.float(), labels, distances)
         loss = loss + consistency_loss(logits, target, beta, recipe.alpha)

@@ -62,20 +62,26 @@ class Validation:
         """Whether the look of an iteration is done."""
         return not self.cases or (bool(self.history) and self.history[-1]["iteration"] == iteration)
 
-    def evaluate(self, iteration: int, phase: str) -> None:
-        """Dice of teacher and student on at most MOST_CASES cases, per class, into the events and the history."""
+    def evaluate(self, iteration: int, phase: str, ends: bool = True) -> None:
+        """Dice of teacher and student on at most MOST_CASES cases, per class, into the events and the history.
+
+        Where a phase ends, the rest is measured, too, and kept.
+        """
         cases = spread(self.cases, MOST_CASES)
-        measures = self.measures(self.training.state.teacher, cases)
-        if cases == self.cases:
+        whole = ends and cases == self.cases
+        measures = self.measures(self.training.state.teacher, cases, dice_alone=not whole)
+        if whole:
             self._complete[iteration] = measures
-        student = _summary(self.measures(self.training.state.student, cases))
+        student = _summary(self.measures(self.training.state.student, cases, dice_alone=True))
         teacher = _summary(measures)
         self.history.append({"iteration": iteration, **teacher, "student": student})
         values = {"dice": teacher["dice"], "dice_mean": teacher["mean"]}
         values["student"] = {"dice": student["dice"], "dice_mean": student["mean"]}
         self.training.events.emit("metric", iteration=iteration, phase=phase, cases=len(cases), values=values)
 
-    def measures(self, network: CMAformer, cases: list[int], base: warmstart.Baseline | None = None) -> np.ndarray:
+    def measures(
+        self, network: CMAformer, cases: list[int], base: warmstart.Baseline | None = None, dice_alone: bool = False
+    ) -> np.ndarray:
         """What is measured of a network on some cases (cases, classes - 1, 3), as :func:`measures_of_store` does.
 
         Slices are seen through windows of the size of the patches.
@@ -90,7 +96,7 @@ class Validation:
                 return predict(network, images, patch).logits
 
         number, count = processes.number(), processes.count()
-        own = measures_of_store(logits, store, cases[number::count], self.training.context, device, classes)
+        own = measures_of_store(logits, store, cases[number::count], self.training.context, device, classes, dice_alone)
         measures = np.empty((len(cases), store.classes - 1, own.shape[2]))
         for start, part in enumerate(processes.collected(own)):
             measures[start::count] = part

@@ -197,12 +197,15 @@ def _work(
     import torch
 
     from ..network.device import choose_device
+    from ..network.processor import processor_prefers_bfloat16, settle
     from .loop import Trainer
     from .result import finish
     from .timing import plan
     from .warm_start import tell_warm_start
 
     chosen = torch.device(choose_device(device))
+    if processes.several() and chosen.type == "cpu":
+        settle(processes.on_rank_zero(processor_prefers_bfloat16))
     initial = torch.load(job.input("initial"), weights_only=True) if "initial" in job.inputs else None
     trainer = Trainer(job, events, chosen, initial, clock=clock)
     resumed = trainer.load_checkpoint()

@@ -36,6 +36,11 @@ def server(shelf):
 
         def do_GET(self):
             asked.append(self.path)
+            if self.path == "/elsewhere.zip":
+                self.send_response(302)
+                self.send_header("Location", f"http://localhost:{self.server.server_address[1]}/tiny.zip")
+                self.end_headers()
+                return
             super().do_GET()
 
         def log_message(self, *_):
@@ -96,6 +101,28 @@ def test_an_index_of_the_web_reaches_no_file_of_this_computer(shelf, server):
             readIndex(f"{address}/index.json")
 
 
+def test_a_server_that_leads_elsewhere_is_not_followed(shelf, server):
+    from CMAformerSegmentationLib.models.index import fetchModel, readIndex
+
+    address, _asked = server
+    change(shelf, url=f"{address}/elsewhere.zip")
+    (offer,) = readIndex(f"{address}/index.json")
+    with pytest.raises(ValueError, match="leads to another server"):
+        fetchModel(offer, shelf / "library")
+    assert list((shelf / "library").iterdir()) == []
+
+
+def test_entries_that_cannot_be_used_are_left_out(shelf):
+    from CMAformerSegmentationLib.models.index import readIndex
+
+    content = json.loads((shelf / "index.json").read_text())
+    good = content["models"][0]
+    bad = [7, {}, {**good, "id": 7}, {**good, "url": "http://[x"}, {**good, "sha256": "abc"}, {**good, "path": ""}]
+    (shelf / "index.json").write_text(json.dumps({"models": [*bad, good, {**good, "path": "other.zip"}]}))
+    (offer,) = readIndex(str(shelf / "index.json"))
+    assert offer.place.endswith("tiny.zip")
+
+
 @pytest.mark.parametrize(
     "content", ["<html></html>", "[]", "{}", '{"models": 7}', "[" * 5000, '{"models": [' + "7," * 800_000 + "7]}"]
 )
@@ -112,7 +139,9 @@ def test_places_that_cannot_be_reached_are_told(module, tmp_path):
 
     for place, words in (
         (str(tmp_path / "index.json"), "index.json cannot be read: No such file"),
-        ("http://127.0.0.1:9/index.json", "index.json cannot be reached"),
+        ("http://127.0.0.1:9/index.json", "index.json cannot be read: .*refused"),
+        ("http://127.0.0.1/our models/index.json", "index.json cannot be read: URL can"),
+        ("http://127.0.0.1:port/index.json", "index.json cannot be read"),
         ("", "cannot be read"),
     ):
         with pytest.raises(ValueError, match=words):

@@ -27,6 +27,7 @@ def test_the_role_of_a_row_is_changed_where_it_stands(panel):
     assert "Click to change." in table.item(1, 2).toolTip()
     select(panel, 1)
     table.cellClicked(1, 0)
+    table.cellClicked(0, 2)  # with a modifier it may be one that is not selected
     assert not menu.visible
     table.cellClicked(1, 2)
     assert menu.visible

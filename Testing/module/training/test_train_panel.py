@@ -219,6 +219,21 @@ def test_before_and_after_then_keep(panel, processes, tiny, picture):
     assert panel.ui.modelSelector.findText("Our hearts") >= 0 and panel.ui.baseSelector.findText("Our hearts") >= 0
 
 
+def test_before_and_after_are_means_over_the_same_cases(module):
+    from CMAformerSegmentationLib.training.words import _arrow, _beforeAndAfter
+
+    report = {
+        "kept": "supervised",
+        "held_out_hd95_mm": {"supervised": [[4.0], [6.0], [20.0], [None]]},
+        "before": {"classes": ["ring"], "hd95_mm": [[5.0], [7.0], [None], [9.0]]},
+    }
+    assert _beforeAndAfter(report, "hd95_mm", "ring", 0) == (6.0, 5.0)
+    assert _beforeAndAfter({**report, "before": None}, "hd95_mm", "ring", 0) == (None, 10.0)
+    report["held_out_hd95_mm"] = {"supervised": [[None]] * 4}
+    assert _arrow(_beforeAndAfter(report, "hd95_mm", "ring", 0), ".1f") == "7.0 → –"
+    assert _arrow((None, 2.0), ".1f") == "2.0" and _arrow((None, None), ".1f") == ""
+
+
 def test_a_failure_is_told(panel, processes):
     fill(panel)
     training, process = started(panel, processes)
