@@ -23,7 +23,7 @@ def benchmark(monkeypatch):
         return importlib.import_module(name)
 
     yield load
-    for name in ("gpu_train", "gpu_pack"):
+    for name in ("gpu_train", "gpu_pack", "gpu_rows"):
         sys.modules.pop(name, None)
 
 
@@ -65,12 +65,12 @@ def test_rows_are_prepared_here_and_trained_there(benchmark, monkeypatch, tmp_pa
     from cmaformer.cases.reading import read_cases
     from cmaformer.models.model import load_model
 
-    gpu_train = benchmark("gpu_train")
+    gpu_train, gpu_rows = benchmark("gpu_train"), benchmark("gpu_rows")
     listed = read_cases(write_cases(tmp_path, ["labeled", "labeled", "held-out"]))
     monkeypatch.setattr(gpu_train, "cases_of", lambda row, data, to: listed)
-    source = gpu_train.Source((3.0, 3.0), "acquired", {"type": "window", "low": 0, "high": 400}, "MR")
+    source = gpu_rows.Source((3.0, 3.0), "acquired", {"type": "window", "low": 0, "high": 400}, "MR")
     monkeypatch.setattr(gpu_train, "SOURCES", {"abdomen": source})
-    rows = {name: gpu_train.Row(2, labeled=1, unlabeled=name == "both") for name in ("alone", "both")}
+    rows = {name: gpu_rows.Row(2, labeled=1, unlabeled=name == "both") for name in ("alone", "both")}
     monkeypatch.setattr(gpu_train, "ROWS", rows)
     small = {"batch_size": 2, "patch": 64, "checkpoint_every": 1}
     gpu_train.write_jobs(tmp_path, tmp_path / "jobs", small, list(rows), [])

@@ -1446,7 +1446,7 @@ The network follows the CMAformer publication; see the extension&apos;s home pag
         <translation type="unfinished"></translation>
     </message>
     <message>
-        <source>Set the proxy of your hospital (environment variable HTTPS_PROXY) and try again. Or run this on a computer with Internet and the same operating system (0.2 GB, for the processor; with cu128 instead of cpu for an NVIDIA card, about 3 GB), bring the folder wheels here, and press From folder: {command}</source>
+        <source>Set the proxy of your hospital (environment variable HTTPS_PROXY) and try again. Or run this on a computer with Internet and the same operating system (0.2 GB, for the processor; with cu128 instead of cpu for an NVIDIA card, some gigabytes), bring the folder wheels here, and press From folder: {command}</source>
         <translation type="unfinished"></translation>
     </message>
 </context>

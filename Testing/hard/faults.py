@@ -13,45 +13,33 @@ import ctypes
 import json
 import os
 import shutil
+import signal
 import sys
 import tempfile
-import traceback
 from pathlib import Path
 from typing import Any
+
+from forked import forked
 
 LIMIT_S = 60
 
 
 def run(shim: Any, work: Path, arguments: list[str], at: int, following: bool) -> tuple[int, str, int]:
     """Run a command whose write number ``at`` fails; returns its exit code, what it said, and how often it wrote."""
-    with tempfile.TemporaryFile() as said, tempfile.TemporaryFile() as counted:
-        pid = os.fork()
-        if pid == 0:
-            os.dup2(said.fileno(), 1)
-            os.dup2(said.fileno(), 2)
-            sys.stdout, sys.stderr = (os.fdopen(number, "w", buffering=1) for number in (1, 2))
-            import signal
+    with tempfile.TemporaryFile() as counted:
 
+        def arm() -> None:
             signal.alarm(LIMIT_S)
             shim.faults_arm(os.fsencode(work), at, following)
-            code = 70
-            try:
-                from cmaformer.__main__ import main
 
-                code = main(arguments)
-            except BaseException:
-                traceback.print_exc()
-            finally:
-                number = shim.faults_count()
-                shim.faults_arm(b"", 0, 0)
-                os.write(counted.fileno(), str(number).encode())
-                sys.stdout.flush()
-                sys.stderr.flush()
-                os._exit(code)
-        code = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
-        said.seek(0)
+        def disarm() -> None:
+            number = shim.faults_count()
+            shim.faults_arm(b"", 0, 0)
+            os.write(counted.fileno(), str(number).encode())
+
+        code, said = forked(arguments, arm, disarm)
         counted.seek(0)
-        return code, said.read().decode("utf-8", "replace"), int(counted.read() or -1)
+        return code, said, int(counted.read() or -1)
 
 
 def state(folder: Path) -> dict[str, str]:

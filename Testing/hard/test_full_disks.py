@@ -5,10 +5,10 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-import traceback
 from pathlib import Path
 
 import pytest
+from forked import forked
 from tinymodel import save_tiny
 from trainingdata import phantom, write_cases, write_volume
 
@@ -28,28 +28,7 @@ def limited(arguments: list[str], most: int | None) -> tuple[int, str]:
             signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
             resource.setrlimit(resource.RLIMIT_FSIZE, (most, most))
 
-    # Only in the child: many of them, without loading torch anew.
-    read, write = os.pipe()
-    pid = os.fork()
-    if pid == 0:
-        os.dup2(write, 2)
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
-        sys.stderr = os.fdopen(2, "w", buffering=1)
-        limit()
-        code = 70
-        try:
-            from cmaformer.__main__ import main
-
-            code = main(arguments)
-        except BaseException:
-            traceback.print_exc()
-        finally:
-            sys.stderr.flush()
-            os._exit(code)
-    os.close(write)
-    with os.fdopen(read, "rb") as pipe:
-        said = pipe.read().decode("utf-8", "replace")
-    return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]), said
+    return forked(arguments, limit)
 
 
 @pytest.fixture(scope="module")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gzip
 import itertools
-import os
 import shutil
 import tempfile
 from pathlib import Path
@@ -13,7 +12,8 @@ import numpy as np
 import pydicom
 import pytest
 import SimpleITK as sitk
-from hypothesis import HealthCheck, given, settings
+from generated import HARD, MANY
+from hypothesis import given
 from hypothesis import strategies as st
 from tinymodel import save_tiny
 
@@ -24,13 +24,6 @@ from cmaformer.models.installed import open_model
 from cmaformer.segmenting.segment import segment
 from dicomseries import write_series
 
-HARD = bool(os.environ.get("HARD_TALLY"))
-MANY = settings(
-    max_examples=400 if HARD else 25,
-    deadline=None,
-    derandomize=True,
-    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
-)
 TYPES = ("uint8", "int16", "uint16", "int32", "float32", "float64")
 ENDINGS = (".nrrd", ".nii", ".nii.gz", ".mha")
 

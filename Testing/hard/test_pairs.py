@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from generated import MANY
+from hypothesis import given
 from hypothesis import strategies as st
 from trainingdata import phantom
 
@@ -20,13 +20,6 @@ from cmaformer.images.likeness import facts_of, remarks
 from cmaformer.images.volume import read_volume
 from dicomseries import write_enhanced
 
-HARD = bool(os.environ.get("HARD_TALLY"))
-MANY = settings(
-    max_examples=400 if HARD else 25,
-    deadline=None,
-    derandomize=True,
-    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
-)
 SLOPE = np.array([1.0, 2.0, 5.0])
 WINDOW = {"type": "window", "low": -125.0, "high": 275.0}
 

@@ -76,11 +76,11 @@ class CaseProblems:
 
     def of(self, case: TrainingCase) -> str:
         """See `TrainingCase.problem`."""
-        key = (case.role, str(case.image), str(case.labels)) if case.isFile else ("", "", "")
-        if case.isFile and key in self._fine:
-            return ""
-        problem = case.problem()
-        if case.isFile and not problem:
+        if not case.isFile:
+            return case.problem()
+        key = (case.role, str(case.image), str(case.labels))
+        problem = "" if key in self._fine else case.problem()
+        if not problem:
             self._fine.add(key)
         return problem
 

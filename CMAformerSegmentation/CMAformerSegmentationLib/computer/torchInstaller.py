@@ -190,7 +190,7 @@ _platforms = {
     "darwin": ["macosx_11_0_arm64", "macosx_14_0_arm64"],
     "linux": [*(f"manylinux_2_{n}_x86_64" for n in (28, 27, 17)), "manylinux2014_x86_64", "manylinux1_x86_64"],
 }
-# The builds for the processor alone: about 0.2 GB, where those for a graphics card are 2 to 3 GB.
+# The builds for the processor alone: 0.2 GB, where those for a graphics card are some gigabytes.
 _processorBuilds = "https://download.pytorch.org/whl/cpu"
 
 
@@ -214,7 +214,7 @@ def wheelHint(system: str = sys.platform) -> str:
     return _(
         "Set the proxy of your hospital (environment variable HTTPS_PROXY) and try again. Or run this on a computer "
         "with Internet and the same operating system (0.2 GB, for the processor; with cu128 instead of cpu for an "
-        "NVIDIA card, about 3 GB), bring the folder wheels here, and press From folder: {command}"
+        "NVIDIA card, some gigabytes), bring the folder wheels here, and press From folder: {command}"
     ).format(command=command)
 
 

@@ -85,13 +85,12 @@ class Stepper:
         Raises EngineError if it was one already, and with several processes, which cannot repeat a step alone.
         """
         self.state.optimizer.zero_grad(set_to_none=True)
-        release(self.device)
         if self.state.rows == 1:
             raise not_even_one(self.device)
         if processes.several():
             raise not_together()
         self.state.set_rows(self.state.rows // 2)
-        release(self.device)  # what was recorded for more of them
+        release(self.device)
         self.events.warning(
             "batch-halved",
             f"Memory is short: training goes on with {self.state.rows} of {self.recipe.batch_size} patches at a time, "
